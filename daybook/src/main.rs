@@ -1,0 +1,3 @@
+//! The one binary: composition root and command line.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! A Postgres of our own for development and tests: found, initialised, started, stopped.

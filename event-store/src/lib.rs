@@ -1,0 +1,1 @@
+//! The log: `execute`, `read` and `follow`. The only code that knows the table of events.
