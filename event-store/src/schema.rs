@@ -62,3 +62,8 @@ pub async fn status(connection: &mut PgConnection) -> Result<Status, sqlx::Error
     let known = MIGRATIONS.iter().map(|known| known.version).collect();
     Ok(Status { applied: applied.into_iter().map(|(version, _checksum)| version).collect(), known, altered })
 }
+
+/// The checksums of all migrations this program holds, in order.
+pub fn known_checksums() -> impl Iterator<Item = &'static [u8]> {
+    MIGRATIONS.iter().map(|known| &*known.checksum)
+}

@@ -56,11 +56,24 @@ impl Default for Limits {
     }
 }
 
-/// One log, as one process sees it. Cheap to clone.
+/// One log, as one process sees it. Cheap to clone; the last one to go ends the tail, and the writer once it is done.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
-    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+    tasks: Arc<Tasks>,
+}
+
+struct Tasks {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    tail: JoinHandle<()>,
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        self.tail.abort();
+    }
 }
 
 /// What the writer, the loader and the callers share.
@@ -99,9 +112,9 @@ impl Store {
             upcasters,
             pool,
         });
-        tokio::spawn(Arc::clone(&shared.tail).run());
-        let writer = tokio::spawn(Writer::new(Arc::clone(&shared)).run());
-        Self { shared, writer: Arc::new(Mutex::new(Some(writer))) }
+        let tail = tokio::spawn(Arc::clone(&shared.tail).run());
+        let writer = Mutex::new(Some(tokio::spawn(Writer::new(Arc::clone(&shared)).run())));
+        Self { tasks: Arc::new(Tasks { shared: Arc::clone(&shared), writer, tail }), shared }
     }
 
     /// Decides an act and appends what it decided. The future may be dropped at any time: what was queued is decided
@@ -176,7 +189,7 @@ impl Store {
     /// Accepts no more acts and returns when those inside are decided and answered.
     pub async fn close(&self) {
         self.shared.queue.close();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = lock(&self.tasks.writer).take();
         let Some(writer) = writer else { return };
         if let Err(reason) = writer.await {
             tracing::error!(%reason, "the writer did not end well");
