@@ -30,11 +30,11 @@ insert into log.head default values;
 -- The seven columns from aggregate_type to metadata have the names and types postgres-es reads.
 -- `json`, not `jsonb`: it keeps the bytes as they were written, and those are hashed.
 create table log.events (
-    position        bigint      not null primary key check (position > 0),
+    position        bigint      not null primary key,
     event_id        uuid        not null,
     aggregate_type  text        not null collate "C",
     aggregate_id    text        not null collate "C",
-    sequence        bigint      not null check (sequence > 0),
+    sequence        bigint      not null,
     event_type      text        not null collate "C",
     event_version   text        not null collate "C",
     payload         json        not null,

@@ -7,6 +7,7 @@
 -- Inside a volatile function each statement sees what the last holder of the head committed. The head is held until
 -- commit, so position = commit = visibility order, with any number of processes.
 -- Sequential scans are forbidden here because a plan cached while the log was small would be kept when it is large.
+-- Compiling plans is forbidden because a forbidden scan counts as very costly, and so the one of `head` would be.
 create function log.append(
     -- the caller has seen the log reach this position: a log that ends before it is not the same log
     seen_position bigint,
@@ -22,6 +23,7 @@ create function log.append(
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -41,7 +43,7 @@ begin
     end if;
     stamp := greatest(clock_timestamp(), last_recorded);
 
-    if exists (
+    if cardinality(read_types) > 0 and exists (
         select from unnest(read_types, read_ids, read_sequences) as r (type, id, sequence)
          cross join lateral (select from log.events e where e.aggregate_type = r.type and e.aggregate_id = r.id
                                 and e.sequence = r.sequence + 1 offset 0) as moved
@@ -67,9 +69,6 @@ begin
         return;
     end;
 
-    if cardinality(event_ids) > 0 then
-        perform pg_notify('daybook_log', (last_position + cardinality(event_ids))::text);
-    end if;
     return query select last_position + 1, stamp;
 end $$;
 

@@ -41,7 +41,8 @@ pub(crate) async fn send(
     seen_position: i64,
 ) -> Result<Option<Place>, Trouble> {
     let events = &batch.events;
-    let answered = || batch.items.iter().filter_map(|item| item.queued.act.key.as_ref().map(|key| (item, key)));
+    let answered =
+        || batch.items.iter().filter_map(|item| item.keyed_answer().map(|(key, answer)| (item, key, answer)));
     let read_only: Vec<(&str, &str, i64)> = batch
         .open
         .iter()
@@ -61,14 +62,18 @@ pub(crate) async fn send(
         .bind(events.iter().map(|event| &*event.metadata).collect::<Vec<&str>>())
         .bind(events.iter().map(|event| event.merchant_id).collect::<Vec<Option<Uuid>>>())
         .bind(events.iter().map(|event| event.livemode).collect::<Vec<Option<bool>>>())
-        .bind(answered().map(|(_item, key)| &*key.scope).collect::<Vec<&str>>())
-        .bind(answered().map(|(_item, key)| &*key.key).collect::<Vec<&str>>())
-        .bind(answered().map(|(_item, key)| &key.fingerprint[..]).collect::<Vec<&[u8]>>())
-        .bind(answered().map(|(item, _key)| item.queued.command_id).collect::<Vec<Uuid>>())
-        .bind(answered().map(|(item, _key)| item.answer().status).collect::<Vec<i16>>())
-        .bind(answered().map(|(item, _key)| item.answer().body.as_str()).collect::<Vec<&str>>())
-        .bind(answered().map(|(item, _key)| i64::try_from(item.events_upto).unwrap_or(i64::MAX)).collect::<Vec<i64>>())
-        .bind(answered().map(|(item, _key)| item.sequence).collect::<Vec<i64>>())
+        .bind(answered().map(|(_item, key, _answer)| &*key.scope).collect::<Vec<&str>>())
+        .bind(answered().map(|(_item, key, _answer)| &*key.key).collect::<Vec<&str>>())
+        .bind(answered().map(|(_item, key, _answer)| &key.fingerprint[..]).collect::<Vec<&[u8]>>())
+        .bind(answered().map(|(item, _key, _answer)| item.queued.command_id).collect::<Vec<Uuid>>())
+        .bind(answered().map(|(_item, _key, answer)| answer.status).collect::<Vec<i16>>())
+        .bind(answered().map(|(_item, _key, answer)| answer.body.as_str()).collect::<Vec<&str>>())
+        .bind(
+            answered()
+                .map(|(item, _key, _answer)| i64::try_from(item.events_upto).unwrap_or(i64::MAX))
+                .collect::<Vec<i64>>(),
+        )
+        .bind(answered().map(|(item, _key, _answer)| item.sequence).collect::<Vec<i64>>())
         .bind(read_only.iter().map(|read| read.0).collect::<Vec<&str>>())
         .bind(read_only.iter().map(|read| read.1).collect::<Vec<&str>>())
         .bind(read_only.iter().map(|read| read.2).collect::<Vec<i64>>())

@@ -4,23 +4,44 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use uuid::Uuid;
 
-use crate::act::{Key, Verdict};
-use crate::books::{Added, Books, Halt, Open};
+use crate::act::{Answer, Key, Verdict};
+use crate::append::Place;
+use crate::books::{Added, Books, Halt, Open, Why};
 use crate::cache::{Cache, Stream};
-use crate::outcome::Outcome;
+use crate::kind::Kind;
+use crate::outcome::{Failure, Outcome};
 use crate::queue::Queued;
 use crate::recorded::Recorded;
 
 /// How often an act may take an unknown stream to be empty before it has to look.
 const PRESUMING_TRIES: u32 = 3;
 
+/// How an act was decided on the books at hand.
+enum Ruling {
+    By(Verdict),
+    /// Not the version the caller demanded: true only once the append has made sure of the version, and not an answer
+    /// to be remembered.
+    VersionMismatch {
+        demanded: i64,
+        actual: i64,
+    },
+}
+
+/// An act given back.
+pub(crate) enum Undecided {
+    /// The stream must be loaded first.
+    Unloaded(Queued, Stream, Kind),
+    /// Trying again would not help.
+    Never(Queued, Failure),
+}
+
 /// A decided act. Its events are `events` many and end at `events_upto` in the batch.
 pub(crate) struct Item {
     pub(crate) queued: Queued,
-    pub(crate) verdict: Verdict,
+    ruling: Ruling,
     pub(crate) events: usize,
     pub(crate) events_upto: usize,
     pub(crate) sequence: i64,
@@ -34,20 +55,30 @@ pub(crate) struct Batch {
     pub(crate) events: Vec<Recorded>,
     pub(crate) open: HashMap<Stream, Open>,
     pub(crate) keys: HashSet<KeyName>,
+    /// Acts with the key of another one that is on its way: they are decided when that one is told.
+    pub(crate) later: Vec<Queued>,
 }
 
 impl Batch {
-    /// Decides an act on what is cached and on what this batch has decided so far. Gives it back where it could not be
-    /// decided on those books.
-    pub(crate) fn decide(&mut self, cache: &Cache, queued: Queued) -> Option<(Queued, Halt)> {
-        let mut books = Books::new(cache, &mut self.open, queued.tries <= PRESUMING_TRIES);
-        let verdict = match (queued.act.decision)(&mut books) {
-            Ok(verdict) => verdict,
-            Err(halt) => return Some((queued, halt)),
+    /// Decides an act on what is cached, on the batch below, which is on its way, and on what this batch has decided
+    /// so far. Gives it back where it could not be decided on those books.
+    pub(crate) fn decide(&mut self, cache: &Cache, below: Option<&Self>, queued: Queued) -> Option<Undecided> {
+        let below = below.map(|below| &below.open);
+        let mut books = Books::new(cache, below, &mut self.open, queued.tries <= PRESUMING_TRIES);
+        let ruling = match (queued.act.decision)(&mut books) {
+            Ok(verdict) => Ruling::By(verdict),
+            Err(Halt(Why::VersionMismatch { demanded, actual })) => Ruling::VersionMismatch { demanded, actual },
+            Err(Halt(Why::Unloaded(stream, kind))) => return Some(Undecided::Unloaded(queued, stream, kind)),
+            Err(Halt(Why::Unwritable(reason))) => {
+                return Some(Undecided::Never(queued, Failure::Data { code: "json".to_owned(), reason }));
+            }
+            Err(Halt(Why::TooLarge { bytes, limit })) => {
+                return Some(Undecided::Never(queued, Failure::TooLarge { bytes, limit }));
+            }
         };
-        let Added { drafts, sequence } = match &verdict {
-            Verdict::Accepted(_answer) => books.keep(),
-            Verdict::Refused(_answer) => books.drop_all(),
+        let Added { drafts, sequence } = match &ruling {
+            Ruling::By(Verdict::Accepted(_answer)) => books.keep(),
+            Ruling::By(Verdict::Refused(_)) | Ruling::VersionMismatch { .. } => books.drop_all(),
         };
         let events = drafts.len();
         let metadata = metadata(&queued);
@@ -70,7 +101,7 @@ impl Batch {
         if let Some(key) = &queued.act.key {
             self.keys.insert(name_of(key));
         }
-        self.items.push(Item { queued, verdict, events, events_upto: self.events.len(), sequence });
+        self.items.push(Item { queued, ruling, events, events_upto: self.events.len(), sequence });
         None
     }
 
@@ -79,16 +110,22 @@ impl Batch {
     }
 
     /// Takes the place in the log that the append has given: from here on the events are as everyone will read them.
-    pub(crate) fn place(&mut self, first_position: i64, recorded_at: DateTime<Utc>) {
+    pub(crate) fn take_place(&mut self, place: Place) {
         for event in &mut self.events {
-            event.position = event.position.saturating_add(first_position).saturating_sub(1);
-            event.recorded_at = recorded_at;
+            event.position = event.position.saturating_add(place.first_position).saturating_sub(1);
+            event.recorded_at = place.recorded_at;
         }
+    }
+
+    /// Where the log ends once this batch stands at that place.
+    pub(crate) fn last_position(&self, place: Place) -> i64 {
+        let count = i64::try_from(self.events.len()).unwrap_or(i64::MAX);
+        place.first_position.saturating_sub(1).saturating_add(count)
     }
 
     /// The acts, to be decided again.
     pub(crate) fn into_acts(self) -> Vec<Queued> {
-        self.items.into_iter().map(|item| item.queued).collect()
+        self.items.into_iter().map(|item| item.queued).chain(self.later).collect()
     }
 }
 
@@ -98,17 +135,24 @@ impl Item {
         let upto = i64::try_from(self.events_upto).unwrap_or(i64::MAX);
         let position = first_position.saturating_sub(1).saturating_add(upto);
         let sequence = self.sequence;
-        match &self.verdict {
-            Verdict::Accepted(answer) => {
+        match &self.ruling {
+            Ruling::By(Verdict::Accepted(answer)) => {
                 Outcome::Accepted { position, sequence, events: self.events, answer: answer.clone() }
             }
-            Verdict::Refused(answer) => Outcome::Refused { position, sequence, answer: answer.clone() },
+            Ruling::By(Verdict::Refused(answer)) => Outcome::Refused { position, sequence, answer: answer.clone() },
+            Ruling::VersionMismatch { demanded, actual } => {
+                Outcome::VersionMismatch { demanded: *demanded, actual: *actual }
+            }
         }
     }
 
-    pub(crate) fn answer(&self) -> &crate::act::Answer {
-        match &self.verdict {
-            Verdict::Accepted(answer) | Verdict::Refused(answer) => answer,
+    /// What is to be remembered under the act's key, if it has one.
+    pub(crate) fn keyed_answer(&self) -> Option<(&Key, &Answer)> {
+        match &self.ruling {
+            Ruling::By(Verdict::Accepted(answer) | Verdict::Refused(answer)) => {
+                self.queued.act.key.as_ref().map(|key| (key, answer))
+            }
+            Ruling::VersionMismatch { .. } => None,
         }
     }
 }
@@ -122,10 +166,10 @@ pub(crate) fn name_of(key: &Key) -> KeyName {
 
 /// String pairs, as cqrs-es reads metadata; the command id ties events to the act that asked for them.
 fn metadata(queued: &Queued) -> Arc<str> {
-    let mut pairs = serde_json::Map::new();
-    pairs.insert("command_id".to_owned(), queued.command_id.to_string().into());
+    let mut json = format!("{{\"command_id\":\"{}\"", queued.command_id);
     for (name, value) in &queued.act.metadata {
-        pairs.insert((*name).to_owned(), value.as_str().into());
+        json.push_str(&format!(",\"{name}\":{}", serde_json::Value::from(value.as_str())));
     }
-    serde_json::Value::Object(pairs).to_string().into()
+    json.push('}');
+    json.into()
 }

@@ -49,6 +49,7 @@ pub(crate) struct Draft {
 /// them has moved: a decision cannot rest on something that is no longer so.
 pub struct Books<'b> {
     cache: &'b Cache,
+    below: Option<&'b HashMap<Stream, Open>>,
     open: &'b mut HashMap<Stream, Open>,
     may_presume: bool,
     changed: Vec<(Stream, Folded)>,
@@ -64,8 +65,13 @@ pub(crate) struct Added {
 }
 
 impl<'b> Books<'b> {
-    pub(crate) fn new(cache: &'b Cache, open: &'b mut HashMap<Stream, Open>, may_presume: bool) -> Self {
-        Self { cache, open, may_presume, changed: Vec::new(), drafts: Vec::new(), sequence: 0 }
+    pub(crate) fn new(
+        cache: &'b Cache,
+        below: Option<&'b HashMap<Stream, Open>>,
+        open: &'b mut HashMap<Stream, Open>,
+        may_presume: bool,
+    ) -> Self {
+        Self { cache, below, open, may_presume, changed: Vec::new(), drafts: Vec::new(), sequence: 0 }
     }
 
     /// The state of an aggregate; the empty one where it has no events.
@@ -171,13 +177,14 @@ impl<'b> Books<'b> {
         }
     }
 
-    /// The newest this decision may know of a stream: changed by itself, opened by this batch, or cached.
+    /// The newest this decision may know of a stream: changed by itself, opened by this batch, on its way, or cached.
     fn known(&mut self, stream: &Stream) -> Option<&Folded> {
         if let Some(at) = self.changed.iter().position(|(changed, _folded)| changed == stream) {
             return self.changed.get(at).map(|(_stream, folded)| folded);
         }
         if !self.open.contains_key(stream) {
-            let folded = self.cache.get(stream)?;
+            let on_its_way = self.below.and_then(|below| below.get(stream)).map(|open| open.folded.clone());
+            let folded = on_its_way.or_else(|| self.cache.get(stream))?;
             let read_at = folded.version;
             self.open.insert(stream.clone(), Open { folded, read_at });
         }

@@ -66,6 +66,6 @@ impl Database {
     }
 
     fn log_options(&self) -> PgConnectOptions {
-        self.options.clone().options([("enable_seqscan", "off")])
+        self.options.clone().options([("enable_seqscan", "off"), ("jit", "off")])
     }
 }

@@ -6,6 +6,7 @@
 
 mod act;
 mod append;
+mod appender;
 mod batch;
 mod books;
 mod cache;
@@ -26,6 +27,7 @@ mod snapshot;
 mod store;
 mod tail;
 mod upcast;
+mod waker;
 mod writer;
 
 pub use act::{Act, Answer, Decision, Key, Tenant, Verdict};

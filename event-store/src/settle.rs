@@ -9,7 +9,9 @@ use uuid::Uuid;
 use crate::act::{Answer, Key};
 use crate::append::Place;
 use crate::batch::{Batch, KeyName};
+use crate::books::Open;
 use crate::cache::Stream;
+use crate::kind::Kind;
 use crate::outcome::Outcome;
 
 /// What the log remembers under a key.
@@ -76,7 +78,7 @@ pub(crate) async fn find_own(connection: &mut PgConnection, batch: &Batch) -> Re
             .filter(|(_position, event_id, _recorded_at)| *event_id == event.event_id)
             .map(|(first_position, _event_id, recorded_at)| Place { first_position, recorded_at }));
     }
-    let Some((item, key)) = batch.items.iter().find_map(|item| item.queued.act.key.as_ref().map(|key| (item, key)))
+    let Some((item, key)) = batch.items.iter().find_map(|item| item.keyed_answer().map(|(key, _answer)| (item, key)))
     else {
         return Ok(None);
     };
@@ -92,21 +94,24 @@ pub(crate) async fn find_own(connection: &mut PgConnection, batch: &Batch) -> Re
 }
 
 /// The streams of this batch that do not end where they were read.
-pub(crate) async fn moved_streams(connection: &mut PgConnection, batch: &Batch) -> Result<Vec<Stream>, sqlx::Error> {
-    let opened: Vec<(&Stream, i64)> = batch.open.iter().map(|(stream, open)| (stream, open.read_at)).collect();
+pub(crate) async fn moved_streams(
+    connection: &mut PgConnection,
+    batch: &Batch,
+) -> Result<Vec<(Stream, Kind)>, sqlx::Error> {
+    let opened: Vec<(&Stream, &Open)> = batch.open.iter().collect();
     let ordinals: Vec<i64> = sqlx::query_scalar(
         "select s.n from unnest($1::text[], $2::text[], $3::bigint[]) with ordinality as s (type, id, sequence, n) \
          cross join lateral (select from log.events e where e.aggregate_type = s.type and e.aggregate_id = s.id \
                                 and e.sequence = s.sequence + 1 offset 0) as moved",
     )
-    .bind(opened.iter().map(|(stream, _read_at)| &*stream.kind).collect::<Vec<&str>>())
-    .bind(opened.iter().map(|(stream, _read_at)| &*stream.id).collect::<Vec<&str>>())
-    .bind(opened.iter().map(|(_stream, read_at)| *read_at).collect::<Vec<i64>>())
+    .bind(opened.iter().map(|(stream, _open)| &*stream.kind).collect::<Vec<&str>>())
+    .bind(opened.iter().map(|(stream, _open)| &*stream.id).collect::<Vec<&str>>())
+    .bind(opened.iter().map(|(_stream, open)| open.read_at).collect::<Vec<i64>>())
     .fetch_all(connection)
     .await?;
     Ok(ordinals
         .into_iter()
         .filter_map(|n| usize::try_from(n.saturating_sub(1)).ok())
-        .filter_map(|n| opened.get(n).map(|(stream, _read_at)| (*stream).clone()))
+        .filter_map(|n| opened.get(n).map(|(stream, open)| ((*stream).clone(), open.folded.kind)))
         .collect())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::aggregate::Aggregate;
 use sqlx::postgres::PgPool;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -27,6 +27,7 @@ use crate::settle::Stored;
 use crate::snapshot;
 use crate::tail::Tail;
 use crate::upcast::Upcasters;
+use crate::waker;
 use crate::writer::Writer;
 
 /// Every bound of the store in one place.
@@ -67,12 +68,14 @@ struct Tasks {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
     tail: JoinHandle<()>,
+    waker: JoinHandle<()>,
 }
 
 impl Drop for Tasks {
     fn drop(&mut self) {
         self.shared.queue.close();
         self.tail.abort();
+        self.waker.abort();
     }
 }
 
@@ -87,6 +90,7 @@ pub(crate) struct Shared {
     pool: PgPool,
     answers: Mutex<Generations<KeyName, Stored>>,
     snapshots: mpsc::Sender<(Stream, Folded)>,
+    moved: Arc<Notify>,
     /// Whether an append is without a known end; and the keys in it.
     is_unresolved: AtomicBool,
     unresolved: Mutex<HashSet<KeyName>>,
@@ -103,6 +107,7 @@ impl Store {
             queue: Queue::bounded(limits.waiting_acts),
             answers: Mutex::new(Generations::bounded(limits.cached_answers)),
             snapshots: snapshot::spawn(pool.clone()),
+            moved: Arc::new(Notify::new()),
             is_unresolved: AtomicBool::new(false),
             unresolved: Mutex::new(HashSet::new()),
             database,
@@ -113,8 +118,9 @@ impl Store {
             pool,
         });
         let tail = tokio::spawn(Arc::clone(&shared.tail).run());
+        let waker = tokio::spawn(waker::run(Arc::clone(&shared.moved), shared.pool.clone()));
         let writer = Mutex::new(Some(tokio::spawn(Writer::new(Arc::clone(&shared)).run())));
-        Self { tasks: Arc::new(Tasks { shared: Arc::clone(&shared), writer, tail }), shared }
+        Self { tasks: Arc::new(Tasks { shared: Arc::clone(&shared), writer, tail, waker }), shared }
     }
 
     /// Decides an act and appends what it decided. The future may be dropped at any time: what was queued is decided
@@ -239,6 +245,11 @@ impl Shared {
         }
         // Wakes a writer that waits for the last act to leave.
         self.queue.put_back(Vec::new());
+    }
+
+    /// The log has moved: whoever follows it elsewhere is told soon.
+    pub(crate) fn wake_others(&self) {
+        self.moved.notify_one();
     }
 
     pub(crate) fn answered_lately(&self, key: &Key) -> Option<Stored> {

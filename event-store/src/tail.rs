@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::cache::Cache;
 use crate::crash;
 use crate::recorded::{COLUMNS, Recorded};
+use crate::waker;
 
 /// How many of the last events are kept for followers that are caught up.
 const KEPT: usize = 8_192;
@@ -94,7 +95,7 @@ impl Tail {
 
     async fn listen(&self) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen("daybook_log").await?;
+        listener.listen(waker::CHANNEL).await?;
         if self.last() == 0 {
             self.begin_at_the_end().await?;
         }

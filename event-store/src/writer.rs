@@ -1,221 +1,166 @@
 //! The one writer of this process: takes what waits, decides it in order, appends it in one call, answers.
+//!
+//! While one batch is on its way the next is decided on top of it, and the one before is told to its callers: the
+//! database is never kept waiting by work that can be done meanwhile.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sqlx::postgres::PgConnection;
-
-use crate::append::{self, Place, Trouble};
-use crate::batch::{Batch, KeyName, name_of};
-use crate::books::{Halt, Why};
+use crate::append::{Place, Trouble};
+use crate::appender::{Appender, Findings};
+use crate::batch::{Batch, Undecided, name_of};
 use crate::cache::Stream;
 use crate::crash;
 use crate::kind::Kind;
 use crate::outcome::{Failure, Outcome};
 use crate::queue::Queued;
-use crate::settle::{self, Stored};
+use crate::settle::Stored;
 use crate::store::Shared;
 
 /// How many acts one append carries at most.
 const ACTS_PER_BATCH: usize = 1_000;
+/// From so many acts on, a batch is sent without looking for more.
+const WORTH_SENDING: usize = 128;
+const TURNS_TO_GATHER: usize = 64;
 /// How often an act is decided again before its caller is told to come back.
 const TRIES: u32 = 200;
-/// Pauses between attempts to learn what became of a batch.
-const RETRY_PAUSES_MS: [u64; 6] = [0, 50, 100, 200, 500, 1_000];
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    connection: Option<PgConnection>,
-    /// The end of the log as this process has seen it. A log that ends before is not the same log.
-    seen_position: i64,
+    appender: Appender,
 }
+
+/// A batch that stands in the log and was not told to anybody yet.
+type Untold = Option<(Batch, Place)>;
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, connection: None, seen_position: 0 }
+        Self { appender: Appender::new(Arc::clone(&shared)), shared }
     }
 
     /// Runs until the queue is closed and empty.
     pub(crate) async fn run(mut self) {
-        while let Some(acts) = self.shared.queue.take(ACTS_PER_BATCH).await {
-            // Acts to settle, the ones to settle first last.
-            let mut work = vec![acts];
-            while let Some(acts) = work.pop() {
-                work.extend(self.settle(acts).await.into_iter().rev());
+        let mut next = Batch::default();
+        let mut untold: Untold = None;
+        loop {
+            if next.items.is_empty() {
+                self.tell(untold.take());
+                self.shared.queue.put_back(std::mem::take(&mut next).later);
+                let Some(acts) = self.shared.queue.take(ACTS_PER_BATCH).await else { return };
+                self.decide(&mut next, None, acts);
+                continue;
+            }
+            if next.items.len() < WORTH_SENDING {
+                self.tell(untold.take());
+                self.gather(&mut next).await;
+            }
+            let batch = std::mem::take(&mut next);
+            match self.append_meanwhile(&batch, untold.take(), &mut next).await {
+                Ok(Some(place)) => untold = Some((batch, place)),
+                trouble => {
+                    // What was decided on top of it is decided again behind it.
+                    let upon = std::mem::take(&mut next).into_acts();
+                    let work = self.after(batch, trouble).await;
+                    self.settle_all(work, upon).await;
+                }
             }
         }
     }
 
-    /// Decides and appends; what comes back must be settled again, in that order.
-    async fn settle(&mut self, acts: Vec<Queued>) -> Vec<Vec<Queued>> {
-        crash::point("writer.before_decide");
-        let batch = self.decide(acts);
-        crash::point("writer.after_decide");
-        if batch.items.is_empty() {
-            return Vec::new();
-        }
-        match self.append(&batch).await {
-            Ok(Some(place)) => {
-                self.conclude(batch, place);
-                Vec::new()
+    /// Lets those who were just answered ask again, for as long as more keep coming: an append costs about as much as
+    /// a hundred acts in it. Nothing is waited for.
+    async fn gather(&self, next: &mut Batch) {
+        let mut came_at = next.items.len();
+        for _turn in 0..TURNS_TO_GATHER {
+            tokio::task::yield_now().await;
+            self.decide(next, None, self.shared.queue.take_now(ACTS_PER_BATCH.saturating_sub(next.items.len())));
+            if next.items.len() >= WORTH_SENDING || next.items.len() == came_at {
+                return;
             }
-            Ok(None) => vec![self.reconcile(batch).await],
+            came_at = next.items.len();
+        }
+    }
+
+    /// Sends a batch; meanwhile tells the one before and decides the next.
+    async fn append_meanwhile(
+        &mut self,
+        batch: &Batch,
+        mut untold: Untold,
+        next: &mut Batch,
+    ) -> Result<Option<Place>, Trouble> {
+        let Self { shared, appender } = self;
+        let mut appending = pin!(appender.append(batch));
+        let mut is_told = untold.is_none();
+        loop {
+            let room = ACTS_PER_BATCH.saturating_sub(next.items.len());
+            tokio::select! {
+                biased;
+                appended = &mut appending => {
+                    tell(shared, untold);
+                    return appended;
+                }
+                () = std::future::ready(()), if !is_told => {
+                    is_told = true;
+                    tell(shared, untold.take());
+                }
+                Some(acts) = shared.queue.take(room), if room > 0 && is_told => decide(shared, next, Some(batch), acts),
+            }
+        }
+    }
+
+    /// Decides and appends without looking ahead, until nothing of it is left.
+    async fn settle_all(&mut self, mut work: Vec<Vec<Queued>>, then: Vec<Queued>) {
+        work.push(then);
+        work.reverse();
+        while let Some(acts) = work.pop() {
+            let mut batch = Batch::default();
+            self.decide(&mut batch, None, acts);
+            if batch.items.is_empty() {
+                continue;
+            }
+            match self.appender.append(&batch).await {
+                Ok(Some(place)) => self.tell(Some((batch, place))),
+                trouble => {
+                    let again = self.after(batch, trouble).await;
+                    work.extend(again.into_iter().rev());
+                }
+            }
+        }
+    }
+
+    /// What is left to settle of a batch that was not written.
+    async fn after(&mut self, batch: Batch, trouble: Result<Option<Place>, Trouble>) -> Vec<Vec<Queued>> {
+        match trouble {
+            Ok(_) => self.reconcile(batch).await,
+            Err(Trouble::Again) => vec![batch.into_acts()],
             Err(Trouble::Data { code, reason }) => split(batch, &Failure::Data { code, reason }),
             Err(Trouble::Shorter(reason)) => {
                 tracing::error!(reason, "the log is shorter than it was; no more commands are accepted");
                 self.shared.queue.close();
-                self.refuse(batch.into_acts(), &Failure::Shorter { reason })
+                refuse(batch, &Failure::Shorter { reason })
             }
             Err(Trouble::Refused(reason) | Trouble::Unknown(reason)) => {
                 tracing::warn!(reason, "an append was not possible");
-                self.refuse(batch.into_acts(), &Failure::Unavailable { reason })
-            }
-            Err(Trouble::Again) => vec![batch.into_acts()],
-        }
-    }
-
-    /// Decides in the order of the queue. An act whose key was answered lately gets that answer; one whose key is in
-    /// the batch already waits for the next; one whose streams are not in memory goes to the loader.
-    fn decide(&self, acts: Vec<Queued>) -> Batch {
-        let mut batch = Batch::default();
-        let mut unloaded: Vec<(Queued, Stream, Kind)> = Vec::new();
-        let mut later = Vec::new();
-        for mut queued in acts {
-            if let Some(key) = &queued.act.key {
-                if let Some(stored) = self.shared.answered_lately(key) {
-                    let outcome = stored.outcome(key);
-                    queued.answer(Ok(outcome));
-                    continue;
-                }
-                if batch.holds(key) {
-                    later.push(queued);
-                    continue;
-                }
-            }
-            queued.tries = queued.tries.saturating_add(1);
-            if queued.tries > TRIES {
-                queued.answer(Err(Failure::Busy));
-                continue;
-            }
-            match batch.decide(&self.shared.cache, queued) {
-                None => {}
-                Some((queued, Halt(Why::Unloaded(stream, kind)))) => unloaded.push((queued, stream, kind)),
-                Some((queued, Halt(Why::VersionMismatch { demanded, actual }))) => {
-                    queued.answer(Ok(Outcome::VersionMismatch { demanded, actual }));
-                }
-                Some((queued, Halt(Why::Unwritable(reason)))) => {
-                    queued.answer(Err(Failure::Data { code: "json".to_owned(), reason }));
-                }
-                Some((queued, Halt(Why::TooLarge { bytes, limit }))) => {
-                    queued.answer(Err(Failure::TooLarge { bytes, limit }));
-                }
+                refuse(batch, &Failure::Unavailable { reason })
             }
         }
-        if !unloaded.is_empty() {
-            tokio::spawn(Arc::clone(&self.shared).load_and_put_back(unloaded));
-        }
-        if !later.is_empty() {
-            self.shared.queue.put_back(later);
-        }
-        batch
-    }
-
-    /// Sends the batch until its fate is known. Only a batch that was never sent may be given up.
-    async fn append(&mut self, batch: &Batch) -> Result<Option<Place>, Trouble> {
-        let mut unresolved: Option<Unresolved> = None;
-        let mut pauses = RETRY_PAUSES_MS.into_iter();
-        loop {
-            match self.attempt(batch, unresolved.is_some()).await {
-                Ok(place) => return Ok(place),
-                Err((Trouble::Unknown(reason), Sent(true))) => {
-                    tracing::warn!(reason, "an append was not answered; sending the same batch again");
-                    unresolved.get_or_insert_with(|| Unresolved::declare(&self.shared, batch));
-                }
-                Err((trouble, _sent)) if unresolved.is_none() => return Err(trouble),
-                // The same data would have been refused the first time too, and another log has no first time.
-                Err((trouble @ (Trouble::Data { .. } | Trouble::Shorter(_)), _sent)) => return Err(trouble),
-                Err((trouble, _sent)) => {
-                    tracing::warn!(?trouble, "what became of an append is still unknown; asking again");
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(pauses.next().unwrap_or(1_000))).await;
-        }
-    }
-
-    /// One sending. After an unknown end the first thing to ask is whether that one came to be.
-    async fn attempt(&mut self, batch: &Batch, was_sent: bool) -> Result<Option<Place>, (Trouble, Sent)> {
-        let unsent = |error: sqlx::Error| (Trouble::Unknown(error.to_string()), Sent(false));
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.shared.database.connect().await.map_err(unsent)?,
-        };
-        crash::point("append.before_send");
-        let sending = append::send(&mut connection, batch, self.seen_position);
-        let answer = match tokio::time::timeout(self.shared.limits.append_within, sending).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => Err(Trouble::Unknown("no answer in time".to_owned())),
-        };
-        crash::point("append.after_send");
-        let place = match answer {
-            Ok(None) if was_sent => {
-                crash::point("append.before_find_own");
-                let own = settle::find_own(&mut connection, batch).await.map_err(unsent)?;
-                crash::point("append.after_find_own");
-                Ok(own)
-            }
-            // The connection is in an unknown state: it is dropped, not used again.
-            Err(Trouble::Unknown(reason)) => return Err((Trouble::Unknown(reason), Sent(true))),
-            known => known,
-        };
-        self.connection = Some(connection);
-        place.map_err(|trouble| (trouble, Sent(true)))
-    }
-
-    /// The batch stands in the log: everybody learns of it.
-    fn conclude(&mut self, mut batch: Batch, place: Place) {
-        batch.place(place.first_position, place.recorded_at);
-        let last =
-            place.first_position.saturating_sub(1).saturating_add(i64::try_from(batch.events.len()).unwrap_or(0));
-        self.seen_position = self.seen_position.max(last);
-        crash::point("writer.before_cache");
-        self.shared.keep_states(&mut batch);
-        self.shared.tail.offer(batch.events);
-        crash::point("writer.after_cache");
-        crash::point("writer.before_answers");
-        for item in batch.items {
-            let outcome = item.outcome(place.first_position);
-            if let (
-                Some(key),
-                Outcome::Accepted { position, sequence, .. } | Outcome::Refused { position, sequence, .. },
-            ) = (&item.queued.act.key, &outcome)
-            {
-                let stored = Stored {
-                    fingerprint: key.fingerprint,
-                    position: *position,
-                    sequence: *sequence,
-                    answer: item.answer().clone(),
-                };
-                self.shared.remember_answer(name_of(key), stored);
-            }
-            item.queued.answer(Ok(outcome));
-        }
-        crash::point("writer.after_answers");
     }
 
     /// Nothing was written because something was assumed that is not so. Used keys get their answers, moved streams
     /// are loaded, the rest is decided again.
-    async fn reconcile(&mut self, batch: Batch) -> Vec<Queued> {
-        crash::point("settle.before_look");
-        let looked = self.look(&batch).await;
-        crash::point("settle.after_look");
-        let stored = match looked {
-            Ok(stored) => stored,
-            Err(failure) => {
-                self.connection = None;
-                let _settled = self.refuse(batch.into_acts(), &failure);
-                return Vec::new();
-            }
+    async fn reconcile(&mut self, batch: Batch) -> Vec<Vec<Queued>> {
+        let Findings { stored, moved } = match self.appender.look(&batch).await {
+            Ok(findings) => findings,
+            Err(failure) => return refuse(batch, &failure),
         };
+        for (stream, _kind) in &moved {
+            self.shared.cache.forget(stream);
+        }
+        match self.shared.load(&moved).await {
+            // Whoever needs an unreadable stream finds out by itself.
+            Ok(_) | Err(Failure::Unreadable { .. }) => {}
+            Err(failure) => return refuse(batch, &failure),
+        }
         let mut again = Vec::new();
         for queued in batch.into_acts() {
             match queued.act.key.as_ref().and_then(|key| stored.get(&name_of(key)).map(|stored| (key, stored))) {
@@ -227,78 +172,96 @@ impl Writer {
                 None => again.push(queued),
             }
         }
-        again
+        vec![again]
     }
 
-    async fn look(&mut self, batch: &Batch) -> Result<std::collections::HashMap<KeyName, Stored>, Failure> {
-        let unavailable = |error: sqlx::Error| Failure::Unavailable { reason: error.to_string() };
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.shared.database.connect().await.map_err(unavailable)?,
-        };
-        let looking = async {
-            let stored = settle::stored_answers(&mut connection, batch).await?;
-            let moved = settle::moved_streams(&mut connection, batch).await?;
-            Ok((stored, moved))
-        };
-        let (stored, moved) = match tokio::time::timeout(self.shared.limits.append_within, looking).await {
-            Ok(looked) => looked.map_err(unavailable)?,
-            Err(_elapsed) => return Err(Failure::Unavailable { reason: "no answer in time".to_owned() }),
-        };
-        self.connection = Some(connection);
-        let moved: Vec<(Stream, Kind)> = moved
-            .into_iter()
-            .filter_map(|stream| batch.open.get(&stream).map(|open| (stream.clone(), open.folded.kind)))
-            .collect();
-        for (stream, _kind) in &moved {
-            self.shared.cache.forget(stream);
-        }
-        match self.shared.load(&moved).await {
-            // Whoever needs the unreadable stream finds out by itself.
-            Ok(_) | Err(Failure::Unreadable { .. }) => Ok(stored),
-            Err(failure) => Err(failure),
-        }
+    fn decide(&self, batch: &mut Batch, below: Option<&Batch>, acts: Vec<Queued>) {
+        decide(&self.shared, batch, below, acts);
     }
 
-    /// Answers acts of which nothing was written.
-    fn refuse(&self, acts: Vec<Queued>, failure: &Failure) -> Vec<Vec<Queued>> {
-        for queued in acts {
-            queued.answer(Err(failure.clone()));
-        }
-        Vec::new()
+    fn tell(&self, untold: Untold) {
+        tell(&self.shared, untold);
     }
 }
 
-/// Whether a trouble arose after the batch may have left this process.
-struct Sent(bool);
-
-/// While it lives, the keys of the batch are in flight and other acts are refused at once: the log does not answer.
-struct Unresolved {
-    shared: Arc<Shared>,
+/// Decides in the order of the queue, on top of the batch that is on its way. An act whose key was answered lately gets
+/// that answer; one whose key is on its way waits for that one's end; one whose streams are not in memory goes to the
+/// loader.
+fn decide(shared: &Arc<Shared>, batch: &mut Batch, below: Option<&Batch>, acts: Vec<Queued>) {
+    crash::point("writer.before_decide");
+    let mut unloaded: Vec<(Queued, Stream, Kind)> = Vec::new();
+    let mut later = Vec::new();
+    for mut queued in acts {
+        if let Some(key) = &queued.act.key {
+            if let Some(stored) = shared.answered_lately(key) {
+                let outcome = stored.outcome(key);
+                queued.answer(Ok(outcome));
+                continue;
+            }
+            if batch.holds(key) || below.is_some_and(|below| below.holds(key)) {
+                later.push(queued);
+                continue;
+            }
+        }
+        queued.tries = queued.tries.saturating_add(1);
+        if queued.tries > TRIES {
+            queued.answer(Err(Failure::Busy));
+            continue;
+        }
+        match batch.decide(&shared.cache, below, queued) {
+            None => {}
+            Some(Undecided::Unloaded(queued, stream, kind)) => unloaded.push((queued, stream, kind)),
+            Some(Undecided::Never(queued, failure)) => queued.answer(Err(failure)),
+        }
+    }
+    if !unloaded.is_empty() {
+        tokio::spawn(Arc::clone(shared).load_and_put_back(unloaded));
+    }
+    batch.later.extend(later);
+    crash::point("writer.after_decide");
 }
 
-impl Unresolved {
-    fn declare(shared: &Arc<Shared>, batch: &Batch) -> Self {
-        shared.declare_unresolved(batch.keys.iter().cloned().collect(), true);
-        Self { shared: Arc::clone(shared) }
+/// A batch stands in the log: everybody learns of it.
+fn tell(shared: &Shared, untold: Untold) {
+    let Some((mut batch, place)) = untold else { return };
+    batch.take_place(place);
+    crash::point("writer.before_cache");
+    shared.keep_states(&mut batch);
+    shared.tail.offer(std::mem::take(&mut batch.events));
+    shared.wake_others();
+    crash::point("writer.after_cache");
+    crash::point("writer.before_answers");
+    for item in batch.items {
+        let outcome = item.outcome(place.first_position);
+        if let (
+            Some((key, answer)),
+            Outcome::Accepted { position, sequence, .. } | Outcome::Refused { position, sequence, .. },
+        ) = (item.keyed_answer(), &outcome)
+        {
+            let (position, sequence, answer) = (*position, *sequence, answer.clone());
+            let stored = Stored { fingerprint: key.fingerprint, position, sequence, answer };
+            shared.remember_answer(name_of(key), stored);
+        }
+        item.queued.answer(Ok(outcome));
     }
+    shared.queue.put_back(batch.later);
+    crash::point("writer.after_answers");
 }
 
-impl Drop for Unresolved {
-    fn drop(&mut self) {
-        self.shared.declare_unresolved(Vec::new(), false);
+/// Answers acts of which nothing was written. Those that waited for one of them are left to settle.
+fn refuse(batch: Batch, failure: &Failure) -> Vec<Vec<Queued>> {
+    for item in batch.items {
+        item.queued.answer(Err(failure.clone()));
     }
+    vec![batch.later]
 }
 
 /// A data error is one act's fault and must cost only that act: the halves are settled by themselves.
 fn split(batch: Batch, failure: &Failure) -> Vec<Vec<Queued>> {
+    if batch.items.len() <= 1 {
+        return refuse(batch, failure);
+    }
     let mut first = batch.into_acts();
-    if first.len() > 1 {
-        let second = first.split_off(first.len() / 2);
-        return vec![first, second];
-    }
-    for queued in first {
-        queued.answer(Err(failure.clone()));
-    }
-    Vec::new()
+    let second = first.split_off(first.len() / 2);
+    vec![first, second]
 }
