@@ -2,4 +2,5 @@
 
 pub mod database;
 pub mod load;
+pub mod proxy;
 pub mod tally;
