@@ -1,4 +1,4 @@
-//! What a client asks: the SQL its messages execute, remembered across prepared statements.
+//! What a client asks: the SQL it executes, remembered across prepared statements.
 
 use std::collections::HashMap;
 

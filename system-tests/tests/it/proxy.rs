@@ -1,4 +1,4 @@
-//! The proxy against a real Postgres: each fault does what its name says, and nothing else.
+//! The proxy before a real Postgres: each fault does what its name says, nothing else.
 
 use std::time::Duration;
 
