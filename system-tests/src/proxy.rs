@@ -15,7 +15,9 @@ mod upstream;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 
+use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -50,6 +52,16 @@ impl Proxy {
     /// What a client connects to instead of the real server. Names go in as they are: plain ones only.
     pub fn url(&self, database: &str, user: &str) -> String {
         format!("postgresql://{user}@{}/{database}?sslmode=disable", self.address)
+    }
+
+    /// The same database and user as another URL, through this proxy.
+    ///
+    /// # Errors
+    /// When sqlx cannot read the URL.
+    pub fn url_for(&self, direct: &str) -> Result<String, sqlx::Error> {
+        let options = PgConnectOptions::from_str(direct)?;
+        let user = options.get_username();
+        Ok(self.url(options.get_database().unwrap_or(user), user))
     }
 
     pub fn faults(&self) -> Faults {

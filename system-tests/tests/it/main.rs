@@ -6,5 +6,3 @@ mod architecture;
 mod map;
 #[cfg(test)]
 mod proxy;
-#[cfg(test)]
-mod scratch;

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Row};
+use system_tests::database::Ledger;
 use system_tests::proxy::{Counts, Ending, Fault, Faults, Forged, Latency, Proxy, Rule, Severity, Upstream, When};
 
-use crate::scratch::{self, Scratch};
-
 struct Bench {
-    scratch: Scratch,
+    ledger: Ledger,
+    /// Past the proxy.
+    direct: PgPool,
     proxy: Proxy,
     faults: Faults,
 }
@@ -19,31 +20,28 @@ const NOTE: &str = "insert into notes (word) values ($1) returning id";
 
 impl Bench {
     async fn new() -> Self {
-        let scratch = Scratch::new().await;
-        sqlx::query("create table notes (id bigserial primary key, word text not null)")
-            .execute(&scratch.pool)
-            .await
-            .unwrap();
-        let proxy = Proxy::start(Upstream::from_url(&scratch::server_url()).unwrap(), 1).await.unwrap();
+        let ledger = Ledger::fresh().await.unwrap();
+        let direct = ledger.superuser_pool().unwrap();
+        let notes = "create table notes (id bigserial primary key, word text not null)";
+        sqlx::query(notes).execute(&direct).await.unwrap();
+        let proxy = Proxy::start(Upstream::from_url(ledger.superuser_url()).unwrap(), 1).await.unwrap();
         let faults = proxy.faults();
-        Self { scratch, proxy, faults }
+        Self { ledger, direct, proxy, faults }
+    }
+
+    fn url(&self) -> String {
+        self.proxy.url_for(self.ledger.superuser_url()).unwrap()
     }
 
     async fn connect(&self) -> PgConnection {
-        PgConnection::connect(&self.proxy.url(&self.scratch.name, "postgres")).await.unwrap()
+        PgConnection::connect(&self.url()).await.unwrap()
     }
 
     /// What the table holds, asked past the proxy, once nobody is writing any more.
     async fn words(&self) -> Vec<String> {
-        let mut tx = self.scratch.pool.begin().await.unwrap();
+        let mut tx = self.direct.begin().await.unwrap();
         sqlx::query("lock table notes in share mode").execute(&mut *tx).await.unwrap();
         sqlx::query_scalar("select word from notes order by id").fetch_all(&mut *tx).await.unwrap()
-    }
-
-    async fn remove(self) -> Counts {
-        self.faults.clear();
-        self.scratch.remove().await;
-        self.proxy.faults().counts()
     }
 }
 
@@ -73,7 +71,7 @@ async fn in_fair_weather_everything_passes() {
     let wrong = sqlx::query("select 1/0").execute(&mut connection).await.unwrap_err();
     assert_eq!(wrong.as_database_error().and_then(DatabaseError::code).as_deref(), Some("22012"));
     assert_eq!(bench.words().await, ["one", "two", "three"]);
-    assert_eq!(bench.remove().await, Counts { connections: 1, ..Counts::default() });
+    assert_eq!(bench.faults.counts(), Counts { connections: 1, ..Counts::default() });
 }
 
 // covers B3
@@ -91,7 +89,6 @@ async fn a_lost_answer_means_done_and_the_client_cannot_know() {
 
         let mut again = bench.connect().await;
         note(&mut again, "after").await.unwrap();
-        bench.remove().await;
     }
 }
 
@@ -101,7 +98,7 @@ async fn a_lost_error_is_counted_apart() {
     let mut connection = bench.connect().await;
     bench.faults.add(Rule::once("1/0", Fault::LoseAnswer(Ending::Close)));
     sqlx::raw_sql("select 1/0").execute(&mut connection).await.unwrap_err();
-    let counts = bench.remove().await;
+    let counts = bench.faults.counts();
     assert_eq!((counts.answers_lost, counts.errors_lost), (0, 1));
 }
 
@@ -112,7 +109,7 @@ async fn a_lost_request_means_nothing_was_done() {
     bench.faults.add(Rule::once("insert into notes", Fault::LoseRequest(Ending::Close)));
     assert!(is_cut(note(&mut connection, "lost").await));
     assert!(bench.words().await.is_empty());
-    assert_eq!(bench.remove().await.requests_lost, 1);
+    assert_eq!(bench.faults.counts().requests_lost, 1);
 }
 
 #[tokio::test]
@@ -121,7 +118,7 @@ async fn a_request_left_alone_is_done_while_nobody_looks() {
     let mut connection = bench.connect().await;
     // Preparing needs the lock as well, so it is done before the gate closes.
     note(&mut connection, "before").await.unwrap();
-    let mut gate = bench.scratch.pool.begin().await.unwrap();
+    let mut gate = bench.direct.begin().await.unwrap();
     sqlx::query("lock table notes in exclusive mode").execute(&mut *gate).await.unwrap();
     bench.faults.add(Rule::once("insert into notes", Fault::LeaveUnknown(Ending::Reset)));
     assert!(is_cut(note(&mut connection, "alone").await), "cut while the server was still waiting for the lock");
@@ -134,7 +131,6 @@ async fn a_request_left_alone_is_done_while_nobody_looks() {
         }
     });
     seen.await.unwrap();
-    bench.remove().await;
 }
 
 #[tokio::test]
@@ -157,7 +153,6 @@ async fn a_rule_strikes_by_bound_parameters_and_by_turns() {
     // The seventh was lost to the first rule and so is not counted by the second.
     assert_eq!(cut, [3, 6, 7]);
     assert_eq!(bench.words().await.len(), 11);
-    bench.remove().await;
 }
 
 // covers B4 at the level of the connection: held, then let go
@@ -171,14 +166,12 @@ async fn a_black_hole_holds_both_ways_until_released() {
     tokio::pin!(held);
     let impatient = tokio::time::timeout(Duration::from_millis(150), &mut held).await;
     assert!(impatient.is_err(), "no answer and no error while held");
-    let url = bench.proxy.url(&bench.scratch.name, "postgres");
-    let newcomer = tokio::time::timeout(Duration::from_millis(150), PgConnection::connect(&url)).await;
+    let newcomer = tokio::time::timeout(Duration::from_millis(150), bench.connect()).await;
     assert!(newcomer.is_err(), "a new connection is held as well");
     assert_eq!(bench.words().await, ["before"]);
     bench.faults.release();
     held.await.unwrap();
     assert_eq!(bench.words().await, ["before", "held"]);
-    bench.remove().await;
 }
 
 #[tokio::test]
@@ -201,7 +194,7 @@ async fn a_held_request_arrives_late_though_its_client_has_gone() {
     .await
     .unwrap();
     assert_eq!(bench.words().await, ["second", "late"]);
-    assert_eq!(bench.remove().await.requests_held, 1);
+    assert_eq!(bench.faults.counts().requests_held, 1);
 }
 
 #[tokio::test]
@@ -216,7 +209,6 @@ async fn a_held_answer_is_done_and_comes_when_released() {
     assert!(!asked.is_finished());
     faults.release();
     asked.await.unwrap().unwrap();
-    bench.remove().await;
 }
 
 // covers A24 at the level of the connection: any code can be forced
@@ -238,7 +230,7 @@ async fn a_forged_error_reads_like_the_servers_own_and_the_session_goes_on() {
     let error = note(&mut connection, "never").await.unwrap_err();
     assert_eq!(error.as_database_error().and_then(DatabaseError::code).as_deref(), Some("57P01"));
     note(&mut connection, "closed").await.unwrap_err();
-    assert_eq!(bench.remove().await.forged, 7);
+    assert_eq!(bench.faults.counts().forged, 7);
 }
 
 #[tokio::test]
@@ -252,7 +244,6 @@ async fn a_forged_error_inside_a_transaction_leaves_it_failed() {
     note(&mut tx, "second").await.unwrap_err();
     tx.rollback().await.unwrap();
     assert!(bench.words().await.is_empty());
-    bench.remove().await;
 }
 
 // covers B5 at the level of the connection
@@ -270,7 +261,6 @@ async fn latency_is_added_each_way_and_can_be_taken_back() {
     bench.faults.set_latency(None);
     note(&mut connection, "quick").await.unwrap();
     assert_eq!(bench.faults.counts().delayed, 2);
-    bench.remove().await;
 }
 
 #[tokio::test]
@@ -287,5 +277,4 @@ async fn cutting_all_ends_every_session_at_once() {
     assert!(is_cut(note(&mut idle, "idle").await));
     assert!(bench.words().await.is_empty());
     note(&mut bench.connect().await, "new").await.unwrap();
-    bench.remove().await;
 }
