@@ -6,3 +6,5 @@ mod architecture;
 mod map;
 #[cfg(test)]
 mod proxy;
+#[cfg(test)]
+mod unknown_commit;
