@@ -230,6 +230,8 @@ impl Cluster {
         let mut connection = self.connect(SUPERUSER)?;
         if connection.query(&format!("SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"))?.is_empty() {
             connection.query(&format!("CREATE DATABASE {DATABASE}"))?;
+            // Also where another program starts this server with settings of its own.
+            connection.query(&format!("ALTER DATABASE {DATABASE} SET timezone = 'UTC'"))?;
         }
         Ok(())
     }
