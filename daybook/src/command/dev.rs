@@ -59,8 +59,8 @@ impl Dev {
         let own = cluster.map(|cluster| cluster.url(DATABASE));
         let owner_url = own.as_deref().or(self.database.url()).unwrap_or_default();
         let app_url = own.as_deref().or(self.database.app_url()).unwrap_or(owner_url);
-        let schema = database::migrate(owner_url).await?;
-        tracing::info!(version = schema.applied, "the schema is current");
+        let status = database::migrate(owner_url).await?;
+        tracing::info!(version = database::version(&status.applied), "the schema is current");
         if interrupt.is_asked() {
             return Ok(());
         }

@@ -78,7 +78,7 @@ impl Doctor {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let (owner_url, app_url) = self.urls()?;
         let mut findings = Vec::new();
-        match database::connect(database::owner_options(&owner_url)?).await {
+        match database::connect(&owner_url).await {
             Ok(mut owner) => {
                 server::look(&mut owner, &mut findings).await?;
                 machine::look(&mut owner, &mut findings).await?;
@@ -114,17 +114,20 @@ impl Doctor {
 }
 
 async fn schema(owner: &mut PgConnection) -> Result<Finding> {
-    let schema = database::schema(owner).await?;
-    let seen = format!("version {} of {}", schema.applied, schema.wanted);
-    if !schema.foreign.is_empty() {
+    let status = database::status(owner).await?;
+    let (applied, known) = (database::version(&status.applied), database::version(&status.known));
+    let seen = format!("version {applied}, this binary knows {known}");
+    if !status.altered.is_empty() {
         let mend = format!(
-            "migrations {:?} were applied with another text, half applied, or are unknown to this binary: run the \
-             binary that applied them, or restore",
-            schema.foreign
+            "migrations {:?} were applied with another text than this binary holds: run the binary that applied them",
+            status.altered
         );
         return Ok(Finding::new(Verdict::Wrong, "schema", seen, mend));
     }
-    Ok(Finding::must(schema.missing.is_empty(), "schema", seen, "run `daybook migrate`"))
+    if status.is_current() && applied > known {
+        return Ok(Finding::new(Verdict::Doubtful, "schema", seen, "a newer binary migrated it: update this one"));
+    }
+    Ok(Finding::must(status.is_current(), "schema", seen, "run `daybook migrate`"))
 }
 
 /// One row of a question to the server; every column is text.

@@ -45,8 +45,8 @@ impl Owned {
 impl Migrate {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let unnamed = || Failure::NoDatabase("set DATABASE_OWNER_URL, or DATABASE_URL".to_owned());
-        let schema = database::migrate(self.database.url().ok_or_else(unnamed)?).await?;
-        say(format!("the schema is at version {}", schema.applied))?;
+        let status = database::migrate(self.database.url().ok_or_else(unnamed)?).await?;
+        say(format!("the schema is at version {}", database::version(&status.applied)))?;
         Ok(ExitCode::SUCCESS)
     }
 }

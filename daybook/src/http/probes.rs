@@ -103,9 +103,12 @@ async fn look(pool: &PgPool) -> Vec<Check> {
             return vec![Check { name: "database", outcome: Err("it cannot be reached".to_owned()) }];
         }
     };
-    let schema = match database::schema(&mut connection).await {
-        Ok(schema) if schema.is_current() => Ok(format!("version {}", schema.applied)),
-        Ok(schema) => Err(format!("version {}, this binary wants {}: daybook migrate", schema.applied, schema.wanted)),
+    let schema = match database::status(&mut connection).await {
+        Ok(status) => {
+            let (applied, known) = (database::version(&status.applied), database::version(&status.known));
+            let behind = || format!("version {applied}, this binary needs {known} as it holds it: daybook doctor");
+            if status.is_current() { Ok(format!("version {applied}")) } else { Err(behind()) }
+        }
         Err(failure) => {
             tracing::warn!(%failure, "not ready: the schema cannot be read");
             Err("it cannot be read".to_owned())

@@ -5,21 +5,47 @@ use embedded_postgres::{Cluster, DATABASE};
 use crate::server::Home;
 
 #[test]
-fn a_lossy_server_is_wrong_and_the_mend_is_named() {
+fn what_dev_sets_up_is_sound_and_each_thing_spoilt_is_named() {
     let home = Home::new();
-    assert_eq!(home.say(&["postgres", "start"]).1, Some(0));
-    let (said, _) = home.say(&["doctor"]);
-    assert!(said.contains("ok    synchronous_commit"), "{said}");
-    assert!(said.contains("ok    time zone                UTC"), "{said}");
+    let server = home.serve();
+    assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
+    let (said, code) = home.say(&["doctor"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("0 to look at, 0 wrong"), "{said}");
     let cluster = Cluster::running(&home.0.join("postgres")).unwrap().unwrap();
     let mut connection = cluster.connect(DATABASE).unwrap();
-    connection.query("ALTER DATABASE daybook SET synchronous_commit = 'off'").unwrap();
-    connection.query("ALTER DATABASE daybook SET timezone = 'Asia/Tokyo'").unwrap();
-    let (said, code) = home.say(&["doctor"]);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("FAIL  synchronous_commit       off"), "{said}");
-    assert!(said.contains("-> ALTER SYSTEM SET synchronous_commit"), "{said}");
-    assert!(said.contains("FAIL  time zone                Asia/Tokyo"), "{said}");
+    for (spoil, row, repair) in [
+        (
+            "ALTER DATABASE daybook SET synchronous_commit = off",
+            "FAIL  synchronous_commit       off",
+            "ALTER DATABASE daybook RESET synchronous_commit",
+        ),
+        (
+            "ALTER DATABASE daybook SET timezone = 'Asia/Tokyo'",
+            "FAIL  time zone                Asia/Tokyo",
+            "ALTER DATABASE daybook SET timezone = 'UTC'",
+        ),
+        (
+            "ALTER DATABASE daybook SET statement_timeout = '1s'",
+            "FAIL  statement_timeout        1s",
+            "ALTER DATABASE daybook RESET statement_timeout",
+        ),
+        ("ALTER ROLE daybook_app SUPERUSER", "FAIL  application's role", "ALTER ROLE daybook_app NOSUPERUSER"),
+        (
+            "GRANT DELETE ON log.events TO PUBLIC",
+            "FAIL  changing events          daybook_app may DELETE",
+            "REVOKE DELETE ON log.events FROM PUBLIC",
+        ),
+        ("REVOKE USAGE ON SCHEMA log FROM daybook_app", "FAIL  appending", "GRANT USAGE ON SCHEMA log TO daybook_app"),
+        ("UPDATE _sqlx_migrations SET checksum = 'x'", "FAIL  schema", ""),
+    ] {
+        connection.query(spoil).unwrap();
+        let (said, code) = home.say(&["doctor"]);
+        assert_eq!(code, Some(1), "{spoil}: {said}");
+        assert!(said.contains(row), "{spoil}: {said}");
+        connection.query(repair).unwrap();
+    }
+    assert!(server.get("/readyz").contains("FAIL  schema"));
 }
 
 #[test]

@@ -4,9 +4,12 @@ use sqlx::PgConnection;
 
 use super::{Finding, Verdict, ask, text};
 use crate::{
-    database::{self, APP_ROLE},
-    failure::Result,
+    database,
+    failure::{Attempt as _, Result},
 };
+
+/// What every connection of the application runs as.
+const APP_ROLE: &str = "daybook_app";
 
 pub(super) async fn look(owner: &mut PgConnection, app_url: &str, findings: &mut Vec<Finding>) -> Result<()> {
     if !role(owner, findings).await? {
@@ -42,7 +45,8 @@ async fn role(owner: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<b
 
 /// A commit must never be cancelled by a timer: whether it happened would be unknown.
 async fn timeouts(app_url: &str, findings: &mut Vec<Finding>) -> Result<()> {
-    let mut app = match database::connect(database::app_options(app_url)?).await {
+    let connected = database::pool(app_url)?.acquire().await;
+    let mut app = match connected.attempt(|| format!("signing in as {APP_ROLE}")) {
         Ok(app) => app,
         Err(failure) => {
             let mend = format!("GRANT {APP_ROLE} TO the user of DATABASE_URL");
