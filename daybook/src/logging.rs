@@ -1,4 +1,4 @@
-//! Logs on standard error: one JSON object a line for machines, plain lines for a person at a terminal.
+//! Logs on standard error: a JSON object a line, or plain lines at a terminal.
 
 use std::io::{IsTerminal as _, stderr};
 

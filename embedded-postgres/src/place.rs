@@ -1,4 +1,4 @@
-//! Where a cluster lives: its home, its data, its socket, and the way its user can reach them.
+//! Where a cluster lives: home, data, socket, and the way its user reaches them.
 
 use std::{
     fs::{self, DirBuilder, File},

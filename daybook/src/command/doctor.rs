@@ -1,4 +1,4 @@
-//! `daybook doctor`: what is wrong with the database, one row a check, and how to mend it.
+//! `daybook doctor`: what is wrong with the database, and how to mend it.
 
 use std::{fmt, process::ExitCode};
 

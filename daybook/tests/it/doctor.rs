@@ -1,4 +1,4 @@
-//! `daybook doctor`: it sees what is wrong, says how to mend it, and says so with its exit code.
+//! `daybook doctor` sees what is wrong, and says how to mend it.
 
 use embedded_postgres::{Cluster, DATABASE};
 
@@ -32,9 +32,9 @@ fn what_dev_sets_up_is_sound_and_each_thing_spoilt_is_named() {
         ),
         ("ALTER ROLE daybook_app SUPERUSER", "FAIL  application's role", "ALTER ROLE daybook_app NOSUPERUSER"),
         (
-            "GRANT DELETE ON log.events TO PUBLIC",
+            "GRANT DELETE ON ALL TABLES IN SCHEMA log TO PUBLIC",
             "FAIL  changing events          daybook_app may DELETE",
-            "REVOKE DELETE ON log.events FROM PUBLIC",
+            "REVOKE DELETE ON ALL TABLES IN SCHEMA log FROM PUBLIC",
         ),
         ("REVOKE USAGE ON SCHEMA log FROM daybook_app", "FAIL  appending", "GRANT USAGE ON SCHEMA log TO daybook_app"),
         ("UPDATE _sqlx_migrations SET checksum = 'x'", "FAIL  schema", ""),

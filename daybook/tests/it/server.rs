@@ -1,4 +1,4 @@
-//! A `daybook dev` of one test: in a home of its own, on a free port, ended and removed afterwards.
+//! A `daybook dev` of one test: own home, free port, ended and removed afterwards.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What the server stands on: its clock beside ours, and the disk when it is this machine's.
+//! What the server stands on: its clock beside ours, and its disk when that is local.
 
 use std::{
     path::Path,

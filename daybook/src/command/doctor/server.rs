@@ -1,4 +1,4 @@
-//! The server itself: its version, whether a commit is durable, how it tells time and text.
+//! The server itself: its version, whether a commit is durable, its time and text.
 
 use embedded_postgres::SUPPORTED_MAJORS;
 use sqlx::PgConnection;
