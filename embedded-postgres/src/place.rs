@@ -42,6 +42,9 @@ impl Place {
             fs::remove_dir(&asked).attempt(|| format!("moving {} elsewhere", asked.display()))?;
             let elsewhere = Path::new(ELSEWHERE).join(stable_hash(&asked));
             fs::create_dir_all(ELSEWHERE).attempt(|| format!("making {ELSEWHERE}"))?;
+            if elsewhere.exists() {
+                tracing::warn!(kept_in = %elsewhere.display(), "using the data kept for this path before; remove it to start empty");
+            }
             make_private(&elsewhere, runner)?;
             symlink(&elsewhere, &asked).attempt(|| format!("linking {}", asked.display()))?;
             tracing::info!(kept_in = %elsewhere.display(), "the server's user cannot reach this directory");
