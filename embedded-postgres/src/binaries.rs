@@ -1,4 +1,4 @@
-//! Where `postgres` and `initdb` are: asked for, on the path, the distribution's, or unpacked here.
+//! Where `postgres` and `initdb` are: named, on the path, the distribution's, unpacked.
 
 use std::{
     env, fs,

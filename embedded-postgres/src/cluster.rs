@@ -96,7 +96,11 @@ impl Cluster {
     }
 
     fn start_in(place: Place, options: Options, ephemeral: Option<crate::ephemeral::Lease>) -> Result<Self> {
-        let running = Running { child: None, socket_dir: place.socket_dir()?, port: options.port };
+        let socket_dir = {
+            let _lock = place.lock()?;
+            place.socket_dir()?
+        };
+        let running = Running { child: None, socket_dir, port: options.port };
         let cluster = Self { place, options, running: Mutex::new(running), ephemeral };
         cluster.ensure_running()?;
         Ok(cluster)
@@ -230,6 +234,8 @@ impl Cluster {
         let mut connection = self.connect(SUPERUSER)?;
         if connection.query(&format!("SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"))?.is_empty() {
             connection.query(&format!("CREATE DATABASE {DATABASE}"))?;
+            // Also where another program starts this server with settings of its own.
+            connection.query(&format!("ALTER DATABASE {DATABASE} SET timezone = 'UTC'"))?;
         }
         Ok(())
     }

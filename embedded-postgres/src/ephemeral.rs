@@ -1,4 +1,4 @@
-//! A home in the temporary directory, owned by one process and cleared when that process has gone.
+//! A temporary home, owned by one process and cleared when that process has gone.
 
 use std::{
     env,

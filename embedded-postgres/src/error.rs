@@ -1,4 +1,4 @@
-//! What can go wrong with a Postgres of our own, each as one sentence that says what to do.
+//! What can go wrong, each as one sentence that says what to do.
 
 use std::{io, path::PathBuf};
 

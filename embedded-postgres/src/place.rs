@@ -1,4 +1,4 @@
-//! Where a cluster lives: its home, its data, its socket, and the way its user can reach them.
+//! Where a cluster lives: home, data, socket, and the way its user reaches them.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -29,18 +29,22 @@ impl Place {
     /// The home as asked for, or a link there to the place where the server's user can reach it.
     pub(crate) fn resolve(asked: &Path) -> Result<Self> {
         let asked = path::absolute(asked).attempt(|| format!("resolving {}", asked.display()))?;
+        let parent = asked.parent().unwrap_or(&asked);
+        fs::create_dir_all(parent).attempt(|| format!("making {}", parent.display()))?;
+        // Two that come at once must not see each other's home half made.
+        let _lock = lock(File::open(parent), parent)?;
         if let Some(found) = Self::existing(&asked)? {
             return Ok(found);
         }
         let runner = Runner::preferred()?;
-        if let Some(parent) = asked.parent() {
-            fs::create_dir_all(parent).attempt(|| format!("making {}", parent.display()))?;
-        }
         make_private(&asked, runner)?;
         if !runner.can_use(&asked) {
             fs::remove_dir(&asked).attempt(|| format!("moving {} elsewhere", asked.display()))?;
             let elsewhere = Path::new(ELSEWHERE).join(stable_hash(&asked));
             fs::create_dir_all(ELSEWHERE).attempt(|| format!("making {ELSEWHERE}"))?;
+            if elsewhere.exists() {
+                tracing::warn!(kept_in = %elsewhere.display(), "using the data kept for this path before; remove it to start empty");
+            }
             make_private(&elsewhere, runner)?;
             symlink(&elsewhere, &asked).attempt(|| format!("linking {}", asked.display()))?;
             tracing::info!(kept_in = %elsewhere.display(), "the server's user cannot reach this directory");
@@ -105,10 +109,15 @@ impl Place {
     /// Held while a cluster is made or started, so that two starts at once become one start and one adoption.
     pub(crate) fn lock(&self) -> Result<File> {
         let path = self.home.join("start.lock");
-        let file = File::create(&path).attempt(|| format!("opening {}", path.display()))?;
-        file.lock().attempt(|| format!("locking {}", path.display()))?;
-        Ok(file)
+        lock(File::create(&path), &path)
     }
+}
+
+fn lock(opened: io::Result<File>, path: &Path) -> Result<File> {
+    let describe = || format!("locking {}", path.display());
+    let file = opened.attempt(describe)?;
+    file.lock().attempt(describe)?;
+    Ok(file)
 }
 
 /// A directory that only its user may enter. One that is there already must be just that.

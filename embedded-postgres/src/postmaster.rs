@@ -1,4 +1,4 @@
-//! The server process of a data directory: read from its pid file, told apart from a stranger, signalled.
+//! The server process of a data directory: found, told apart from a stranger, signalled.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! The server's settings: durable and in UTC, with room for a bench or a test to change some.
+//! The server's settings: durable, in UTC, with room for a bench or a test to differ.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Just enough of the Postgres protocol to ask a local server whether it is ready and to make a database.
+//! Just enough of the Postgres protocol to ask a local server something in text.
 
 use std::{
     io::{self, Read, Write},

@@ -1,4 +1,4 @@
-//! A home for one test's cluster: under the temporary directory, stopped and removed afterwards.
+//! A home for one test's cluster, stopped and removed afterwards.
 
 use std::{
     fs,

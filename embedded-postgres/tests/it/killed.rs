@@ -1,4 +1,4 @@
-//! Killed at the worst moment: the server, one of its sessions, the making of the data directory, the owner.
+//! Killed at the worst moment: the server, a session, initdb, the owner.
 
 use std::{fs, process::Command};
 

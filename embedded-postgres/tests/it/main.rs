@@ -1,4 +1,4 @@
-//! The cluster from outside: kept, adopted, broken, killed; with real servers in temporary directories.
+//! The cluster from outside: kept, adopted, broken, killed; with real servers.
 
 #[cfg(test)]
 mod binaries;
