@@ -5,7 +5,7 @@ use domain::aggregate::{Aggregate, Event};
 use serde::{Deserialize, Serialize};
 
 /// An aggregate of ours, as cqrs-es, its test framework and postgres-es see it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent, bound = "")]
 pub struct Framework<A: Aggregate>(pub A);
 

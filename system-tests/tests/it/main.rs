@@ -5,6 +5,10 @@ mod architecture;
 #[cfg(test)]
 mod map;
 #[cfg(test)]
+mod outcomes;
+#[cfg(test)]
 mod proxy;
+#[cfg(test)]
+mod streams;
 #[cfg(test)]
 mod unknown_commit;
