@@ -1,4 +1,4 @@
-//! A database of its own for every test and bench, on one server, copied from a migrated template.
+//! A database of its own for every test and bench, copied from a migrated template.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};

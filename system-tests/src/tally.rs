@@ -1,4 +1,4 @@
-//! The smallest aggregate that can prove a store: a tally that takes notes and never goes below zero.
+//! The smallest aggregate that can prove a store: a tally that never goes below zero.
 
 use std::sync::Arc;
 

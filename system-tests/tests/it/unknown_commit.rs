@@ -1,4 +1,4 @@
-//! The store behind a lossy network: what was accepted is there once, what was not is not there.
+//! The store behind a lossy network: what it accepts is there once, else it is not.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The limit: bare statements on one connection, 500 events and their 500 idempotency rows each, into our tables.
+//! The limit: bare statements on one connection, 500 events and their 500 keys each.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `make bench-append`: how fast the log takes commands, beside postgres-es and beside bare inserts, in one run.
+//! `make bench-append`: the append path beside postgres-es and bare inserts, in one run.
 
 mod limit;
 mod ours;

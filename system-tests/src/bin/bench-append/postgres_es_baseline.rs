@@ -1,4 +1,4 @@
-//! The baseline: cqrs-es on postgres-es's own event store and default pool, with the same event.
+//! The baseline: cqrs-es on postgres-es's own store and default pool, the same event.
 //!
 //! It has no idempotency of its own. The record is written by a trigger in the transaction of the event, which is the
 //! cheapest way there is: no round trip and no flush more than postgres-es makes anyway.
