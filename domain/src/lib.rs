@@ -1,4 +1,4 @@
-//! The rules of the ledger: pure, synchronous, total. No I/O, clock, randomness or runtime.
+//! The rules of the ledger: pure, synchronous, total; no I/O, clock, randomness, runtime.
 
 pub mod aggregate;
 pub mod refusal;

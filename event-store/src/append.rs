@@ -1,4 +1,4 @@
-//! One batch, one call of `log.append`: one round trip, one flush; and what its answer, or its absence, means.
+//! One batch, one call of `log.append`; and what its answer, or its absence, means.
 
 use chrono::{DateTime, Utc};
 use sqlx::error::DatabaseError;

@@ -1,4 +1,4 @@
-//! The folded states of the streams in use: bounded, and never wrong for longer than a decision takes to find out.
+//! The folded states of the streams in use: bounded, and kept fresh by the tail.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +48,10 @@ impl Cache {
 
     pub(crate) fn forget(&self, stream: &Stream) {
         self.lock().remove(stream);
+    }
+
+    pub(crate) fn forget_all(&self) {
+        self.lock().clear();
     }
 
     /// Takes note of an event another process wrote: the next one of a cached stream is folded in; if it cannot be,

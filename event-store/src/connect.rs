@@ -1,4 +1,4 @@
-//! How this process reaches the database: with the application's few rights, and never waiting for ever.
+//! How this process reaches the database: with few rights, never waiting for ever.
 
 use std::str::FromStr;
 use std::time::Duration;

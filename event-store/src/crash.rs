@@ -1,4 +1,4 @@
-//! Named points where a test may kill or pause this process. In a release build they are nothing.
+//! Named points where a test may kill or pause this process; nothing in a release.
 
 /// Every point, in the order an act and a follower's step pass them.
 pub const POINTS: &[&str] = &[

@@ -1,4 +1,4 @@
-//! Followers of the log: a batch of events, the work, the checkpoint, in one transaction, by one runner at a time.
+//! Followers of the log: events, work and checkpoint in one transaction, one runner.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Our aggregates as cqrs-es aggregates: one generic newtype over the pure `decide` and `apply`.
+//! Our aggregates as cqrs-es aggregates: one newtype over pure `decide` and `apply`.
 
 use cqrs_es::{DomainEvent, event_sink::EventSink};
 use domain::aggregate::{Aggregate, Event};

@@ -1,4 +1,4 @@
-//! A bounded map that forgets what was not touched lately, in constant time and without timers.
+//! A bounded map that forgets what was not touched lately, in constant time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -35,6 +35,11 @@ impl<K: Eq + Hash, V> Generations<K, V> {
     pub(crate) fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
     }
 
     #[cfg(test)]

@@ -1,4 +1,4 @@
-//! An aggregate type with its type erased: what the store must be able to do with a state it cannot name.
+//! An aggregate type with its type erased: what the store does with any state.
 
 use std::any::Any;
 use std::sync::Arc;

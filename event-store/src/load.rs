@@ -1,4 +1,4 @@
-//! Streams into memory: the newest snapshot that fits, then the events after it, many streams in two round trips.
+//! Streams into memory: the newest snapshot that fits, then the events after it.
 
 use std::borrow::Cow;
 use std::sync::Arc;

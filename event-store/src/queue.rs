@@ -1,4 +1,4 @@
-//! The bounded queue in front of the writer: live acts first, test acts in the room that is left.
+//! The bounded queue before the writer: live acts first, test acts in what room is left.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};

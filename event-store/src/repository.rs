@@ -1,4 +1,4 @@
-//! The log behind cqrs-es's repository trait, so that its framework and its event store run on our table.
+//! The log behind cqrs-es's repository trait: its framework runs on our table.
 
 use cqrs_es::Aggregate;
 use cqrs_es::persist::{

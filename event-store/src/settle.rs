@@ -1,4 +1,4 @@
-//! After an append that wrote nothing: what the log says instead of what the decisions assumed.
+//! After an append that wrote nothing: what the log says of what was assumed.
 
 use std::collections::HashMap;
 

@@ -214,8 +214,10 @@ impl Shared {
         for (stream, folded) in &loaded {
             self.cache.put(stream.clone(), folded.clone());
         }
-        match self.tail.recent(known, usize::MAX) {
+        // Where the tail cannot say what came meanwhile, the states must not stay.
+        match known.and_then(|known| self.tail.recent(known, usize::MAX)) {
             Some(since) => since.iter().for_each(|event| self.cache.observe(event)),
+            None if self.tail.last() == known => {}
             None => loaded.iter().for_each(|(stream, _folded)| self.cache.forget(stream)),
         }
         Ok(loaded)

@@ -1,4 +1,4 @@
-//! The end of the log, in memory, once a process: every event that happens passes here in order and is decoded once.
+//! The end of the log, in memory: every event passes here in order, decoded once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,8 @@ const RECONNECT: Duration = Duration::from_millis(500);
 /// A run of events without holes.
 #[derive(Default)]
 struct Ring {
+    /// Until the end of the log has been found, nothing is known of what others write.
+    has_begun: bool,
     events: VecDeque<Arc<Recorded>>,
     bytes: usize,
     last: i64,
@@ -51,7 +53,8 @@ impl Tail {
     pub(crate) fn offer(&self, events: Vec<Recorded>) {
         let last = {
             let mut ring = self.lock();
-            if events.first().is_none_or(|first| first.position != ring.last.saturating_add(1)) {
+            let follows = events.first().is_some_and(|first| first.position == ring.last.saturating_add(1));
+            if !ring.has_begun || !follows {
                 return;
             }
             for event in events {
@@ -75,12 +78,13 @@ impl Tail {
         let ring = self.lock();
         let oldest = ring.last.saturating_sub(i64::try_from(ring.events.len()).ok()?);
         let skip = usize::try_from(position.checked_sub(oldest)?).ok()?;
-        (ring.last > 0).then(|| ring.events.iter().skip(skip).take(most).map(Arc::clone).collect())
+        ring.has_begun.then(|| ring.events.iter().skip(skip).take(most).map(Arc::clone).collect())
     }
 
-    /// The last position that has passed here.
-    pub(crate) fn last(&self) -> i64 {
-        self.lock().last
+    /// The last position that has passed here, once any could.
+    pub(crate) fn last(&self) -> Option<i64> {
+        let ring = self.lock();
+        ring.has_begun.then_some(ring.last)
     }
 
     /// Follows the log for ever; ends only with the task it runs in.
@@ -96,14 +100,14 @@ impl Tail {
     async fn listen(&self) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.listen(waker::CHANNEL).await?;
-        if self.last() == 0 {
+        if self.last().is_none() {
             self.begin_at_the_end().await?;
         }
         loop {
             self.catch_up().await?;
             loop {
                 match tokio::time::timeout(POLL, listener.try_recv()).await {
-                    Ok(Ok(Some(told))) if told.payload().parse().is_ok_and(|told: i64| told <= self.last()) => {}
+                    Ok(Ok(Some(told))) if told.payload().parse().is_ok_and(|told: i64| Some(told) <= self.last()) => {}
                     Ok(Ok(Some(_))) | Err(_) => break,
                     Ok(Ok(None)) => return Err(sqlx::Error::WorkerCrashed),
                     Ok(Err(reason)) => return Err(reason),
@@ -112,24 +116,24 @@ impl Tail {
         }
     }
 
-    /// A process that starts has cached nothing: the past is no news to it.
+    /// The past is no news. What was loaded before this moment was not kept fresh, and is forgotten.
     async fn begin_at_the_end(&self) -> Result<(), sqlx::Error> {
         let last: i64 =
             sqlx::query_scalar("select coalesce(max(position), 0) from log.events").fetch_one(&self.pool).await?;
         {
             let mut ring = self.lock();
-            if ring.events.is_empty() {
-                ring.last = ring.last.max(last);
-            }
+            ring.last = last;
+            ring.has_begun = true;
         }
-        self.head.send_replace(self.last());
+        self.cache.forget_all();
+        self.head.send_replace(last);
         Ok(())
     }
 
     async fn catch_up(&self) -> Result<(), sqlx::Error> {
         loop {
             crash::point("tail.before_read");
-            let events = read(&self.pool, self.last(), EVENTS_PER_READ).await?;
+            let events = read(&self.pool, self.last().unwrap_or(0), EVENTS_PER_READ).await?;
             crash::point("tail.after_read");
             let is_last = i64::try_from(events.len()).unwrap_or(EVENTS_PER_READ) < EVENTS_PER_READ;
             for event in &events {

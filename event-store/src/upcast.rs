@@ -1,4 +1,4 @@
-//! Events of older shapes are read as the newest: cqrs-es's upcasters, applied in their order.
+//! Events of older shapes are read as the newest, by cqrs-es's upcasters in order.
 
 use cqrs_es::persist::{EventUpcaster, SerializedEvent};
 use domain::aggregate::Event;

@@ -1,4 +1,4 @@
-//! The one writer of this process: takes what waits, decides it in order, appends it in one call, answers.
+//! The one writer of this process: takes what waits, decides, appends, answers.
 //!
 //! While one batch is on its way the next is decided on top of it, and the one before is told to its callers: the
 //! database is never kept waiting by work that can be done meanwhile.

@@ -1,4 +1,4 @@
-//! Streams in memory and out of it: snapshots, upcasting, other versions, other readers, the privileges of the role.
+//! Streams in memory and out: snapshots, older and newer events, other readers, rights.
 
 use std::sync::Arc;
 
