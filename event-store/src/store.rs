@@ -237,7 +237,7 @@ impl Shared {
         for (stream, acts) in needs {
             let loaded = match &together {
                 Ok(_loaded) => Ok(()),
-                Err(Failure::Unreadable { .. }) => self.load(&[stream]).await.map(drop),
+                Err(Failure::Unreadable { .. } | Failure::Data { .. }) => self.load(&[stream]).await.map(drop),
                 Err(failure) => Err(failure.clone()),
             };
             match loaded {
