@@ -182,9 +182,9 @@ impl Store {
         self.shared.tail.head()
     }
 
-    /// Makes a follower of the log; it moves by [`Follow::step`], on connections from `pool`.
+    /// Makes a follower of the log; it moves by [`Follow::step`], on connections from `pool`. It keeps this store open.
     pub fn follow<F: Follower>(&self, follower: F, pool: PgPool) -> Follow<F> {
-        Follow::new(follower, pool, Arc::clone(&self.shared.tail))
+        Follow::new(follower, pool, self.clone())
     }
 
     /// How many acts wait for the writer.
