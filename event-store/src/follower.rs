@@ -1,8 +1,11 @@
 //! Followers of the log: events, work and checkpoint in one transaction, one runner.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgConnection, PgPool};
 use tokio::sync::watch;
@@ -11,7 +14,7 @@ use uuid::Uuid;
 
 use crate::crash;
 use crate::recorded::Recorded;
-use crate::tail::Tail;
+use crate::store::Store;
 
 /// How often the same event may fail before the follower is parked at it.
 const FAILURES_BEFORE_PARKING: i32 = 5;
@@ -28,7 +31,7 @@ pub trait Follower: Send + 'static {
     /// the same events where that transaction did not come to its end.
     ///
     /// # Errors
-    /// [`Poison`] where an event itself is the trouble.
+    /// [`Poison`] where an event itself is the trouble. A panic counts as such.
     fn apply<'a>(
         &'a mut self,
         books: &'a mut PgConnection,
@@ -83,7 +86,8 @@ struct Lease {
 pub struct Follow<F> {
     follower: F,
     pool: PgPool,
-    tail: Arc<Tail>,
+    /// Held so that the tail does not end while somebody follows it.
+    store: Store,
     holder: String,
     lease: Option<Lease>,
     /// Events up to here go one by one: one of them is poison.
@@ -91,8 +95,8 @@ pub struct Follow<F> {
 }
 
 impl<F: Follower> Follow<F> {
-    pub(crate) fn new(follower: F, pool: PgPool, tail: Arc<Tail>) -> Self {
-        Self { follower, pool, tail, holder: Uuid::now_v7().to_string(), lease: None, careful_upto: 0 }
+    pub(crate) fn new(follower: F, pool: PgPool, store: Store) -> Self {
+        Self { follower, pool, store, holder: Uuid::now_v7().to_string(), lease: None, careful_upto: 0 }
     }
 
     /// One batch, its work and the checkpoint, or a word why not.
@@ -109,9 +113,9 @@ impl<F: Follower> Follow<F> {
 
     /// Steps until told to stop. Waits where there is nothing to do.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut head = self.tail.head();
+        let mut head = self.store.head();
         while !*stop.borrow_and_update() {
-            head.mark_unchanged();
+            head.mark_seen();
             let pause = match self.step().await {
                 Ok(Step::Moved { .. }) => continue,
                 Ok(Step::Idle { .. }) => LEASE / 3,
@@ -153,7 +157,7 @@ impl<F: Follower> Follow<F> {
             },
         };
         let most = if lease.position < self.careful_upto { 1 } else { EVENTS_PER_STEP };
-        let events = self.tail.after(lease.position, most).await?;
+        let events = self.store.events(lease.position, most).await?;
         let Some(last) = events.last().map(|event| event.position) else { return self.renew(lease).await };
 
         let mut transaction = self.pool.begin().await?;
@@ -161,7 +165,9 @@ impl<F: Follower> Follow<F> {
             return Ok(Step::Elsewhere);
         }
         crash::point("follower.before_work");
-        let worked = self.follower.apply(&mut transaction, &events).await;
+        let work = async { self.follower.apply(&mut transaction, &events).await };
+        let worked = AssertUnwindSafe(work).catch_unwind().await;
+        let worked = worked.unwrap_or_else(|panic| Err(Poison::Event(last_words(panic.as_ref()))));
         crash::point("follower.after_work");
         match worked {
             Ok(()) => {
@@ -282,6 +288,12 @@ async fn move_checkpoint(books: &mut PgConnection, name: &str, lease: Lease, to:
     .execute(books)
     .await?;
     Ok(moved.rows_affected() == 1)
+}
+
+/// What a panic said. Whatever it left half done is in the transaction, which is rolled back.
+fn last_words(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the work panicked: {}", said.unwrap_or("it did not say why"))
 }
 
 fn lease_seconds() -> f64 {

@@ -89,7 +89,12 @@ impl Head {
         *self.0.borrow()
     }
 
-    /// Returns when the log has moved on since the last call, or the store is gone.
+    /// What has happened until now is no news any more.
+    pub fn mark_seen(&mut self) {
+        self.0.mark_unchanged();
+    }
+
+    /// Returns when the log has moved on since it was last seen, or the store is gone.
     pub async fn changed(&mut self) {
         drop(self.0.changed().await);
     }
@@ -203,9 +208,9 @@ impl Store {
         Head(self.shared.tail.head())
     }
 
-    /// Makes a follower of the log; it moves by [`Follow::step`], on connections from `pool`.
+    /// Makes a follower of the log; it moves by [`Follow::step`], on connections from `pool`. It keeps this store open.
     pub fn follow<F: Follower>(&self, follower: F, pool: PgPool) -> Follow<F> {
-        Follow::new(follower, pool, Arc::clone(&self.shared.tail))
+        Follow::new(follower, pool, self.clone())
     }
 
     /// How many acts wait for the writer.
