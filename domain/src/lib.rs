@@ -1,4 +1,14 @@
 //! The rules of the ledger: pure, synchronous, total. No I/O, clock, randomness or runtime.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::float_arithmetic))]
 
+pub mod account;
 pub mod aggregate;
+#[cfg(test)]
+mod cases;
+pub mod channel;
+pub mod currency;
+pub mod id;
+pub mod money;
+pub mod posting;
 pub mod refusal;
+mod text;
