@@ -115,6 +115,7 @@ impl fmt::Display for Money {
 pub struct BasisPoints(u16);
 
 impl BasisPoints {
+    pub const NONE: Self = Self(0);
     pub const WHOLE: u16 = 10_000;
 
     #[must_use]
