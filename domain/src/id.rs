@@ -88,6 +88,8 @@ ids! {
     ApiKeyId "KEY";
     WebhookEndpointId "WHK";
     OrderId "ORD";
+    /// One capture of a payment, named by whoever asks for it.
+    CaptureId "CAP";
     /// The `payment_no` of the outside.
     PaymentId "PAY";
     /// The `refund_no` of the outside.
@@ -117,6 +119,14 @@ impl PaymentId {
     #[must_use]
     pub fn derive(merchant: MerchantId, livemode: bool, order_no: &str) -> Self {
         Self(derive("payment", &[&merchant.to_string(), world(livemode), order_no]))
+    }
+}
+
+impl CaptureId {
+    /// The capture that comes with the authorisation of an attempt, when nobody asks for one by itself.
+    #[must_use]
+    pub fn derive(payment: PaymentId, attempt: u32) -> Self {
+        Self(derive("capture", &[&payment.to_string(), &attempt.to_string()]))
     }
 }
 

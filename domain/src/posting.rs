@@ -80,14 +80,19 @@ impl Posting {
         Self { lines, effective_at: Some(effective_at), reverses: None }
     }
 
-    /// The same money back: every line on the other side, with a link to what is reversed.
+    /// The same money back: every line on the other side.
     #[must_use]
-    pub fn reversing(mut self, reversed: AdjustmentId) -> Self {
+    pub fn opposite(mut self) -> Self {
         for line in &mut self.lines {
             line.side = line.side.opposite();
         }
-        self.reverses = Some(reversed);
         self
+    }
+
+    /// The same money back, with a link to what is reversed.
+    #[must_use]
+    pub fn reversing(self, reversed: AdjustmentId) -> Self {
+        Self { reverses: Some(reversed), ..self.opposite() }
     }
 
     #[must_use]

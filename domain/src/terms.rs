@@ -12,5 +12,6 @@ pub struct Terms {
     pub channel_allowed: bool,
     pub currency_allowed: bool,
     pub payment_limit_minor: Option<i64>,
-    pub fee_plan: FeePlan,
+    /// Nothing agreed is not free of charge: no fee plan, no payment.
+    pub fee_plan: Option<FeePlan>,
 }
