@@ -22,8 +22,8 @@ mod agreement;
 mod endpoint;
 pub mod event;
 mod key;
-use event::{KeyIssued, Limits, MerchantEvent, Profile, Registered};
 pub use endpoint::Endpoint;
+use event::{KeyIssued, Limits, MerchantEvent, Profile, Registered};
 pub use key::ApiKey;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -64,11 +64,7 @@ impl Saga {
             return Err(SagaRefusal::StepUnknown);
         }
         self.guard_going_on()?;
-        match (self.phase == Phase::Compensating, start.act) {
-            (true, Act::Forward) => return Err(SagaRefusal::SagaCompensating),
-            (false, Act::Undo) => return Err(SagaRefusal::SagaNotCompensating),
-            (true, Act::Undo) | (false, Act::Forward) => {}
-        }
+        self.guard_way(start.act)?;
         let is_next_try = course.tries_count.checked_add(1) == Some(start.try_no);
         if !is_next_try || (known.is_none() && !self.is_next_step(start.step)) {
             return Err(SagaRefusal::StepOutOfOrder);
@@ -131,6 +127,7 @@ impl Saga {
             return Ok(Vec::new());
         }
         self.guard_going_on()?;
+        self.guard_way(act)?;
         if !is_next {
             return Err(SagaRefusal::StepOutOfOrder);
         }
@@ -146,6 +143,15 @@ impl Saga {
 
     fn step_known(&self, number: u32) -> Result<&Step, SagaRefusal> {
         self.started()?.steps.get(&number).ok_or(SagaRefusal::StepUnknown)
+    }
+
+    /// Steps go forward until compensation begins, and from then on only back.
+    fn guard_way(&self, act: Act) -> Result<(), SagaRefusal> {
+        match (self.phase == Phase::Compensating, act) {
+            (true, Act::Forward) => Err(SagaRefusal::SagaCompensating),
+            (false, Act::Undo) => Err(SagaRefusal::SagaNotCompensating),
+            (true, Act::Undo) | (false, Act::Forward) => Ok(()),
+        }
     }
 
     fn guard_not_ended(&self) -> Result<(), SagaRefusal> {
