@@ -17,9 +17,9 @@ refusals! {
     /// Why two amounts cannot be reckoned with each other.
     pub enum MoneyRefusal {
         CurrencyMismatch = "currency_mismatch", 422, "The two amounts are in different currencies.", "两笔金额的币种不同。";
+        SharesEmpty = "shares_empty", 422, "There is nobody to share the amount among.", "没有可以分配金额的对象。";
         AmountOverflow = "amount_overflow", 422,
             "The amount is beyond what the ledger can hold.", "金额超出账本可以记录的范围。";
-        SharesEmpty = "shares_empty", 422, "There is nobody to share the amount among.", "没有可以分配金额的对象。";
     }
 }
 

@@ -1,0 +1,23 @@
+//! The rules from outside: what is stored, what is documented, and what holds for every history.
+
+#[cfg(test)]
+#[path = "../../src/cases.rs"]
+mod cases;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod interleavings;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod money_laws;
+#[cfg(test)]
+mod payment_laws;
+#[cfg(test)]
+mod precedence;
