@@ -25,6 +25,8 @@ refusals! {
         CurrencyMismatch = "currency_mismatch", 422,
             "The two amounts are in different currencies.", "两笔金额的币种不同。";
         AmountZero = "amount_zero", 422, "The amount must not be zero.", "金额不能为零。";
+        AmountOverflow = "amount_overflow", 422,
+            "The amount is beyond what the ledger can hold.", "金额超出账本可以记录的范围。";
         RemittanceDoesNotAddUp = "remittance_does_not_add_up", 422,
             "Gross less fee is not the net.", "总额减去费用不等于净额。";
     }
@@ -49,6 +51,10 @@ impl Aggregate for Remittance {
         }
         if report.gross.is_zero() && report.fee.is_zero() {
             return Err(RemittanceRefusal::AmountZero);
+        }
+        // The lowest 64-bit number has no opposite, and a line shows its amount without a sign.
+        if [report.gross, report.fee, report.net].iter().any(|amount| amount.amount_minor == i64::MIN) {
+            return Err(RemittanceRefusal::AmountOverflow);
         }
         if report.gross.checked_sub(report.fee) != Ok(report.net) {
             return Err(RemittanceRefusal::RemittanceDoesNotAddUp);

@@ -44,6 +44,8 @@ impl Payment {
     fn pending_minor(&self) -> Result<i64, PaymentRefusal> {
         let taken = [self.fees_minor, self.refunds.net_minor(), self.disputes.held_minor()];
         let less = |left: i64, taken: &i64| left.checked_sub(*taken);
-        taken.iter().try_fold(self.captured_minor, less).ok_or(PaymentRefusal::AmountOverflow)
+        // The lowest 64-bit number has no opposite, and a line shows its amount without a sign.
+        let pending = taken.iter().try_fold(self.captured_minor, less).filter(|left| *left != i64::MIN);
+        pending.ok_or(PaymentRefusal::AmountOverflow)
     }
 }

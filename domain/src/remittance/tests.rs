@@ -70,7 +70,11 @@ fn a_remittance_is_recorded_once() {
 #[test]
 fn what_does_not_add_up_is_refused() {
     untold().when(&record(report(10_000, 250, 9_751))).then_refused(RemittanceRefusal::RemittanceDoesNotAddUp);
-    untold().when(&record(report(i64::MIN, 1, i64::MAX))).then_refused(RemittanceRefusal::RemittanceDoesNotAddUp);
+    untold().when(&record(report(i64::MAX, -1, i64::MAX))).then_refused(RemittanceRefusal::RemittanceDoesNotAddUp);
+    for (gross, fee, net) in [(i64::MIN, 0, i64::MIN), (0, i64::MIN, 0), (-i64::MAX, 1, i64::MIN)] {
+        untold().when(&record(report(gross, fee, net))).then_refused(RemittanceRefusal::AmountOverflow);
+    }
+    untold().when(&record(report(-i64::MAX, 0, -i64::MAX))).then(&["recorded"]);
     untold().when(&record(report(0, 0, 0))).then_refused(RemittanceRefusal::AmountZero);
     let euro = Money::new(250, Currency::EUR);
     for foreign in [Recorded { fee: euro, ..report(0, 0, 0) }, Recorded { net: euro, ..report(1, 0, 0) }] {

@@ -36,18 +36,25 @@ fn nothing_settles_while_more_may_come() {
     part.when(&settle(1)).then_refused(PaymentRefusal::CaptureStillOpen);
 }
 
-#[test]
-fn a_net_beyond_the_ledger_is_refused() {
-    let huge = untold()
-        .given(&PaymentCommand::Initiate(Box::new(Initiate {
-            terms: Terms { fee_plan: Some(FeePlan { on_refund: FeeOnRefund::Kept, ..plan() }), ..start(usd(1)).terms },
-            ..start(usd(i64::MAX))
-        })))
+/// All of the largest amount captured, refunded, and disputed as well, at a fixed fee that stays earned.
+fn owing_twice(fixed_minor: i64) -> Told {
+    let fee_plan = Some(FeePlan { fixed_minor, ..FeePlan::FREE });
+    let whole = usd(i64::MAX);
+    let start = Initiate { terms: Terms { fee_plan, ..start(whole).terms }, ..start(whole) };
+    untold()
+        .given(&PaymentCommand::Initiate(Box::new(start)))
         .given(&assessed(1, RiskDecision::Approve))
         .given(&submit(1))
-        .given(&captured(1, 1, usd(i64::MAX)))
-        .given(&reserve(1, usd(i64::MAX)))
+        .given(&captured(1, 1, whole))
+        .given(&reserve(1, whole))
         .given(&confirm(1))
-        .given(&dispute(1, usd(i64::MAX)));
-    huge.when(&settle(1)).then_refused(PaymentRefusal::AmountOverflow);
+        .given(&dispute(1, whole))
+}
+
+#[test]
+fn a_net_beyond_the_ledger_is_refused() {
+    assert_eq!(net(&owing_twice(0).when(&settle(1))), -i64::MAX);
+    for fixed_minor in [1, 2, i64::MAX] {
+        owing_twice(fixed_minor).when(&settle(1)).then_refused(PaymentRefusal::AmountOverflow);
+    }
 }
