@@ -1,4 +1,4 @@
-//! How long one decision takes: every kind of command on a stream some way along, none above 2 µs.
+//! How long one decision takes, on a stream some way along: none above 2 µs.
 #![expect(clippy::print_stdout, reason = "a bench says what it measured")]
 
 use std::{hint::black_box, process::ExitCode, time::Instant};
@@ -22,7 +22,7 @@ use domain::{
     saga::{
         Saga, SagaCommand,
         event::Started,
-        step::{Act, Start},
+        step::{Start, Way},
     },
     settled_funds::{
         SettledFunds, SettledFundsCommand,
@@ -234,14 +234,14 @@ fn saga() -> Cases<SagaCommand> {
     }));
     let step = SagaCommand::StartStep(Box::new(Start {
         step: 1,
-        act: Act::Forward,
+        way: Way::Forward,
         try_no: 1,
         name: "ChannelPayment".into(),
         partner_key: Some("PAY1/1/channel".into()),
         retries_max: 3,
         due_at: at(),
     }));
-    let succeed = SagaCommand::SucceedStep { step: 1, act: Act::Forward, result: "captured".into() };
+    let succeed = SagaCommand::SucceedStep { step: 1, way: Way::Forward, result: "captured".into() };
     vec![
         ("start", vec![], start.clone()),
         ("start a step", vec![start.clone()], step.clone()),

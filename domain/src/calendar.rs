@@ -1,4 +1,4 @@
-//! When a settlement falls due: business days after the money came, in the merchant's own days.
+//! When a settlement falls due: business days after the money came.
 
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 use serde::{Deserialize, Serialize};

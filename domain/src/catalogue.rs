@@ -1,4 +1,4 @@
-//! Every refusal of the rules, list by list in order of precedence: for the API, the docs and the tests.
+//! Every refusal of the rules, list by list in order of precedence.
 
 use crate::{
     account::AccountRefusal,

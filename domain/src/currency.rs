@@ -1,10 +1,10 @@
-//! Currencies and how many decimals each truly has: ISO 4217 and a table of our own for tokens.
+//! Currencies, and how many decimals each truly has.
 
 use std::{fmt, str::FromStr};
 
 use crate::{refusal::refusals, text::stored_as_text};
 
-/// A currency this ledger keeps books in. Small, `Copy`, written and read as its code.
+/// A currency this ledger keeps books in: one of ISO 4217, or a token of a table of our own. Small, `Copy`, written and read as its code.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency {
     code: &'static str,
@@ -131,6 +131,7 @@ mod tests {
         }
         assert_eq!("USD".parse(), Ok(Currency::USD));
         assert_eq!("EUR".parse(), Ok(Currency::EUR));
+        assert_eq!(format!("{:?} {}", Currency::USD, Currency::EUR), "USD EUR");
     }
 
     #[test]

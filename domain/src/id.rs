@@ -1,4 +1,4 @@
-//! A type for each id: a prefix for the outside, one text form for URLs, streams and events.
+//! A type for each id: a prefix for the outside, one text form everywhere.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! The rules of the ledger: pure, synchronous, total. No I/O, clock, randomness or runtime.
+//! The rules of the ledger: pure, synchronous, total; no I/O, clock, randomness, runtime.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::float_arithmetic))]
 
 pub mod account;

@@ -1,4 +1,4 @@
-//! A merchant: who they are, whether they may trade, with which keys, at which fees and limits.
+//! A merchant: whether they may trade, with which keys, at which fees and limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,12 +78,12 @@ refusals! {
         MerchantDiffers = "merchant_differs", 409,
             "This merchant was already registered otherwise.", "该商户已以不同内容登记。";
         MerchantClosed = "merchant_closed", 409, "The merchant's account is closed.", "该商户账户已关闭。";
-        KeysMalformed = "keys_malformed", 422,
+        ApiKeysMalformed = "api_keys_malformed", 422,
             "A merchant begins with one test and one production key.", "商户须以一个测试密钥和一个生产密钥开始。";
-        KeyUnknown = "key_unknown", 404, "The merchant has no such key.", "该商户没有这个密钥。";
-        KeyDiffers = "key_differs", 409, "This key was already issued otherwise.", "该密钥已以不同内容签发。";
-        KeyOutOfOrder = "key_out_of_order", 409,
-            "This is not the next generation of the key.", "这不是密钥的下一代。";
+        ApiKeyUnknown = "api_key_unknown", 404, "The merchant has no such API key.", "该商户没有这个密钥。";
+        ApiKeyDiffers = "api_key_differs", 409, "This API key was already issued otherwise.", "该密钥已以不同内容签发。";
+        ApiKeyOutOfOrder = "api_key_out_of_order", 409,
+            "This is not the next generation of the API key.", "这不是密钥的下一代。";
         FeeNegative = "fee_negative", 422, "Fees must not be negative.", "费用不能为负数。";
         FeeBoundsCrossed = "fee_bounds_crossed", 422,
             "The minimum fee is larger than the maximum.", "最低费用大于最高费用。";
@@ -196,7 +196,7 @@ impl Merchant {
         let first_generation = registration.keys.iter().all(|key| key.generation == 1);
         let [test, live] = &registration.keys;
         if modes != [false, true] || !first_generation || test.key_id == live.key_id {
-            return Err(MerchantRefusal::KeysMalformed);
+            return Err(MerchantRefusal::ApiKeysMalformed);
         }
         Ok(vec![MerchantEvent::Registered(Box::new(registration.clone()))])
     }

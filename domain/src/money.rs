@@ -1,4 +1,4 @@
-//! Money: integer minor units with their currency, checked arithmetic, shares that lose nothing.
+//! Money: integer minor units, checked arithmetic, shares that lose nothing.
 
 use std::{collections::BTreeMap, fmt};
 

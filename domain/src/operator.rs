@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub mod event;
-use event::{Act, Enrolled, OperatorEvent, Role, TokenIssued};
+use event::{Deed, Enrolled, OperatorEvent, Role, TokenIssued};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Operator {
@@ -22,8 +22,8 @@ pub struct Operator {
     dismissed: bool,
     roles: BTreeSet<Role>,
     tokens: BTreeMap<TokenId, Token>,
-    /// The last act recorded, so that telling of it twice is telling of it once.
-    last_act: Option<Uuid>,
+    /// The last deed recorded, so that telling of it twice is telling of it once.
+    last_deed: Option<Uuid>,
 }
 
 /// A bearer token as it may be kept: its keyed hash.
@@ -42,7 +42,7 @@ pub enum OperatorCommand {
     IssueToken(Box<TokenIssued>),
     RevokeToken { token_id: TokenId, by: OperatorId },
     Dismiss { by: OperatorId, reason: FreeText },
-    RecordAct(Box<Act>),
+    RecordDeed(Box<Deed>),
 }
 
 refusals! {
@@ -77,7 +77,7 @@ impl Aggregate for Operator {
             OperatorCommand::IssueToken(issue) => self.issue_token(issue),
             OperatorCommand::RevokeToken { token_id, by } => self.revoke_token(*token_id, *by),
             OperatorCommand::Dismiss { by, reason } => self.dismiss(*by, reason),
-            OperatorCommand::RecordAct(act) => self.record_act(act),
+            OperatorCommand::RecordDeed(deed) => self.record_deed(deed),
         }
     }
 
@@ -106,7 +106,7 @@ impl Aggregate for Operator {
                 self.dismissed = true;
                 self.tokens.values_mut().for_each(|token| token.revoked = true);
             }
-            OperatorEvent::Acted(act) => self.last_act = Some(act.act_id),
+            OperatorEvent::Acted(deed) => self.last_deed = Some(deed.deed_id),
         }
     }
 }
@@ -175,15 +175,15 @@ impl Operator {
         Ok(vec![OperatorEvent::Dismissed { by, reason: reason.clone() }])
     }
 
-    fn record_act(&self, act: &Act) -> Decision {
+    fn record_deed(&self, deed: &Deed) -> Decision {
         self.enrolled()?;
-        if self.last_act == Some(act.act_id) {
+        if self.last_deed == Some(deed.deed_id) {
             return Ok(Vec::new());
         }
         if self.dismissed {
             return Err(OperatorRefusal::OperatorDismissed);
         }
-        Ok(vec![OperatorEvent::Acted(Box::new(act.clone()))])
+        Ok(vec![OperatorEvent::Acted(Box::new(deed.clone()))])
     }
 
     fn enrolled(&self) -> Result<&Enrolled, OperatorRefusal> {

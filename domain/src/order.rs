@@ -1,4 +1,4 @@
-//! An order: what is bought, whether it was paid, cancelled, fulfilled, and what of it was refunded.
+//! An order: what is bought; whether it was paid, cancelled, fulfilled, refunded.
 
 use std::collections::BTreeMap;
 

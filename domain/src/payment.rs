@@ -1,4 +1,4 @@
-//! A payment: attempts through one channel after another to take one amount for one order.
+//! A payment: attempts, one channel after another, to take one amount for one order.
 
 use serde::{Deserialize, Serialize};
 

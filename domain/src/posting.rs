@@ -1,4 +1,4 @@
-//! A posting is balanced in every currency or cannot be built: one event, one journal entry.
+//! A posting is balanced in every currency or cannot be built: one event, one entry.
 
 use chrono::{DateTime, Utc};
 

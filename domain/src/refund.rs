@@ -1,4 +1,4 @@
-//! A refund at the channel: sent once under one key, until there is evidence of how it ended.
+//! A refund at the channel: sent under one key, until there is evidence how it ended.
 
 use serde::{Deserialize, Serialize};
 

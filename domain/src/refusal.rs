@@ -1,4 +1,4 @@
-//! A refusal is a business no: it has a stable code, no cause, and is an answer like any other.
+//! A refusal is a business no: a stable code, no cause, and an answer like any other.
 
 /// A closed list of reasons why an aggregate says no. Codes are `snake_case` and never change.
 pub trait Refusal: std::error::Error + Clone + PartialEq + Send + Sync + 'static {

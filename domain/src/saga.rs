@@ -1,4 +1,4 @@
-//! A saga: what a process remembers, so that it can stop anywhere and an auditor can replay why.
+//! A saga: what a process remembers, so that it can stop anywhere and be replayed.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{actor::Actor, aggregate::Aggregate, free_text::FreeText, refusal::re
 pub mod event;
 pub mod step;
 use event::{SagaEvent, Started};
-use step::{Act, Start, Step};
+use step::{Start, Step, Way};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Saga {
@@ -48,9 +48,9 @@ pub enum Resolution {
 pub enum SagaCommand {
     Start(Box<Started>),
     StartStep(Box<Start>),
-    SucceedStep { step: u32, act: Act, result: String },
-    FailStep { step: u32, act: Act, try_no: u32, error: String },
-    ScheduleRetry { step: u32, act: Act, try_no: u32, retry_at: DateTime<Utc> },
+    SucceedStep { step: u32, way: Way, result: String },
+    FailStep { step: u32, way: Way, try_no: u32, error: String },
+    ScheduleRetry { step: u32, way: Way, try_no: u32, retry_at: DateTime<Utc> },
     Wait { until: DateTime<Utc> },
     Compensate { reason: String },
     Complete,
@@ -95,10 +95,10 @@ impl Aggregate for Saga {
         match command {
             SagaCommand::Start(start) => self.start(start),
             SagaCommand::StartStep(start) => self.start_step(start),
-            SagaCommand::SucceedStep { step, act, result } => self.succeed_step(*step, *act, result),
-            SagaCommand::FailStep { step, act, try_no, error } => self.fail_step(*step, *act, *try_no, error),
-            SagaCommand::ScheduleRetry { step, act, try_no, retry_at } => {
-                self.schedule_retry(*step, *act, *try_no, *retry_at)
+            SagaCommand::SucceedStep { step, way, result } => self.succeed_step(*step, *way, result),
+            SagaCommand::FailStep { step, way, try_no, error } => self.fail_step(*step, *way, *try_no, error),
+            SagaCommand::ScheduleRetry { step, way, try_no, retry_at } => {
+                self.schedule_retry(*step, *way, *try_no, *retry_at)
             }
             SagaCommand::Wait { until } => self.wait(*until),
             SagaCommand::Compensate { reason } => self.compensate(reason),
@@ -119,12 +119,12 @@ impl Aggregate for Saga {
             }
             SagaEvent::StepSucceeded { step, .. } => self.fold_step(*step, |step| step.forward.fold_succeeded()),
             SagaEvent::StepCompensated { step, .. } => self.fold_step(*step, |step| step.undo.fold_succeeded()),
-            SagaEvent::StepFailed { step, act, .. } => {
-                self.fold_step(*step, |step| step.course_mut(*act).fold_failed());
+            SagaEvent::StepFailed { step, way, .. } => {
+                self.fold_step(*step, |step| step.course_mut(*way).fold_failed());
             }
-            SagaEvent::RetryScheduled { step, act, retry_at, .. } => {
+            SagaEvent::RetryScheduled { step, way, retry_at, .. } => {
                 self.waiting_until = Some(*retry_at);
-                self.fold_step(*step, |step| step.course_mut(*act).fold_retry_scheduled());
+                self.fold_step(*step, |step| step.course_mut(*way).fold_retry_scheduled());
             }
             SagaEvent::Waiting { until } => self.waiting_until = Some(*until),
             SagaEvent::CompensationBegun { .. } => self.phase = Phase::Compensating,

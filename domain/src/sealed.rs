@@ -1,4 +1,4 @@
-//! A personal value as the ledger holds it: ciphertext, and a keyed index to find the person by.
+//! A personal value as the ledger holds it: ciphertext, and a keyed index.
 
 use std::{fmt, marker::PhantomData};
 

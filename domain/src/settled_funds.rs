@@ -1,4 +1,4 @@
-//! The settled funds of a merchant in one currency and mode: what may be paid out, and no more.
+//! The settled funds of a merchant in one currency and mode: what may be paid out.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! A settlement: what one merchant is owed in one currency for one period, closed, approved, paid out.
+//! A settlement: what a merchant is owed for a period; closed, approved, paid out.
 
 use std::collections::{BTreeMap, BTreeSet};
 

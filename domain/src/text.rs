@@ -1,4 +1,4 @@
-//! Values whose stored form is their text: one way to write them, one way to read them back.
+//! Values stored as their text: one way to write them, one way to read them back.
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! Fees: the same in parts as at once, never more than the money, returned without a remainder.
+//! Fees: the same in parts as at once, never more than the money, returned whole.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Where a merchant wants to be told: webhook endpoints, each with a derived secret of its own.
+//! Where a merchant wants to be told: endpoints, each with a derived secret.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

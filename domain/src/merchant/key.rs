@@ -40,17 +40,17 @@ impl Merchant {
         self.trading()?;
         if let Some(known) = self.keys.get(&issue.key_id) {
             let same = ApiKey::new(issue) == ApiKey { valid_until: None, revoked: false, ..known.clone() };
-            return if same { Ok(Vec::new()) } else { Err(MerchantRefusal::KeyDiffers) };
+            return if same { Ok(Vec::new()) } else { Err(MerchantRefusal::ApiKeyDiffers) };
         }
         if self.generation(issue.livemode).checked_add(1) != Some(issue.generation) {
-            return Err(MerchantRefusal::KeyOutOfOrder);
+            return Err(MerchantRefusal::ApiKeyOutOfOrder);
         }
         Ok(vec![MerchantEvent::ApiKeyRotated { issued: Box::new(issue.clone()), old_valid_until, by }])
     }
 
     pub(super) fn revoke_key(&self, key_id: ApiKeyId, by: Actor) -> Decision {
         self.registered()?;
-        let key = self.keys.get(&key_id).ok_or(MerchantRefusal::KeyUnknown)?;
+        let key = self.keys.get(&key_id).ok_or(MerchantRefusal::ApiKeyUnknown)?;
         if key.revoked {
             return Ok(Vec::new());
         }

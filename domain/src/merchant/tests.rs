@@ -1,4 +1,4 @@
-//! Merchants: two keys from birth, standing, what is agreed, and the terms that follow from it.
+//! Merchants: two keys from birth, standing, agreements, and the terms that follow.
 
 use uuid::Uuid;
 
@@ -155,7 +155,7 @@ fn a_merchant_is_registered_once_with_a_key_of_each_mode() {
         [key(1, false, 1), key(1, true, 1)],
     ] {
         let wrong = Registered { keys, ..registration() };
-        Told::untold().when(&register(wrong)).then_refused(MerchantRefusal::KeysMalformed);
+        Told::untold().when(&register(wrong)).then_refused(MerchantRefusal::ApiKeysMalformed);
     }
 }
 
@@ -224,9 +224,9 @@ fn a_key_is_rotated_with_an_overlap() {
     assert!(valid(&told, 2, 59) && !valid(&told, 2, 60) && valid(&told, 3, 1_000) && valid(&told, 1, 1_000));
     told.clone()
         .when(&rotate(KeyIssued { hash: "x".into(), ..key(3, true, 2) }))
-        .then_refused(MerchantRefusal::KeyDiffers);
-    told.clone().when(&rotate(key(4, true, 2))).then_refused(MerchantRefusal::KeyOutOfOrder);
-    told.clone().when(&rotate(key(4, true, 4))).then_refused(MerchantRefusal::KeyOutOfOrder);
+        .then_refused(MerchantRefusal::ApiKeyDiffers);
+    told.clone().when(&rotate(key(4, true, 2))).then_refused(MerchantRefusal::ApiKeyOutOfOrder);
+    told.clone().when(&rotate(key(4, true, 4))).then_refused(MerchantRefusal::ApiKeyOutOfOrder);
     // Rotating again with a longer overlap keeps no older key alive for longer.
     let later = MerchantCommand::RotateKey { issue: Box::new(key(4, true, 3)), old_valid_until: at(900), by: BY };
     let again = told.when(&later).then(&["api_key_rotated"]);
@@ -240,7 +240,7 @@ fn a_key_is_revoked_at_once() {
     assert!(told.state.valid_key(key_no(2), at(0)).is_none());
     assert!(told.state.keys().any(|(id, key)| id == key_no(2) && key.revoked));
     told.clone().when(&rotate(key(2, true, 1))).then_nothing();
-    told.when(&revoke(7)).then_refused(MerchantRefusal::KeyUnknown);
+    told.when(&revoke(7)).then_refused(MerchantRefusal::ApiKeyUnknown);
 }
 
 #[test]

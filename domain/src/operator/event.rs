@@ -23,7 +23,7 @@ pub enum OperatorEvent {
     TokenIssued(Box<TokenIssued>),
     TokenRevoked { token_id: TokenId, by: OperatorId },
     Dismissed { by: OperatorId, reason: FreeText },
-    Acted(Box<Act>),
+    Acted(Box<Deed>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,9 +55,9 @@ pub struct TokenIssued {
 
 /// Something an operator did that no other stream tells of: a look at sealed data, a rebuild, an export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Act {
-    pub act_id: Uuid,
-    pub act: FreeText,
+pub struct Deed {
+    pub deed_id: Uuid,
+    pub deed: FreeText,
     pub on: FreeText,
     pub reason: Option<FreeText>,
 }

@@ -58,9 +58,9 @@ fn dismiss() -> OperatorCommand {
     OperatorCommand::Dismiss { by: person(2), reason: text("left") }
 }
 
-fn act(number: u128) -> OperatorCommand {
-    let act_id = Uuid::from_u128(number);
-    OperatorCommand::RecordAct(Box::new(Act { act_id, act: text("export"), on: text("journal"), reason: None }))
+fn deed(number: u128) -> OperatorCommand {
+    let deed_id = Uuid::from_u128(number);
+    OperatorCommand::RecordDeed(Box::new(Deed { deed_id, deed: text("export"), on: text("journal"), reason: None }))
 }
 
 fn enrolled() -> Told {
@@ -103,26 +103,26 @@ fn a_token_opens_the_door_until_it_expires_or_is_revoked() {
 
 #[test]
 fn who_is_dismissed_is_out_at_once() {
-    let told = enrolled().given(&issue(1, "h1")).given(&act(1)).when(&dismiss()).then(&["dismissed"]);
+    let told = enrolled().given(&issue(1, "h1")).given(&deed(1)).when(&dismiss()).then(&["dismissed"]);
     assert!(told.state.valid_token(token_no(1), at(0)).is_none());
     assert!(!told.state.has_role(Role::Operator));
-    for command in [grant(Role::Support, 2), withdraw(Role::Operator), issue(2, "h2"), act(2)] {
+    for command in [grant(Role::Support, 2), withdraw(Role::Operator), issue(2, "h2"), deed(2)] {
         told.clone().when(&command).then_refused(OperatorRefusal::OperatorDismissed);
     }
     told.clone().when(&revoke(1)).then_nothing();
-    told.when(&act(1)).then_nothing();
+    told.when(&deed(1)).then_nothing();
 }
 
 #[test]
 fn an_act_is_remembered_once() {
-    let told = enrolled().when(&act(1)).then(&["acted"]);
-    told.clone().when(&act(1)).then_nothing();
-    told.when(&act(2)).then(&["acted"]);
+    let told = enrolled().when(&deed(1)).then(&["acted"]);
+    told.clone().when(&deed(1)).then_nothing();
+    told.when(&deed(2)).then(&["acted"]);
 }
 
 #[test]
 fn without_an_operator_everything_but_enrolling_is_refused() {
-    let commands = [grant(Role::Support, 2), withdraw(Role::Support), issue(1, "h"), revoke(1), dismiss(), act(1)];
+    let commands = [grant(Role::Support, 2), withdraw(Role::Support), issue(1, "h"), revoke(1), dismiss(), deed(1)];
     for command in commands {
         Told::untold().when(&command).then_refused(OperatorRefusal::OperatorAbsent);
     }

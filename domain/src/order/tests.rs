@@ -1,4 +1,4 @@
-//! Orders: placed once, paid once, cancelled before, refunded no further than their total.
+//! Orders: placed once, paid once, cancelled before, refunded within their total.
 
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! One try of a payment through one channel: it starts, succeeds or ends, and stays ended.
+//! One try of a payment through one channel: it succeeds or ends, and stays ended.
 
 use std::collections::BTreeMap;
 

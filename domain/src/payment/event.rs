@@ -1,4 +1,4 @@
-//! What is stored of a payment, for ever: golden files hold every shape, new ones are added.
+//! What is stored of a payment, for ever.
 
 use std::collections::BTreeMap;
 

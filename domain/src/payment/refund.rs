@@ -1,4 +1,4 @@
-//! Refunds of a payment: reserved before the channel is asked, so that none is ever too much.
+//! Refunds of a payment: reserved before the channel is asked, so never too much.
 
 use std::collections::BTreeMap;
 

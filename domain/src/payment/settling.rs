@@ -1,4 +1,4 @@
-//! Settling: once, when nothing more can be captured, with all that is pending at that moment.
+//! Settling: once, when nothing more can be captured, with all that is pending.
 
 use chrono::{DateTime, Utc};
 

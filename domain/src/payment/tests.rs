@@ -1,4 +1,4 @@
-//! Payments: given what happened, when somebody asks or a channel tells, then this and nothing else.
+//! Payments: given what happened, when one asks or a channel tells, then this alone.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! What is stored of a refund, for ever. None of it moves money: the payment's own events do.
+//! What is stored of a refund, for ever; the money moves with the payment's own events.
 
 use serde::{Deserialize, Serialize};
 

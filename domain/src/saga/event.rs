@@ -11,7 +11,7 @@ use crate::{
     posting::Posting,
     saga::{
         Resolution,
-        step::{Act, Start},
+        step::{Start, Way},
     },
 };
 
@@ -21,8 +21,8 @@ pub enum SagaEvent {
     Started(Box<Started>),
     StepStarted(Box<Start>),
     StepSucceeded { step: u32, result: String },
-    StepFailed { step: u32, act: Act, try_no: u32, error: String },
-    RetryScheduled { step: u32, act: Act, try_no: u32, retry_at: DateTime<Utc> },
+    StepFailed { step: u32, way: Way, try_no: u32, error: String },
+    RetryScheduled { step: u32, way: Way, try_no: u32, retry_at: DateTime<Utc> },
     StepCompensated { step: u32, result: String },
     Waiting { until: DateTime<Utc> },
     CompensationBegun { reason: String },

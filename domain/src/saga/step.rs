@@ -1,4 +1,4 @@
-//! One step of a saga, forward and back: started before its act, tried again, succeeded on evidence.
+//! One step of a saga, forward and back: recorded before it acts, done on evidence.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,16 +8,16 @@ use crate::saga::{Decision, Phase, Saga, SagaRefusal, event::SagaEvent};
 /// Which way a step goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Act {
+pub enum Way {
     Forward,
     Undo,
 }
 
-/// A step about to act. The partner's key is recorded before the call and is the same for every try.
+/// A step about to way. The partner's key is recorded before the call and is the same for every try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     pub step: u32,
-    pub act: Act,
+    pub way: Way,
     /// 1 for the first try.
     pub try_no: u32,
     pub name: String,
@@ -33,7 +33,7 @@ pub struct Step {
     retries_max: u32,
 }
 
-/// The tries of one act.
+/// The tries of one way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Course {
     tries_count: u32,
@@ -56,15 +56,15 @@ pub enum CoursePhase {
 impl Saga {
     pub(super) fn start_step(&self, start: &Start) -> Decision {
         let known = self.started()?.steps.get(&start.step);
-        let course = known.map_or(Course::default(), |step| *step.course(start.act));
+        let course = known.map_or(Course::default(), |step| *step.course(start.way));
         if start.try_no <= course.tries_count && start.try_no > 0 {
             return Ok(Vec::new());
         }
-        if start.act == Act::Undo && known.is_none() {
+        if start.way == Way::Undo && known.is_none() {
             return Err(SagaRefusal::StepUnknown);
         }
         self.guard_going_on()?;
-        self.guard_way(start.act)?;
+        self.guard_way(start.way)?;
         let is_next_try = course.tries_count.checked_add(1) == Some(start.try_no);
         if !is_next_try || (known.is_none() && !self.is_next_step(start.step)) {
             return Err(SagaRefusal::StepOutOfOrder);
@@ -86,9 +86,9 @@ impl Saga {
     }
 
     /// Success is evidence: it counts also when it comes after a failure was recorded, or while going back.
-    pub(super) fn succeed_step(&self, number: u32, act: Act, result: &str) -> Decision {
+    pub(super) fn succeed_step(&self, number: u32, way: Way, result: &str) -> Decision {
         let (step, result) = (number, result.to_owned());
-        let course = self.step_known(number)?.course(act);
+        let course = self.step_known(number)?.course(way);
         if course.has_succeeded() {
             return Ok(Vec::new());
         }
@@ -96,14 +96,14 @@ impl Saga {
         if course.phase == CoursePhase::NotStarted {
             return Err(SagaRefusal::StepNotStarted);
         }
-        Ok(vec![match act {
-            Act::Forward => SagaEvent::StepSucceeded { step, result },
-            Act::Undo => SagaEvent::StepCompensated { step, result },
+        Ok(vec![match way {
+            Way::Forward => SagaEvent::StepSucceeded { step, result },
+            Way::Undo => SagaEvent::StepCompensated { step, result },
         }])
     }
 
-    pub(super) fn fail_step(&self, step: u32, act: Act, try_no: u32, error: &str) -> Decision {
-        let course = self.step_known(step)?.course(act);
+    pub(super) fn fail_step(&self, step: u32, way: Way, try_no: u32, error: &str) -> Decision {
+        let course = self.step_known(step)?.course(way);
         let is_old_news = course.phase != CoursePhase::Started || try_no < course.tries_count;
         if course.tries_count > 0 && try_no <= course.tries_count && is_old_news {
             return Ok(Vec::new());
@@ -115,19 +115,19 @@ impl Saga {
         if try_no != course.tries_count {
             return Err(SagaRefusal::StepOutOfOrder);
         }
-        Ok(vec![SagaEvent::StepFailed { step, act, try_no, error: error.to_owned() }])
+        Ok(vec![SagaEvent::StepFailed { step, way, try_no, error: error.to_owned() }])
     }
 
     /// `try_no` is the try that is to come.
-    pub(super) fn schedule_retry(&self, step: u32, act: Act, try_no: u32, retry_at: DateTime<Utc>) -> Decision {
+    pub(super) fn schedule_retry(&self, step: u32, way: Way, try_no: u32, retry_at: DateTime<Utc>) -> Decision {
         let known = self.step_known(step)?;
-        let course = known.course(act);
+        let course = known.course(way);
         let is_next = course.tries_count.checked_add(1) == Some(try_no);
         if try_no <= course.tries_count || (course.phase == CoursePhase::RetryScheduled && is_next) {
             return Ok(Vec::new());
         }
         self.guard_going_on()?;
-        self.guard_way(act)?;
+        self.guard_way(way)?;
         if !is_next {
             return Err(SagaRefusal::StepOutOfOrder);
         }
@@ -135,7 +135,7 @@ impl Saga {
             CoursePhase::NotStarted | CoursePhase::Started => Err(SagaRefusal::StepNotFailed),
             CoursePhase::Failed if course.is_exhausted(known.retries_max) => Err(SagaRefusal::RetriesExhausted),
             CoursePhase::Failed | CoursePhase::RetryScheduled => {
-                Ok(vec![SagaEvent::RetryScheduled { step, act, try_no, retry_at }])
+                Ok(vec![SagaEvent::RetryScheduled { step, way, try_no, retry_at }])
             }
             CoursePhase::Succeeded => Err(SagaRefusal::StepAlreadySucceeded),
         }
@@ -146,11 +146,11 @@ impl Saga {
     }
 
     /// Steps go forward until compensation begins, and from then on only back.
-    fn guard_way(&self, act: Act) -> Result<(), SagaRefusal> {
-        match (self.phase == Phase::Compensating, act) {
-            (true, Act::Forward) => Err(SagaRefusal::SagaCompensating),
-            (false, Act::Undo) => Err(SagaRefusal::SagaNotCompensating),
-            (true, Act::Undo) | (false, Act::Forward) => Ok(()),
+    fn guard_way(&self, way: Way) -> Result<(), SagaRefusal> {
+        match (self.phase == Phase::Compensating, way) {
+            (true, Way::Forward) => Err(SagaRefusal::SagaCompensating),
+            (false, Way::Undo) => Err(SagaRefusal::SagaNotCompensating),
+            (true, Way::Undo) | (false, Way::Forward) => Ok(()),
         }
     }
 
@@ -169,22 +169,22 @@ impl Step {
     }
 
     #[must_use]
-    pub const fn course(&self, act: Act) -> &Course {
-        match act {
-            Act::Forward => &self.forward,
-            Act::Undo => &self.undo,
+    pub const fn course(&self, way: Way) -> &Course {
+        match way {
+            Way::Forward => &self.forward,
+            Way::Undo => &self.undo,
         }
     }
 
-    pub(super) const fn course_mut(&mut self, act: Act) -> &mut Course {
-        match act {
-            Act::Forward => &mut self.forward,
-            Act::Undo => &mut self.undo,
+    pub(super) const fn course_mut(&mut self, way: Way) -> &mut Course {
+        match way {
+            Way::Forward => &mut self.forward,
+            Way::Undo => &mut self.undo,
         }
     }
 
     pub(super) const fn fold_started(&mut self, start: &Start) {
-        let course = self.course_mut(start.act);
+        let course = self.course_mut(start.way);
         course.tries_count = start.try_no;
         course.phase = CoursePhase::Started;
     }
@@ -195,7 +195,7 @@ impl Step {
         self.undo.tries_forgiven_count = self.undo.tries_count;
     }
 
-    /// An act whose end is not known, unless it has been taken back whatever it did.
+    /// An way whose end is not known, unless it has been taken back whatever it did.
     pub(super) fn is_under_way(&self) -> bool {
         self.undo.is_under_way() || (self.forward.is_under_way() && !self.undo.has_succeeded())
     }

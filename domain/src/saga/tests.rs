@@ -1,4 +1,4 @@
-//! Sagas: the whole table of what each command does in each state, and what a person may do.
+//! Sagas: the table of what each command does in each state, and what a person may do.
 
 use uuid::Uuid;
 
@@ -38,36 +38,36 @@ fn started() -> Started {
     }
 }
 
-fn start_step(step: u32, act: Act, try_no: u32) -> SagaCommand {
+fn start_step(step: u32, way: Way, try_no: u32) -> SagaCommand {
     let (name, partner_key) = ("ChannelPayment".into(), Some("PAY1/1/channel".into()));
-    SagaCommand::StartStep(Box::new(Start { step, act, try_no, name, partner_key, retries_max: 3, due_at: at(0) }))
+    SagaCommand::StartStep(Box::new(Start { step, way, try_no, name, partner_key, retries_max: 3, due_at: at(0) }))
 }
 
-fn succeed(step: u32, act: Act) -> SagaCommand {
-    SagaCommand::SucceedStep { step, act, result: "done".into() }
+fn succeed(step: u32, way: Way) -> SagaCommand {
+    SagaCommand::SucceedStep { step, way, result: "done".into() }
 }
 
-fn fail(step: u32, act: Act, try_no: u32) -> SagaCommand {
-    SagaCommand::FailStep { step, act, try_no, error: "no answer".into() }
+fn fail(step: u32, way: Way, try_no: u32) -> SagaCommand {
+    SagaCommand::FailStep { step, way, try_no, error: "no answer".into() }
 }
 
-fn schedule(step: u32, act: Act, try_no: u32) -> SagaCommand {
-    SagaCommand::ScheduleRetry { step, act, try_no, retry_at: at(i64::from(try_no)) }
+fn schedule(step: u32, way: Way, try_no: u32) -> SagaCommand {
+    SagaCommand::ScheduleRetry { step, way, try_no, retry_at: at(i64::from(try_no)) }
 }
 
 /// The commands by the names the table and the paths use; `s1` is of step 1 forward, `u1` of its undo.
 fn command(name: &str) -> SagaCommand {
     let (name, step) = name.split_once(':').unwrap_or((name, "s1"));
     let (way, rest) = step.split_at(1);
-    let act = if way == "u" { Act::Undo } else { Act::Forward };
+    let way = if way == "u" { Way::Undo } else { Way::Forward };
     let (number, try_no) = rest.split_once('.').unwrap_or((rest, "1"));
     let (number, try_no) = (number.parse().unwrap(), try_no.parse().unwrap());
     match name {
         "start" => SagaCommand::Start(Box::new(started())),
-        "step" => start_step(number, act, try_no),
-        "succeed" => succeed(number, act),
-        "fail" => fail(number, act, try_no),
-        "retry" => schedule(number, act, try_no),
+        "step" => start_step(number, way, try_no),
+        "succeed" => succeed(number, way),
+        "fail" => fail(number, way, try_no),
+        "retry" => schedule(number, way, try_no),
         "wait" => SagaCommand::Wait { until: at(99) },
         "compensate" => SagaCommand::Compensate { reason: "declined".into() },
         "complete" => SagaCommand::Complete,
@@ -119,7 +119,7 @@ fn a_step_is_tried_four_times_and_then_a_person_looks() {
         "start step:s1 fail:s1 retry:s1.2 step:s1.2 fail:s1.2 retry:s1.3 step:s1.3 fail:s1.3 retry:s1.4 step:s1.4 fail:s1.4",
     );
     assert_eq!(answer(&tried, "retry:s1.5"), "!retries_exhausted");
-    assert_eq!(tried.state.step(1).map(|step| step.course(Act::Forward).tries_count()), Some(4));
+    assert_eq!(tried.state.step(1).map(|step| step.course(Way::Forward).tries_count()), Some(4));
     let resumed = tried.given(&command("attention")).given(&command("resume"));
     assert_eq!(answer(&resumed, "retry:s1.5"), "retry_scheduled");
 }
@@ -160,7 +160,7 @@ fn what_succeeded_must_be_taken_back_before_compensation_is_done() {
     assert_eq!(answer(&undoing, "finish"), "!step_still_open");
     let undone = undoing.given(&command("succeed:u1"));
     assert_eq!(answer(&undone, "finish"), "compensated");
-    assert_eq!(undone.state.step(1).map(|step| step.course(Act::Undo).phase()), Some(CoursePhase::Succeeded));
+    assert_eq!(undone.state.step(1).map(|step| step.course(Way::Undo).phase()), Some(CoursePhase::Succeeded));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is stored of settled funds, for ever. Payouts move money here; what comes in moved where it came from.
+//! What is stored of settled funds, for ever. Only payouts move money here.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

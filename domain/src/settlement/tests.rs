@@ -1,4 +1,4 @@
-//! Settlements: each line once, closed sums, two people where the policy says so, one payout at a time.
+//! Settlements: each line once, closed sums, two people, one payout at a time.
 
 use uuid::Uuid;
 

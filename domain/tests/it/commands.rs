@@ -1,4 +1,4 @@
-//! Random commands for every aggregate: few names, so that they meet; amounts small, equal, and at the edges.
+//! Random commands for every aggregate: few names, that they meet; amounts at the edges.
 
 use chrono::{DateTime, Utc};
 use domain::{

@@ -1,4 +1,4 @@
-//! Two refunds, a capture and a void at once: every order of them, against a model of ten lines.
+//! Two refunds, a capture and a void at once: every order of them, against a model.
 
 use chrono::DateTime;
 use domain::{

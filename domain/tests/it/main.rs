@@ -1,4 +1,4 @@
-//! The rules from outside: what is stored, what is documented, and what holds for every history.
+//! The rules from outside: what is stored and documented, what holds of every history.
 #![cfg_attr(test, expect(clippy::wildcard_enum_match_arm, reason = "a law looks only at the events it is about"))]
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use domain::{
     order::{Order, event::OrderEvent},
     refund::{Refund, event::RefundEvent},
     remittance::{Remittance, event::RemittanceEvent},
-    saga::{Phase, Saga, event::SagaEvent, step::Act},
+    saga::{Phase, Saga, event::SagaEvent, step::Way},
     settled_funds::{SettledFunds, event::SettledFundsEvent},
     settlement::{Settlement, event::SettlementEvent},
 };
@@ -270,7 +270,7 @@ proptest! {
         for event in play::<Saga>(&commands).1 {
             match event {
                 SagaEvent::CompensationBegun { .. } => back = true,
-                SagaEvent::StepStarted(start) => prop_assert_eq!(start.act == Act::Undo, back),
+                SagaEvent::StepStarted(start) => prop_assert_eq!(start.way == Way::Undo, back),
                 _ => {}
             }
         }
@@ -281,7 +281,7 @@ proptest! {
         let mut tries = BTreeMap::new();
         for event in play::<Saga>(&commands).1 {
             if let SagaEvent::StepStarted(start) = event {
-                let last = tries.insert((start.step, start.act == Act::Undo), start.try_no).unwrap_or(0);
+                let last = tries.insert((start.step, start.way == Way::Undo), start.try_no).unwrap_or(0);
                 prop_assert_eq!(start.try_no, last + 1);
             }
         }

@@ -1,4 +1,4 @@
-//! Every state a payment can reach, walked breadth first, against the table written by hand.
+//! Every state a payment can reach, against a table written by hand.
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -4,7 +4,7 @@ use domain::{
     id::TokenId,
     operator::{
         OperatorCommand,
-        event::{Act, Enrolled, Role, TokenIssued},
+        event::{Deed, Enrolled, Role, TokenIssued},
     },
     sealed::Sealed,
 };
@@ -24,8 +24,9 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<OperatorCommand>> {
     let issue = (number(), word(), at(), operator()).prop_map(|(id, hash, expires_at, by)| {
         OperatorCommand::IssueToken(Box::new(TokenIssued { token_id: TokenId::new(id), hash, expires_at, by }))
     });
-    let act = (number(), text(), text())
-        .prop_map(|(act_id, act, on)| OperatorCommand::RecordAct(Box::new(Act { act_id, act, on, reason: None })));
+    let deed = (number(), text(), text()).prop_map(|(deed_id, deed, on)| {
+        OperatorCommand::RecordDeed(Box::new(Deed { deed_id, deed, on, reason: None }))
+    });
     let command = prop_oneof![
         3 => enrol,
         3 => (role(), operator()).prop_map(|(role, by)| OperatorCommand::GrantRole { role, by }),
@@ -33,7 +34,7 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<OperatorCommand>> {
         3 => issue,
         2 => (number(), operator()).prop_map(|(id, by)| OperatorCommand::RevokeToken { token_id: TokenId::new(id), by }),
         1 => (operator(), text()).prop_map(|(by, reason)| OperatorCommand::Dismiss { by, reason }),
-        2 => act,
+        2 => deed,
     ];
     prop::collection::vec(command, 0..20)
 }

@@ -5,7 +5,7 @@ use domain::{
     saga::{
         Resolution, SagaCommand,
         event::Started,
-        step::{Act, Start},
+        step::{Start, Way},
     },
 };
 
@@ -15,8 +15,8 @@ fn step() -> impl Strategy<Value = u32> {
     prop_oneof![4 => Just(1_u32), 2 => Just(2), 1 => 0_u32..5]
 }
 
-fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![3 => Just(Act::Forward), 2 => Just(Act::Undo)]
+fn way() -> impl Strategy<Value = Way> {
+    prop_oneof![3 => Just(Way::Forward), 2 => Just(Way::Undo)]
 }
 
 fn try_no() -> impl Strategy<Value = u32> {
@@ -25,17 +25,17 @@ fn try_no() -> impl Strategy<Value = u32> {
 
 fn any_command() -> impl Strategy<Value = SagaCommand> {
     let start =
-        (step(), act(), try_no(), word(), 0_u32..3, at()).prop_map(|(step, act, try_no, name, retries_max, due_at)| {
-            SagaCommand::StartStep(Box::new(Start { step, act, try_no, name, partner_key: None, retries_max, due_at }))
+        (step(), way(), try_no(), word(), 0_u32..3, at()).prop_map(|(step, way, try_no, name, retries_max, due_at)| {
+            SagaCommand::StartStep(Box::new(Start { step, way, try_no, name, partner_key: None, retries_max, due_at }))
         });
     let resolution = prop_oneof![Just(Resolution::Completed), Just(Resolution::Compensated)];
     prop_oneof![
         8 => start,
-        6 => (step(), act(), word()).prop_map(|(step, act, result)| SagaCommand::SucceedStep { step, act, result }),
-        4 => (step(), act(), try_no(), word())
-            .prop_map(|(step, act, try_no, error)| SagaCommand::FailStep { step, act, try_no, error }),
-        4 => (step(), act(), try_no(), at())
-            .prop_map(|(step, act, try_no, retry_at)| SagaCommand::ScheduleRetry { step, act, try_no, retry_at }),
+        6 => (step(), way(), word()).prop_map(|(step, way, result)| SagaCommand::SucceedStep { step, way, result }),
+        4 => (step(), way(), try_no(), word())
+            .prop_map(|(step, way, try_no, error)| SagaCommand::FailStep { step, way, try_no, error }),
+        4 => (step(), way(), try_no(), at())
+            .prop_map(|(step, way, try_no, retry_at)| SagaCommand::ScheduleRetry { step, way, try_no, retry_at }),
         1 => at().prop_map(|until| SagaCommand::Wait { until }),
         2 => word().prop_map(|reason| SagaCommand::Compensate { reason }),
         1 => Just(SagaCommand::Complete),
