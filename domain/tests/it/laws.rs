@@ -1,8 +1,11 @@
 //! What holds of every aggregate, whatever is asked of it in whatever order.
 
+use std::collections::BTreeSet;
+
 use domain::{
     adjustment::Adjustment,
     aggregate::{Aggregate, Event},
+    fact::Fact,
     merchant::Merchant,
     operator::Operator,
     order::Order,
@@ -13,7 +16,7 @@ use domain::{
     settled_funds::SettledFunds,
     settlement::Settlement,
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
 use crate::{
     cases::cases,
@@ -81,10 +84,27 @@ fn the_books_balance_at_every_event<A: Aggregate>(commands: &[A::Command]) -> Re
     Ok(())
 }
 
+/// Laws over histories that never get anywhere would hold of anything: random commands reach every event there is.
+fn every_event_is_reached<A: Aggregate>(histories: impl Strategy<Value = Vec<A::Command>>) {
+    let mut runner = TestRunner::deterministic();
+    let mut reached = BTreeSet::new();
+    for _ in 0..3_000 {
+        let commands = histories.new_tree(&mut runner).unwrap().current();
+        reached.extend(play::<A>(&commands).1.iter().map(Event::event_type));
+    }
+    let (_, named) = Fact::TYPES.iter().find(|(aggregate, _)| *aggregate == A::TYPE).unwrap();
+    assert_eq!(reached, named.iter().copied().collect::<BTreeSet<_>>());
+}
+
 macro_rules! laws {
     ($($module:ident: $aggregate:ty;)+) => {$(
         mod $module {
             use super::*;
+
+            #[test]
+            fn every_event_is_reached() {
+                super::every_event_is_reached::<$aggregate>(commands::$module::history());
+            }
 
             proptest! {
                 #![proptest_config(cases())]

@@ -122,26 +122,35 @@ pub(crate) fn captured(attempt: u32, capture: u128, amount: Money) -> PaymentCom
     PaymentCommand::Report { attempt, report: Report::Captured { capture_id, amount, channel_trade_no, effective_at } }
 }
 
-/// What usually happens first, so that what follows meets a payment that is some way along.
-fn beginning(whole: i64, plan: FeePlan, length: usize) -> Vec<PaymentCommand> {
+fn authorised(amount: Money) -> PaymentCommand {
+    let effective_at = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
+    PaymentCommand::Report {
+        attempt: 1,
+        report: Report::Authorised { amount, channel_trade_no: "ch".into(), effective_at },
+    }
+}
+
+/// What usually happens first, captured at once or in two steps, so that what follows meets a payment some way along.
+fn beginning(whole: i64, plan: FeePlan, decision: RiskDecision, at_once: bool) -> Vec<PaymentCommand> {
     let amount = Money::new(whole, Currency::USD);
-    let mut commands = vec![
-        initiate(amount, plan),
-        assess(1, RiskDecision::Approve),
-        PaymentCommand::Submit { attempt: 1 },
-        captured(1, 3, amount),
-    ];
-    commands.truncate(length);
+    let mut commands = vec![initiate(amount, plan), assess(1, decision), PaymentCommand::Submit { attempt: 1 }];
+    if at_once {
+        commands.push(captured(1, 3, amount));
+    } else {
+        commands.push(authorised(amount));
+        commands.push(PaymentCommand::Capture { capture_id: CaptureId::new(Uuid::from_u128(1)), amount });
+    }
     commands
 }
 
 pub(crate) fn history() -> impl Strategy<Value = Vec<PaymentCommand>> {
     let whole = prop_oneof![6 => Just(10_000_i64), 2 => 1_i64..100_000, 1 => Just(i64::MAX), 1 => 1..=i64::MAX];
-    (whole, fee_plan(), 0_usize..=4).prop_flat_map(|(whole, plan, length)| {
+    let decision = prop_oneof![4 => Just(RiskDecision::Approve), 1 => Just(RiskDecision::Review)];
+    let begun = (whole, fee_plan(), decision, any::<bool>(), 0_usize..=5);
+    begun.prop_flat_map(|(whole, plan, decision, at_once, length)| {
         prop::collection::vec(any_command(whole), 0..24).prop_map(move |more| {
-            let mut commands = beginning(whole, plan, length);
-            commands.extend(more);
-            commands
+            let beginning = beginning(whole, plan, decision, at_once);
+            beginning.into_iter().take(length).chain(more).collect()
         })
     })
 }
