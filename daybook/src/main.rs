@@ -1,3 +1,28 @@
 //! The one binary: composition root and command line.
 
-fn main() {}
+use std::{io::Write as _, process::ExitCode};
+
+use clap::Parser as _;
+
+mod command;
+mod database;
+mod failure;
+mod home;
+mod http;
+mod interrupt;
+mod logging;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let line = command::Line::parse();
+    logging::start();
+    match command::run(line) {
+        Ok(code) => code,
+        // There is nobody left to tell when this cannot be written.
+        Err(failure) => {
+            writeln!(std::io::stderr(), "daybook: {failure}").map_or(ExitCode::FAILURE, |()| ExitCode::FAILURE)
+        }
+    }
+}

@@ -1,1 +1,42 @@
 //! The log: `execute`, `read` and `follow`. The only code that knows the table of events.
+//!
+//! A caller hands an [`Act`] to [`Store::execute`]; one writer decides it on folded state, in the order of the queue,
+//! and appends what was decided, many acts at a time, in one call of one SQL function. [`Store::read`] answers with a
+//! folded aggregate, [`Store::events`] with the log itself, [`Store::follow`] with everything that happens, in order.
+
+mod act;
+mod append;
+mod appender;
+mod batch;
+mod books;
+mod cache;
+mod connect;
+pub mod crash;
+mod follower;
+mod framework;
+mod generations;
+mod kind;
+mod load;
+mod outcome;
+mod queue;
+mod recorded;
+mod repository;
+pub mod schema;
+mod settle;
+mod snapshot;
+mod store;
+mod tail;
+mod upcast;
+mod waker;
+mod writer;
+
+pub use act::{Act, Answer, Decision, Key, Tenant, Verdict};
+pub use books::{Books, Halt};
+pub use connect::{Database, InvalidUrl};
+pub use follower::{Follow, Follower, Poison, Step, StepFailure};
+pub use framework::{Framed, Framework};
+pub use outcome::{Failure, Outcome};
+pub use recorded::Recorded;
+pub use repository::LogRepository;
+pub use store::{Limits, Store};
+pub use upcast::Upcasters;

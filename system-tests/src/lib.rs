@@ -1,1 +1,9 @@
 //! The proof: what the tests and benches of the whole system share.
+
+pub mod applied;
+pub mod database;
+pub mod load;
+pub mod map;
+pub mod proxy;
+pub mod tally;
+pub mod tree;

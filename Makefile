@@ -1,0 +1,49 @@
+# The daily words. CI runs exactly what a person runs.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: run test check bench bench-append db map nightly setup help
+
+# rustup's own directory, for a shell that has not been told of it yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+run: ## build, start a Postgres in .daybook/ (or use DATABASE_URL), migrate, serve on 127.0.0.1:40003
+	@scripts/setup
+	cargo build --release -p daybook
+	@exec $(TARGET)/release/daybook dev
+
+test: ## every test, on a Postgres of its own; TEST=name runs those with the name
+	@scripts/setup --own-postgres
+	cargo build -p daybook
+	$(TARGET)/debug/daybook postgres run -- cargo test --workspace $(TEST)
+
+check: ## format, lints, the rules of the house: fast, needs no Postgres
+	@scripts/setup --no-postgres
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --quiet -p system-tests --test it architecture
+
+bench: bench-append ## every bench
+
+bench-append: ## how fast the log takes commands, beside postgres-es and bare inserts
+	@scripts/setup --own-postgres
+	cargo run --release -p system-tests --bin bench-append
+
+db: ## psql into the development database (or DATABASE_URL)
+	@cargo build --quiet --release -p daybook
+	@exec $(TARGET)/release/daybook postgres psql
+
+map: ## redraw the map in ARCHITECTURE.md
+	@cargo run --quiet -p system-tests --bin map
+
+nightly: ## the long way: many more cases of every property, then every bench
+	PROPTEST_CASES=20000 $(MAKE) test
+	$(MAKE) bench
+
+setup: ## install what is missing on this machine
+	@scripts/setup
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'

@@ -1,0 +1,70 @@
+//! The command line: one file per subcommand, and help worth reading.
+
+use std::{
+    fmt::Display,
+    io::{ErrorKind, Write as _, stdout},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::failure::{Attempt as _, Result};
+
+mod dev;
+mod doctor;
+mod migrate;
+mod postgres;
+mod serve;
+
+const EXAMPLES: &str = "\
+Examples:
+  daybook dev                                   a ledger on 127.0.0.1:40003 with a Postgres of its own
+  DATABASE_URL=postgresql://… daybook dev       the same on a Postgres you have
+  daybook doctor                                what is wrong with the database, and how to mend it
+  daybook postgres psql                         look into the development database
+  daybook postgres run -- cargo test            a fresh Postgres for one command
+In production:
+  DATABASE_OWNER_URL=postgresql://… daybook migrate
+  DATABASE_URL=postgresql://… daybook serve --listen 0.0.0.0:40003
+
+Logs go to standard error, as JSON unless it is a terminal; RUST_LOG=debug says more.";
+
+/// A book of original entry for payments: everything that happened, in order, never erased
+#[derive(Debug, Parser)]
+#[command(name = "daybook", version, after_help = EXAMPLES)]
+pub(crate) struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(dev::Dev),
+    Serve(serve::Serve),
+    Migrate(migrate::Migrate),
+    Doctor(doctor::Doctor),
+    Postgres(postgres::Postgres),
+}
+
+pub(crate) fn run(line: Line) -> Result<ExitCode> {
+    match line.command {
+        Command::Dev(dev) => runtime()?.block_on(dev.run()),
+        Command::Serve(serve) => runtime()?.block_on(serve.run()),
+        Command::Migrate(migrate) => runtime()?.block_on(migrate.run()),
+        Command::Doctor(doctor) => runtime()?.block_on(doctor.run()),
+        Command::Postgres(postgres) => postgres.run(),
+    }
+}
+
+fn runtime() -> Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build().attempt(|| "starting the runtime".to_owned())
+}
+
+/// Answers on standard output; logs go elsewhere. A reader who has read enough (`| head`) is no failure.
+fn say(words: impl Display) -> Result<()> {
+    match writeln!(stdout(), "{words}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.attempt(|| "writing to standard output".to_owned()),
+    }
+}

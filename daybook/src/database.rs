@@ -1,0 +1,46 @@
+//! How the database is reached: as the application's role, or as the owner who migrates.
+
+use std::str::FromStr as _;
+
+use event_store::{
+    Database,
+    schema::{self, Status},
+};
+use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
+
+use crate::failure::{Attempt as _, Failure, Result};
+
+/// Enough for the probes; the store and its followers bring their own.
+const PROBE_CONNECTIONS: u32 = 4;
+
+/// Applies what is missing, as the owner.
+pub(crate) async fn migrate(owner_url: &str) -> Result<Status> {
+    Ok(schema::migrate(owner_url).await?)
+}
+
+/// Compares a database with the migrations of this binary.
+pub(crate) async fn status(connection: &mut PgConnection) -> Result<Status> {
+    schema::status(connection).await.attempt(|| "reading which migrations are applied".to_owned())
+}
+
+/// The version a list of migrations comes to.
+pub(crate) fn version(migrations: &[i64]) -> i64 {
+    migrations.iter().copied().max().unwrap_or_default()
+}
+
+/// The application's connections, made when first needed, so that a server may start before its database.
+pub(crate) fn pool(app_url: &str) -> Result<PgPool> {
+    let database = Database::parse(app_url).map_err(|reason| Failure::NoDatabase(reason.to_string()))?;
+    Ok(database.pool(PROBE_CONNECTIONS))
+}
+
+/// One connection of the owner.
+pub(crate) async fn connect(owner_url: &str) -> Result<PgConnection> {
+    let options = PgConnectOptions::from_str(owner_url).attempt(|| "the database's URL cannot be read".to_owned())?;
+    let place = options.get_socket().map_or_else(
+        || format!("{}:{}", options.get_host(), options.get_port()),
+        |socket| socket.display().to_string(),
+    );
+    let options = options.application_name("daybook");
+    PgConnection::connect_with(&options).await.attempt(|| format!("the database at {place} cannot be reached"))
+}

@@ -1,0 +1,51 @@
+//! What can end a command, each as one sentence that says what to do.
+
+use std::{io, net::SocketAddr};
+
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Postgres(#[from] embedded_postgres::Error),
+
+    #[error("{what}: {source}")]
+    Database {
+        what: String,
+        #[source]
+        source: sqlx::Error,
+    },
+
+    #[error("the migrations could not be applied: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+
+    #[error("{listen} is taken by {by}: stop it, or choose another address with --listen 127.0.0.1:<port>")]
+    AddressTaken { listen: SocketAddr, by: String },
+
+    #[error("no database is named: {0}")]
+    NoDatabase(String),
+
+    #[error("{what}: {source}")]
+    Io {
+        what: String,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Names what was attempted, so that "permission denied" has a subject.
+pub(crate) trait Attempt<T> {
+    fn attempt(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> Attempt<T> for io::Result<T> {
+    fn attempt(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Failure::Io { what: what(), source })
+    }
+}
+
+impl<T> Attempt<T> for std::result::Result<T, sqlx::Error> {
+    fn attempt(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Failure::Database { what: what(), source })
+    }
+}

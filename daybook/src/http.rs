@@ -1,0 +1,153 @@
+//! The accept loop: bounded connections, no patience for slow clients, an orderly end.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream as BlockingStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::Router;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{
+        conn::auto::Builder,
+        graceful::{GracefulShutdown, Watcher},
+    },
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    pin, select,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    failure::{Attempt as _, Failure, Result},
+    interrupt::Interrupt,
+};
+
+mod metrics;
+mod probes;
+
+pub(crate) use probes::router;
+
+/// More than that wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// How long a client may take for the head of a request, the first or the next.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long what is under way may take once we are asked to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+
+const MAX_STREAMS: u32 = 256;
+const MAX_HEADER_BYTES: u32 = 32 * 1024;
+
+/// # Errors
+/// The address is taken (and by whom, if that is another Daybook) or not ours.
+pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
+    match TcpListener::bind(listen).await {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            let daybook = tokio::task::spawn_blocking(move || is_daybook(listen)).await.unwrap_or(false);
+            let by = if daybook { "another Daybook, of another directory" } else { "another program" };
+            Err(Failure::AddressTaken { listen, by: by.to_owned() })
+        }
+        bound => bound.attempt(|| format!("listening on {listen}")),
+    }
+}
+
+/// Whether what listens there answers as we do.
+fn is_daybook(listen: SocketAddr) -> bool {
+    let patience = Duration::from_secs(1);
+    let ask = || -> std::io::Result<String> {
+        let mut stream = BlockingStream::connect_timeout(&listen, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.take(4096).read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.contains(probes::ALIVE))
+}
+
+/// Serves until asked to end, then finishes what is under way.
+pub(crate) async fn serve(listener: TcpListener, router: Router, mut interrupt: Interrupt) {
+    let builder = builder();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let accepted = select! {
+            accepted = listener.accept() => accepted,
+            () = interrupt.asked() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                tokio::spawn(converse(builder.clone(), stream, router.clone(), graceful.watcher(), place));
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: conversations that end give some back.
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    let open_count = graceful.count();
+    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!(open_count, "some requests did not finish in time");
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEAD_TIMEOUT)
+        .keep_alive_timeout(HEAD_TIMEOUT)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_BYTES);
+    builder
+}
+
+async fn converse(
+    builder: Builder<TokioExecutor>,
+    stream: TcpStream,
+    router: Router,
+    watcher: Watcher,
+    _place: OwnedSemaphorePermit,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection ended before it began");
+        return;
+    }
+    let asked = Arc::new(AtomicBool::new(false));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        router.call(request)
+    });
+    let conversation = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+    pin!(conversation);
+    let ended = select! {
+        ended = &mut conversation => ended,
+        // hyper counts from the first byte that tells HTTP/1 from HTTP/2; a client that never sends it is on us.
+        () = sleep(HEAD_TIMEOUT) => {
+            if !asked.load(Ordering::Relaxed) {
+                return;
+            }
+            conversation.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error, "a connection broke");
+    }
+}

@@ -1,0 +1,123 @@
+//! The probes: alive (asks nobody), ready (asks the database), and the route table.
+
+use std::{fmt::Write as _, time::Duration};
+
+use axum::{
+    Router,
+    extract::{FromRef, RawQuery, State},
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+    },
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use sqlx::PgPool;
+use tokio::time::timeout;
+
+use super::metrics::{self, Metrics};
+use crate::{database, failure::Result};
+
+/// What `/livez` says; a second start knows us by it.
+pub(super) const ALIVE: &str = "daybook is alive";
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the routes share.
+#[derive(Clone)]
+struct Faces {
+    pool: PgPool,
+    metrics: Metrics,
+}
+
+impl FromRef<Faces> for PgPool {
+    fn from_ref(faces: &Faces) -> Self {
+        faces.pool.clone()
+    }
+}
+
+impl FromRef<Faces> for Metrics {
+    fn from_ref(faces: &Faces) -> Self {
+        faces.metrics.clone()
+    }
+}
+
+/// Every route of this server.
+pub(crate) fn router(pool: PgPool) -> Result<Router> {
+    let metrics = Metrics::new()?;
+    let counting = from_fn_with_state(metrics.clone(), metrics::count);
+    Ok(Router::new()
+        .route("/livez", get(alive))
+        .route("/readyz", get(ready))
+        .route("/healthz", get(ready))
+        .route("/metrics", get(metrics::show))
+        .fallback(absent)
+        .layer(counting)
+        .with_state(Faces { pool, metrics }))
+}
+
+async fn alive() -> &'static str {
+    ALIVE
+}
+
+/// One thing that must hold before requests are welcome.
+struct Check {
+    name: &'static str,
+    outcome: Result<String, String>,
+}
+
+async fn ready(State(pool): State<PgPool>, RawQuery(query): RawQuery) -> Response {
+    let checks = match timeout(PATIENCE, look(&pool)).await {
+        Ok(checks) => checks,
+        Err(_) => vec![Check { name: "database", outcome: Err("no answer in time".to_owned()) }],
+    };
+    let is_ready = checks.iter().all(|check| check.outcome.is_ok());
+    let verbose =
+        query.is_some_and(|query| query.split('&').any(|part| part == "verbose" || part.starts_with("verbose=")));
+    let mut text = String::new();
+    for check in &checks {
+        let (mark, words) = match &check.outcome {
+            Ok(words) => ("ok  ", words),
+            Err(words) => ("FAIL", words),
+        };
+        if (verbose || check.outcome.is_err()) && writeln!(text, "{mark}  {:<9} {words}", check.name).is_err() {
+            tracing::error!("the answer cannot be written");
+        }
+    }
+    text.push_str(if is_ready { "ready\n" } else { "not ready\n" });
+    let no_store = [(CACHE_CONTROL, "no-store")];
+    if is_ready {
+        (no_store, text).into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, no_store, [(RETRY_AFTER, "1")], text).into_response()
+    }
+}
+
+async fn look(pool: &PgPool) -> Vec<Check> {
+    let mut connection = match pool.acquire().await {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::warn!(%error, "not ready: the database cannot be reached");
+            // The cause may name hosts and users: it belongs in the log.
+            return vec![Check { name: "database", outcome: Err("it cannot be reached".to_owned()) }];
+        }
+    };
+    let schema = match database::status(&mut connection).await {
+        Ok(status) => {
+            let (applied, known) = (database::version(&status.applied), database::version(&status.known));
+            let behind = || format!("version {applied}, this binary needs {known} as it holds it: daybook doctor");
+            if status.is_current() { Ok(format!("version {applied}")) } else { Err(behind()) }
+        }
+        Err(failure) => {
+            tracing::warn!(%failure, "not ready: the schema cannot be read");
+            Err("it cannot be read".to_owned())
+        }
+    };
+    vec![Check { name: "database", outcome: Ok("reachable".to_owned()) }, Check { name: "schema", outcome: schema }]
+}
+
+async fn absent() -> Response {
+    let problem = r#"{"type":"about:blank","title":"Not Found","status":404,"code":"route_not_found"}"#;
+    (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "application/problem+json")], problem).into_response()
+}

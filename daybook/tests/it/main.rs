@@ -1,0 +1,12 @@
+//! The binary from outside: what it prints, answers, leaves behind, and how it ends.
+
+#[cfg(test)]
+mod dev;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod front;
+#[cfg(test)]
+mod postgres_run;
+#[cfg(test)]
+mod server;

@@ -1,0 +1,71 @@
+//! How this process reaches the database: with few rights, never waiting for ever.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, Error};
+
+/// The role every connection of the application runs as, whoever logged in.
+pub(crate) const APPLICATION_ROLE: &str = "daybook_app";
+
+/// How long a connection may take to come about.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// The address is not one.
+#[derive(Debug, thiserror::Error)]
+#[error("the database address is not a Postgres URL: {0}")]
+pub struct InvalidUrl(String);
+
+/// A database and the two ways of asking it: the log's own statements, which must go by index however small the log
+/// was when they were planned, and everybody else's.
+#[derive(Clone, Debug)]
+pub struct Database {
+    options: PgConnectOptions,
+}
+
+impl Database {
+    /// Reads an address. No connection is made yet.
+    ///
+    /// # Errors
+    /// [`InvalidUrl`]; the password in it is not repeated.
+    pub fn parse(url: &str) -> Result<Self, InvalidUrl> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|reason| InvalidUrl(reason.to_string()))?
+            .application_name("daybook")
+            // A backend whose client went away gives up its place at the head of the log.
+            .options([("role", APPLICATION_ROLE), ("client_connection_check_interval", "2s")])
+            .disable_statement_logging();
+        Ok(Self { options })
+    }
+
+    /// Connections for followers and readers.
+    pub fn pool(&self, connections: u32) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(CONNECT_WITHIN)
+            .test_before_acquire(false)
+            .connect_lazy_with(self.options.clone())
+    }
+
+    /// Connections for the log's own statements.
+    pub(crate) fn log_pool(&self, connections: u32) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(CONNECT_WITHIN)
+            .test_before_acquire(false)
+            .connect_lazy_with(self.log_options())
+    }
+
+    /// One connection for the log's own statements.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, Error> {
+        match tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(&self.log_options())).await {
+            Ok(connected) => connected,
+            Err(_elapsed) => Err(Error::PoolTimedOut),
+        }
+    }
+
+    fn log_options(&self) -> PgConnectOptions {
+        self.options.clone().options([("enable_seqscan", "off"), ("jit", "off")])
+    }
+}

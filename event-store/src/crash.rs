@@ -1,0 +1,75 @@
+//! Named points where a test may kill or pause this process; nothing in a release.
+
+/// Every point, in the order an act and a follower's step pass them.
+pub const POINTS: &[&str] = &[
+    "execute.before_queue",
+    "execute.after_queue",
+    "writer.before_decide",
+    "writer.after_decide",
+    "append.before_send",
+    "append.after_send",
+    "append.before_find_own",
+    "append.after_find_own",
+    "settle.before_look",
+    "settle.after_look",
+    "load.before_read",
+    "load.after_read",
+    "writer.before_cache",
+    "writer.after_cache",
+    "writer.before_answers",
+    "writer.after_answers",
+    "snapshot.before_write",
+    "snapshot.after_write",
+    "tail.before_read",
+    "tail.after_read",
+    "follower.before_lease",
+    "follower.after_lease",
+    "follower.before_work",
+    "follower.after_work",
+    "follower.before_commit",
+    "follower.after_commit",
+];
+
+/// Passes a point. `DAYBOOK_CRASH_AT=name:n` kills the process, without a farewell, when it passes there for the n-th
+/// time; `DAYBOOK_PAUSE_AT=name:n` stops it as `kill -STOP` does.
+#[inline]
+pub fn point(name: &'static str) {
+    #[cfg(debug_assertions)]
+    armed::pass(name);
+    #[cfg(not(debug_assertions))]
+    let _unused_in_release = name;
+}
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::process::{Command, abort, id};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    struct Trap {
+        name: String,
+        countdown: AtomicU64,
+    }
+
+    static CRASH: OnceLock<Option<Trap>> = OnceLock::new();
+    static PAUSE: OnceLock<Option<Trap>> = OnceLock::new();
+
+    pub(super) fn pass(name: &'static str) {
+        if springs(&CRASH, "DAYBOOK_CRASH_AT", name) {
+            abort();
+        }
+        if springs(&PAUSE, "DAYBOOK_PAUSE_AT", name) {
+            let stopped = Command::new("kill").args(["-STOP", &id().to_string()]).status();
+            assert!(stopped.is_ok_and(|status| status.success()), "this process could not be paused");
+        }
+    }
+
+    fn springs(trap: &OnceLock<Option<Trap>>, variable: &str, name: &str) -> bool {
+        let trap = trap.get_or_init(|| {
+            let set = std::env::var(variable).ok()?;
+            let (name, nth) = set.split_once(':').unwrap_or((&set, "1"));
+            Some(Trap { name: name.to_owned(), countdown: AtomicU64::new(nth.parse().unwrap_or(1)) })
+        });
+        trap.as_ref().is_some_and(|trap| trap.name == name && trap.countdown.fetch_sub(1, Ordering::SeqCst) == 1)
+    }
+}

@@ -1,0 +1,267 @@
+//! The one writer of this process: takes what waits, decides, appends, answers.
+//!
+//! While one batch is on its way the next is decided on top of it, and the one before is told to its callers: the
+//! database is never kept waiting by work that can be done meanwhile.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use crate::append::{Place, Trouble};
+use crate::appender::{Appender, Findings};
+use crate::batch::{Batch, Undecided, name_of};
+use crate::cache::Stream;
+use crate::crash;
+use crate::kind::Kind;
+use crate::outcome::{Failure, Outcome};
+use crate::queue::Queued;
+use crate::settle::Stored;
+use crate::store::Shared;
+
+/// How many acts one append carries at most.
+const ACTS_PER_BATCH: usize = 1_000;
+/// From so many acts on, a batch is sent without looking for more.
+const WORTH_SENDING: usize = 128;
+const TURNS_TO_GATHER: usize = 64;
+/// How often an act is decided again before its caller is told to come back.
+const TRIES: u32 = 200;
+
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    appender: Appender,
+}
+
+/// A batch that stands in the log and was not told to anybody yet.
+type Untold = Option<(Batch, Place)>;
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { appender: Appender::new(Arc::clone(&shared)), shared }
+    }
+
+    /// Runs until the queue is closed and empty.
+    pub(crate) async fn run(mut self) {
+        let mut next = Batch::default();
+        let mut untold: Untold = None;
+        loop {
+            if next.items.is_empty() {
+                self.tell(untold.take());
+                self.shared.queue.put_back(std::mem::take(&mut next).later);
+                let Some(acts) = self.shared.queue.take(ACTS_PER_BATCH).await else { return };
+                self.decide(&mut next, None, acts);
+                continue;
+            }
+            if next.items.len() < WORTH_SENDING {
+                self.tell(untold.take());
+                self.gather(&mut next).await;
+            }
+            let batch = std::mem::take(&mut next);
+            match self.append_meanwhile(&batch, untold.take(), &mut next).await {
+                Ok(Some(place)) => untold = Some((batch, place)),
+                trouble => {
+                    // What was decided on top of it is decided again behind it.
+                    let upon = std::mem::take(&mut next).into_acts();
+                    let work = self.after(batch, trouble).await;
+                    self.settle_all(work, upon).await;
+                }
+            }
+        }
+    }
+
+    /// Lets those who were just answered ask again, for as long as more keep coming: an append costs about as much as
+    /// a hundred acts in it. Nothing is waited for.
+    async fn gather(&self, next: &mut Batch) {
+        let mut came_at = next.items.len();
+        for _turn in 0..TURNS_TO_GATHER {
+            tokio::task::yield_now().await;
+            self.decide(next, None, self.shared.queue.take_now(ACTS_PER_BATCH.saturating_sub(next.items.len())));
+            if next.items.len() >= WORTH_SENDING || next.items.len() == came_at {
+                return;
+            }
+            came_at = next.items.len();
+        }
+    }
+
+    /// Sends a batch; meanwhile tells the one before and decides the next.
+    async fn append_meanwhile(
+        &mut self,
+        batch: &Batch,
+        mut untold: Untold,
+        next: &mut Batch,
+    ) -> Result<Option<Place>, Trouble> {
+        let Self { shared, appender } = self;
+        let mut appending = pin!(appender.append(batch));
+        let mut is_told = untold.is_none();
+        loop {
+            let room = ACTS_PER_BATCH.saturating_sub(next.items.len());
+            tokio::select! {
+                biased;
+                appended = &mut appending => {
+                    tell(shared, untold);
+                    return appended;
+                }
+                () = std::future::ready(()), if !is_told => {
+                    is_told = true;
+                    tell(shared, untold.take());
+                }
+                Some(acts) = shared.queue.take(room), if room > 0 && is_told => decide(shared, next, Some(batch), acts),
+            }
+        }
+    }
+
+    /// Decides and appends without looking ahead, until nothing of it is left.
+    async fn settle_all(&mut self, mut work: Vec<Vec<Queued>>, then: Vec<Queued>) {
+        work.push(then);
+        work.reverse();
+        while let Some(acts) = work.pop() {
+            let mut batch = Batch::default();
+            self.decide(&mut batch, None, acts);
+            if batch.items.is_empty() {
+                continue;
+            }
+            match self.appender.append(&batch).await {
+                Ok(Some(place)) => self.tell(Some((batch, place))),
+                trouble => {
+                    let again = self.after(batch, trouble).await;
+                    work.extend(again.into_iter().rev());
+                }
+            }
+        }
+    }
+
+    /// What is left to settle of a batch that was not written.
+    async fn after(&mut self, batch: Batch, trouble: Result<Option<Place>, Trouble>) -> Vec<Vec<Queued>> {
+        match trouble {
+            Ok(_) => self.reconcile(batch).await,
+            Err(Trouble::Again) => vec![batch.into_acts()],
+            Err(Trouble::Data { code, reason }) => split(batch, &Failure::Data { code, reason }),
+            Err(Trouble::Shorter(reason)) => {
+                tracing::error!(reason, "the log is shorter than it was; no more commands are accepted");
+                self.shared.queue.close();
+                refuse(batch, &Failure::Shorter { reason })
+            }
+            Err(Trouble::Refused(reason) | Trouble::Unknown(reason)) => {
+                tracing::warn!(reason, "an append was not possible");
+                refuse(batch, &Failure::Unavailable { reason })
+            }
+        }
+    }
+
+    /// Nothing was written because something was assumed that is not so. Used keys get their answers, moved streams
+    /// are loaded, the rest is decided again.
+    async fn reconcile(&mut self, batch: Batch) -> Vec<Vec<Queued>> {
+        let Findings { stored, moved } = match self.appender.look(&batch).await {
+            Ok(findings) => findings,
+            Err(failure) => return refuse(batch, &failure),
+        };
+        for (stream, _kind) in &moved {
+            self.shared.cache.forget(stream);
+        }
+        match self.shared.load(&moved).await {
+            // Whoever needs an unreadable stream finds out by itself.
+            Ok(_) | Err(Failure::Unreadable { .. } | Failure::Data { .. }) => {}
+            Err(failure) => return refuse(batch, &failure),
+        }
+        let mut again = Vec::new();
+        for queued in batch.into_acts() {
+            match queued.act.key.as_ref().and_then(|key| stored.get(&name_of(key)).map(|stored| (key, stored))) {
+                Some((key, stored)) => {
+                    let outcome = stored.outcome(key);
+                    self.shared.remember_answer(name_of(key), stored.clone());
+                    queued.answer(Ok(outcome));
+                }
+                None => again.push(queued),
+            }
+        }
+        vec![again]
+    }
+
+    fn decide(&self, batch: &mut Batch, below: Option<&Batch>, acts: Vec<Queued>) {
+        decide(&self.shared, batch, below, acts);
+    }
+
+    fn tell(&self, untold: Untold) {
+        tell(&self.shared, untold);
+    }
+}
+
+/// Decides in the order of the queue, on top of the batch that is on its way. An act whose key was answered lately gets
+/// that answer; one whose key is on its way waits for that one's end; one whose streams are not in memory goes to the
+/// loader.
+fn decide(shared: &Arc<Shared>, batch: &mut Batch, below: Option<&Batch>, acts: Vec<Queued>) {
+    crash::point("writer.before_decide");
+    let mut unloaded: Vec<(Queued, Stream, Kind)> = Vec::new();
+    let mut later = Vec::new();
+    for mut queued in acts {
+        if let Some(key) = &queued.act.key {
+            if let Some(stored) = shared.answered_lately(key) {
+                let outcome = stored.outcome(key);
+                queued.answer(Ok(outcome));
+                continue;
+            }
+            if batch.holds(key) || below.is_some_and(|below| below.holds(key)) {
+                later.push(queued);
+                continue;
+            }
+        }
+        queued.tries = queued.tries.saturating_add(1);
+        if queued.tries > TRIES {
+            queued.answer(Err(Failure::Busy));
+            continue;
+        }
+        match batch.decide(&shared.cache, below, queued) {
+            None => {}
+            Some(Undecided::Unloaded(queued, stream, kind)) => unloaded.push((queued, stream, kind)),
+            Some(Undecided::Never(queued, failure)) => queued.answer(Err(failure)),
+        }
+    }
+    if !unloaded.is_empty() {
+        tokio::spawn(Arc::clone(shared).load_and_put_back(unloaded));
+    }
+    batch.later.extend(later);
+    crash::point("writer.after_decide");
+}
+
+/// A batch stands in the log: everybody learns of it.
+fn tell(shared: &Shared, untold: Untold) {
+    let Some((mut batch, place)) = untold else { return };
+    batch.take_place(place);
+    crash::point("writer.before_cache");
+    shared.keep_states(&mut batch);
+    shared.tail.offer(std::mem::take(&mut batch.events));
+    shared.wake_others();
+    crash::point("writer.after_cache");
+    crash::point("writer.before_answers");
+    for item in batch.items {
+        let outcome = item.outcome(place.first_position);
+        if let (
+            Some((key, answer)),
+            Outcome::Accepted { position, sequence, .. } | Outcome::Refused { position, sequence, .. },
+        ) = (item.keyed_answer(), &outcome)
+        {
+            let (position, sequence, answer) = (*position, *sequence, answer.clone());
+            let stored = Stored { fingerprint: key.fingerprint, position, sequence, answer };
+            shared.remember_answer(name_of(key), stored);
+        }
+        item.queued.answer(Ok(outcome));
+    }
+    shared.queue.put_back(batch.later);
+    crash::point("writer.after_answers");
+}
+
+/// Answers acts of which nothing was written. Those that waited for one of them are left to settle.
+fn refuse(batch: Batch, failure: &Failure) -> Vec<Vec<Queued>> {
+    for item in batch.items {
+        item.queued.answer(Err(failure.clone()));
+    }
+    vec![batch.later]
+}
+
+/// A data error is one act's fault and must cost only that act: the halves are settled by themselves.
+fn split(batch: Batch, failure: &Failure) -> Vec<Vec<Queued>> {
+    if batch.items.len() <= 1 {
+        return refuse(batch, failure);
+    }
+    let mut first = batch.into_acts();
+    let second = first.split_off(first.len() / 2);
+    vec![first, second]
+}

@@ -1,0 +1,14 @@
+//! The integration tests of the whole system, as one binary.
+
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod map;
+#[cfg(test)]
+mod outcomes;
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod unknown_commit;
