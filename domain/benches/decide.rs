@@ -5,29 +5,39 @@ use std::{hint::black_box, process::ExitCode, time::Instant};
 
 use chrono::{DateTime, Utc};
 use domain::{
+    account::Account,
     actor::Actor,
+    adjustment::{self, Adjustment, AdjustmentCommand},
     aggregate::Aggregate,
     channel::Channel,
     currency::Currency,
     fee::{FeeOnRefund, FeePlan},
     free_text::{FreeText, OrderNo, TextRefusal},
-    id::{CaptureId, DisputeId, FundsId, MerchantId, OrderId, PaymentId, PayoutId, RefundId, SagaId, SettlementId},
+    id::{
+        AdjustmentId, ApiKeyId, CaptureId, DisputeId, FundsId, MerchantId, OperatorId, OrderId, PaymentId, PayoutId,
+        RefundId, RemittanceId, SagaId, SettlementId,
+    },
+    merchant::{self, Merchant, MerchantCommand},
     money::{BasisPoints, Money},
+    operator::{self, Operator, OperatorCommand},
     order::{Order, OrderCommand, event::Item, event::Placed},
     payment::{
         Agreed, Initiate, Payment, PaymentCommand, Report, attempt::CaptureMode, attempt::Decline, event::Purpose,
     },
     refund::{Refund, RefundCommand, event::Requested},
+    remittance::{self, Remittance, RemittanceCommand},
     risk::{Assessment, RiskDecision, Score},
     saga::{
         Saga, SagaCommand,
         event::Started,
         step::{Start, Way},
     },
+    sealed::Sealed,
     settled_funds::{
         SettledFunds, SettledFundsCommand,
         event::{Opened, Source},
     },
+    settlement::{self, Settlement, SettlementCommand},
     terms::Terms,
 };
 use uuid::Uuid;
@@ -52,6 +62,21 @@ fn main() -> Result<ExitCode, TextRefusal> {
     }
     for (name, given, command) in &funds {
         slowest = slowest.max(measure::<SettledFunds>(name, given, command));
+    }
+    for (name, given, command) in &settlement() {
+        slowest = slowest.max(measure::<Settlement>(name, given, command));
+    }
+    for (name, given, command) in &merchant_stream()? {
+        slowest = slowest.max(measure::<Merchant>(name, given, command));
+    }
+    for (name, given, command) in &adjustment()? {
+        slowest = slowest.max(measure::<Adjustment>(name, given, command));
+    }
+    for (name, given, command) in &operator()? {
+        slowest = slowest.max(measure::<Operator>(name, given, command));
+    }
+    for (name, given, command) in &remittance() {
+        slowest = slowest.max(measure::<Remittance>(name, given, command));
     }
     println!("slowest decision: {slowest} ns; ceiling {CEILING_NS} ns");
     Ok(if slowest <= CEILING_NS { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -269,4 +294,101 @@ fn funds() -> Cases<SettledFundsCommand> {
         effective_at: at(),
     };
     vec![("record after a thousand", thousand.clone(), record(5_000)), ("reserve a payout", thousand, reserve)]
+}
+
+fn settlement() -> Cases<SettlementCommand> {
+    let open = SettlementCommand::Open(Box::new(settlement::event::Opened {
+        settlement_id: SettlementId::new(number(1)),
+        merchant_id: merchant(),
+        livemode: true,
+        currency: Currency::USD,
+        period: settlement::event::Period { from: at().date_naive(), until: at().date_naive() },
+        carried_over: usd(0),
+        opened_by: Actor::Process,
+        two_people: true,
+    }));
+    let include = |id| {
+        SettlementCommand::IncludePayment(Box::new(settlement::event::PaymentLine {
+            payment_id: PaymentId::new(number(id)),
+            captured: usd(100),
+            fees: usd(3),
+            refunds: usd(0),
+            disputes: usd(0),
+            net: usd(97),
+        }))
+    };
+    let close = SettlementCommand::Close { by: Actor::Process };
+    let thousand: Vec<_> = std::iter::once(open.clone()).chain((0..1_000).map(include)).collect();
+    vec![
+        ("open", vec![], open),
+        ("include a payment after a thousand", thousand.clone(), include(5_000)),
+        ("close", thousand, close),
+    ]
+}
+
+fn merchant_stream() -> Result<Cases<MerchantCommand>, TextRefusal> {
+    let key = |id, livemode| merchant::event::KeyIssued {
+        key_id: ApiKeyId::new(number(id)),
+        livemode,
+        hash: "a1".into(),
+        generation: 1,
+    };
+    let profile = merchant::event::Profile {
+        name: FreeText::parse("Tea House")?,
+        contact_name: None,
+        email: Sealed::new("c".into(), None),
+        phone: None,
+    };
+    let register = MerchantCommand::Register(Box::new(merchant::event::Registered {
+        merchant_id: merchant(),
+        profile,
+        keys: [key(1, false), key(2, true)],
+        by: Actor::Process,
+    }));
+    let agree = MerchantCommand::AgreeFees {
+        channel: Channel::Stripe,
+        currency: Currency::USD,
+        plan: FeePlan::FREE,
+        by: Actor::Process,
+    };
+    Ok(vec![("register", vec![], register.clone()), ("agree fees", vec![register], agree)])
+}
+
+fn adjustment() -> Result<Cases<AdjustmentCommand>, TextRefusal> {
+    let propose = AdjustmentCommand::Propose(Box::new(adjustment::event::Proposed {
+        adjustment_id: AdjustmentId::new(number(1)),
+        livemode: true,
+        debit: Account::Bank,
+        credit: Account::Suspense,
+        amount: usd(500),
+        by: OperatorId::new(number(1)),
+        reason: FreeText::parse("the bank's mistake")?,
+    }));
+    let approve = AdjustmentCommand::Approve { by: OperatorId::new(number(2)), effective_at: at() };
+    Ok(vec![("propose", vec![], propose.clone()), ("approve", vec![propose], approve)])
+}
+
+fn operator() -> Result<Cases<OperatorCommand>, TextRefusal> {
+    let enrol = OperatorCommand::Enrol(Box::new(operator::event::Enrolled {
+        operator_id: OperatorId::new(number(1)),
+        name: Sealed::new("c".into(), None),
+        email: Sealed::new("c".into(), None),
+        roles: [operator::event::Role::Operator].into(),
+        by: None,
+    }));
+    let dismiss = OperatorCommand::Dismiss { by: OperatorId::new(number(2)), reason: FreeText::parse("left")? };
+    Ok(vec![("enrol", vec![], enrol.clone()), ("dismiss", vec![enrol], dismiss)])
+}
+
+fn remittance() -> Cases<RemittanceCommand> {
+    let record = RemittanceCommand::Record(Box::new(remittance::event::Recorded {
+        remittance_id: RemittanceId::new(number(1)),
+        channel: Channel::Stripe,
+        livemode: true,
+        gross: usd(10_000),
+        fee: usd(250),
+        net: usd(9_750),
+        effective_at: at(),
+    }));
+    vec![("record", vec![], record)]
 }

@@ -32,7 +32,9 @@ fn another_spelling_of_an_id_is_refused() {
     ] {
         assert_eq!(text.parse::<PaymentId>(), Err(IdRefusal::IdMalformed), "{text}");
     }
-    assert!(serde_json::from_str::<PaymentId>("\"PAY1\"").is_err());
+    let unread = |json| serde_json::from_str::<PaymentId>(json).unwrap_err().to_string();
+    assert!(unread("\"PAY1\"").starts_with("This is not an id of the kind expected here."));
+    assert!(unread("7").contains("expected the text form of the value"));
 }
 
 #[test]
