@@ -1,11 +1,11 @@
 //! A manual adjustment of the books, and its reversal: each with a reason and two people.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{aggregate::Aggregate, free_text::FreeText, id::OperatorId, refusal::refusals};
 
 pub mod event;
-use chrono::{DateTime, Utc};
 use event::{Adjusted, AdjustmentEvent, Proposed};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,10 +1,12 @@
 //! A payment: attempts, one channel after another, to take one amount for one order.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     actor::Actor,
     aggregate::Aggregate,
+    channel::Channel,
     free_text::{FreeText, OrderNo},
     id::{CaptureId, DisputeId, MerchantId, OperatorId, PaymentId, RefundId, SettlementId},
     money::Money,
@@ -26,8 +28,7 @@ mod risk;
 mod settling;
 pub mod status;
 
-use attempt::Attempt;
-use chrono::{DateTime, Utc};
+use attempt::{Attempt, CaptureMode, Stage};
 use dispute::{DisputeOutcome, Disputes};
 use event::{Funds, PaymentEvent, Purpose};
 use refund::Refunds;
@@ -47,7 +48,7 @@ pub struct Payment {
     disputes: Disputes,
     settled: Option<SettlementId>,
     /// Amounts reported that were not those asked for, so that each is told of once.
-    mismatches: Vec<(u32, attempt::Stage, Money)>,
+    mismatches: Vec<(u32, Stage, Money)>,
 }
 
 /// What was agreed when the payment was initiated, the same for every attempt.
@@ -92,8 +93,8 @@ pub enum PaymentCommand {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Initiate {
     pub agreed: Agreed,
-    pub channel: crate::channel::Channel,
-    pub capture_mode: attempt::CaptureMode,
+    pub channel: Channel,
+    pub capture_mode: CaptureMode,
     pub method: Option<FreeText>,
     pub purpose: Purpose,
     pub terms: Terms,
