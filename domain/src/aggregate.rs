@@ -35,3 +35,29 @@ pub trait Aggregate: Clone + Default + std::fmt::Debug + Serialize + Deserialize
     /// Folds one event into the state. It cannot fail: what was decided is true.
     fn apply(&mut self, event: &Self::Event);
 }
+
+/// Names the events of an aggregate for ever, each with the version of its shape.
+macro_rules! events_named {
+    ($event:ident { $($variant:ident = $name:literal, $version:literal;)+ }) => {
+        impl $event {
+            /// Every name under which an event of this aggregate is stored.
+            pub const TYPES: &'static [&'static str] = &[$($name,)+];
+        }
+
+        impl $crate::aggregate::Event for $event {
+            fn event_type(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $name,)+
+                }
+            }
+
+            fn event_version(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $version,)+
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use events_named;

@@ -136,11 +136,6 @@ impl Queue {
         }
     }
 
-    /// Whatever waits right now, up to `most`.
-    pub(crate) fn take_now(&self, most: usize) -> Vec<Queued> {
-        self.lock().drain(most)
-    }
-
     /// Answers everything that waits with the same failure: nothing of it was written.
     pub(crate) fn refuse_waiting(&self, failure: &Failure) {
         let waiting = self.lock().drain(usize::MAX);

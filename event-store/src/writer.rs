@@ -19,9 +19,6 @@ use crate::store::Shared;
 
 /// How many acts one append carries at most.
 const ACTS_PER_BATCH: usize = 1_000;
-/// From so many acts on, a batch is sent without looking for more.
-const WORTH_SENDING: usize = 128;
-const TURNS_TO_GATHER: usize = 64;
 /// How often an act is decided again before its caller is told to come back.
 const TRIES: u32 = 200;
 
@@ -50,10 +47,6 @@ impl Writer {
                 self.decide(&mut next, None, acts);
                 continue;
             }
-            if next.items.len() < WORTH_SENDING {
-                self.tell(untold.take());
-                self.gather(&mut next).await;
-            }
             let batch = std::mem::take(&mut next);
             match self.append_meanwhile(&batch, untold.take(), &mut next).await {
                 Ok(Some(place)) => untold = Some((batch, place)),
@@ -64,20 +57,6 @@ impl Writer {
                     self.settle_all(work, upon).await;
                 }
             }
-        }
-    }
-
-    /// Lets those who were just answered ask again, for as long as more keep coming: an append costs about as much as
-    /// a hundred acts in it. Nothing is waited for.
-    async fn gather(&self, next: &mut Batch) {
-        let mut came_at = next.items.len();
-        for _turn in 0..TURNS_TO_GATHER {
-            tokio::task::yield_now().await;
-            self.decide(next, None, self.shared.queue.take_now(ACTS_PER_BATCH.saturating_sub(next.items.len())));
-            if next.items.len() >= WORTH_SENDING || next.items.len() == came_at {
-                return;
-            }
-            came_at = next.items.len();
         }
     }
 

@@ -17,9 +17,8 @@ fn main() -> Result<(), Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some("--appender") {
-        let url = arguments.next().ok_or("--appender URL SECONDS")?;
-        let seconds = arguments.next().ok_or("--appender URL SECONDS")?.parse()?;
-        return runtime.block_on(ours::append_as_a_process(&url, seconds));
+        let [url, seconds, callers] = [(); 3].map(|()| arguments.next().ok_or("--appender URL SECONDS CALLERS"));
+        return runtime.block_on(ours::append_as_a_process(&url?, seconds?.parse()?, callers?.parse()?));
     }
     let settings = embedded_postgres::Settings::new().with("commit_siblings", "0").with("checkpoint_timeout", "30min");
     let server = embedded_postgres::Cluster::ephemeral(settings)?;

@@ -51,10 +51,10 @@ pub(crate) async fn one_stream(
 }
 
 /// A process of its own: prints commands per second and the most memory it ever held, in KiB.
-pub(crate) async fn append_as_a_process(url: &str, seconds: u64) -> Result<(), Problem> {
+pub(crate) async fn append_as_a_process(url: &str, seconds: u64, callers: usize) -> Result<(), Problem> {
     let store = open(url)?;
     new_streams(&store, 64, Duration::from_millis(300)).await?;
-    let seen = new_streams(&store, 64, Duration::from_secs(seconds)).await?;
+    let seen = new_streams(&store, callers, Duration::from_secs(seconds)).await?;
     store.close().await;
     line(&format!("{} {}", seen.per_second(), most_memory_kib()?))
 }

@@ -248,7 +248,7 @@ async fn appenders(ledger: &Ledger, count: usize) -> Result<Vec<(f64, f64)>, Pro
     for _child in 0..count {
         let program = std::env::current_exe()?;
         let mut command = Command::new(program);
-        command.args(["--appender", ledger.superuser_url(), "3"]).stdout(Stdio::piped()).kill_on_drop(true);
+        command.args(["--appender", ledger.superuser_url(), "3", "64"]).stdout(Stdio::piped()).kill_on_drop(true);
         children.push(command.spawn()?.wait_with_output());
     }
     let mut seen = Vec::new();

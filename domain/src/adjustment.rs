@@ -1,0 +1,179 @@
+//! A manual adjustment of the books, and its reversal: each with a reason and two people.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{aggregate::Aggregate, free_text::FreeText, id::OperatorId, refusal::refusals};
+
+pub mod event;
+use event::{Adjusted, AdjustmentEvent, Proposed};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Adjustment {
+    proposed: Option<Proposed>,
+    phase: Phase,
+    /// Who asked for the reversal, while it waits for the second person.
+    reversal_proposed_by: Option<OperatorId>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    #[default]
+    Proposed,
+    Rejected,
+    Approved,
+    ReversalProposed,
+    Reversed,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum AdjustmentCommand {
+    Propose(Box<Proposed>),
+    Approve { by: OperatorId, effective_at: DateTime<Utc> },
+    Reject { by: OperatorId, reason: FreeText },
+    ProposeReversal { by: OperatorId, reason: FreeText },
+    ApproveReversal { by: OperatorId, effective_at: DateTime<Utc> },
+    RejectReversal { by: OperatorId, reason: FreeText },
+}
+
+refusals! {
+    /// Why an adjustment says no, in the order the rules are tried.
+    pub enum AdjustmentRefusal {
+        AdjustmentAbsent = "adjustment_absent", 404, "There is no such adjustment.", "该调账不存在。";
+        AdjustmentDiffers = "adjustment_differs", 409,
+            "This adjustment was already proposed otherwise.", "该调账已以不同内容提出。";
+        AccountsEqual = "accounts_equal", 422, "The two accounts must differ.", "两个科目不能相同。";
+        AmountNotPositive = "amount_not_positive", 422, "The amount must be greater than zero.", "金额必须大于零。";
+        AdjustmentRejected = "adjustment_rejected", 409, "The adjustment was rejected.", "该调账已被驳回。";
+        AdjustmentApproved = "adjustment_approved", 409,
+            "The adjustment was approved; reverse it instead.", "该调账已批准，请改用冲销。";
+        AdjustmentNotApproved = "adjustment_not_approved", 409,
+            "The adjustment has not been approved.", "该调账尚未批准。";
+        ReversalNotProposed = "reversal_not_proposed", 409, "No reversal was proposed.", "尚未提出冲销。";
+        AlreadyReversed = "already_reversed", 409, "The adjustment was reversed.", "该调账已冲销。";
+        SecondPersonNeeded = "second_person_needed", 403,
+            "Whoever proposed it may not approve it.", "提出的人不能批准。";
+    }
+}
+
+type Decision = Result<Vec<AdjustmentEvent>, AdjustmentRefusal>;
+
+impl Aggregate for Adjustment {
+    const TYPE: &'static str = "adjustment";
+    const STATE_VERSION: i32 = 1;
+    type Command = AdjustmentCommand;
+    type Event = AdjustmentEvent;
+    type Refusal = AdjustmentRefusal;
+
+    fn decide(&self, command: &AdjustmentCommand) -> Decision {
+        match command {
+            AdjustmentCommand::Propose(proposal) => self.propose(proposal),
+            AdjustmentCommand::Approve { by, effective_at } => self.approve(*by, *effective_at),
+            AdjustmentCommand::Reject { by, reason } => self.reject(*by, reason),
+            AdjustmentCommand::ProposeReversal { by, reason } => self.propose_reversal(*by, reason),
+            AdjustmentCommand::ApproveReversal { by, effective_at } => self.approve_reversal(*by, *effective_at),
+            AdjustmentCommand::RejectReversal { by, reason } => self.reject_reversal(*by, reason),
+        }
+    }
+
+    fn apply(&mut self, event: &AdjustmentEvent) {
+        match event {
+            AdjustmentEvent::Proposed(proposed) => self.proposed = Some(proposed.as_ref().clone()),
+            AdjustmentEvent::Approved(_) => self.phase = Phase::Approved,
+            AdjustmentEvent::Rejected { .. } => self.phase = Phase::Rejected,
+            AdjustmentEvent::ReversalProposed { by, .. } => {
+                self.phase = Phase::ReversalProposed;
+                self.reversal_proposed_by = Some(*by);
+            }
+            AdjustmentEvent::Reversed(_) => self.phase = Phase::Reversed,
+            AdjustmentEvent::ReversalRejected { .. } => self.phase = Phase::Approved,
+        }
+    }
+}
+
+impl Adjustment {
+    fn propose(&self, proposal: &Proposed) -> Decision {
+        match &self.proposed {
+            Some(proposed) if proposed == proposal => return Ok(Vec::new()),
+            Some(_) => return Err(AdjustmentRefusal::AdjustmentDiffers),
+            None => {}
+        }
+        if proposal.debit == proposal.credit {
+            return Err(AdjustmentRefusal::AccountsEqual);
+        }
+        if proposal.amount.amount_minor <= 0 {
+            return Err(AdjustmentRefusal::AmountNotPositive);
+        }
+        Ok(vec![AdjustmentEvent::Proposed(Box::new(proposal.clone()))])
+    }
+
+    fn approve(&self, by: OperatorId, effective_at: DateTime<Utc>) -> Decision {
+        let proposed = self.proposed()?;
+        match self.phase {
+            Phase::Rejected => return Err(AdjustmentRefusal::AdjustmentRejected),
+            Phase::Approved | Phase::ReversalProposed | Phase::Reversed => return Ok(Vec::new()),
+            Phase::Proposed => {}
+        }
+        if by == proposed.by {
+            return Err(AdjustmentRefusal::SecondPersonNeeded);
+        }
+        Ok(vec![AdjustmentEvent::Approved(Box::new(proposed.adjusted(by, effective_at)))])
+    }
+
+    fn reject(&self, by: OperatorId, reason: &FreeText) -> Decision {
+        self.proposed()?;
+        match self.phase {
+            Phase::Rejected => Ok(Vec::new()),
+            Phase::Approved | Phase::ReversalProposed | Phase::Reversed => Err(AdjustmentRefusal::AdjustmentApproved),
+            Phase::Proposed => Ok(vec![AdjustmentEvent::Rejected { by, reason: reason.clone() }]),
+        }
+    }
+
+    fn propose_reversal(&self, by: OperatorId, reason: &FreeText) -> Decision {
+        self.proposed()?;
+        match self.phase {
+            Phase::Proposed | Phase::Rejected => Err(AdjustmentRefusal::AdjustmentNotApproved),
+            Phase::ReversalProposed => Ok(Vec::new()),
+            Phase::Reversed => Err(AdjustmentRefusal::AlreadyReversed),
+            Phase::Approved => Ok(vec![AdjustmentEvent::ReversalProposed { by, reason: reason.clone() }]),
+        }
+    }
+
+    fn approve_reversal(&self, by: OperatorId, effective_at: DateTime<Utc>) -> Decision {
+        let proposed = self.proposed()?;
+        match self.phase {
+            Phase::Proposed | Phase::Rejected | Phase::Approved => return Err(AdjustmentRefusal::ReversalNotProposed),
+            Phase::Reversed => return Ok(Vec::new()),
+            Phase::ReversalProposed => {}
+        }
+        if self.reversal_proposed_by == Some(by) {
+            return Err(AdjustmentRefusal::SecondPersonNeeded);
+        }
+        Ok(vec![AdjustmentEvent::Reversed(Box::new(proposed.adjusted(by, effective_at)))])
+    }
+
+    fn reject_reversal(&self, by: OperatorId, reason: &FreeText) -> Decision {
+        self.proposed()?;
+        match self.phase {
+            Phase::Proposed | Phase::Rejected => Err(AdjustmentRefusal::ReversalNotProposed),
+            Phase::Approved => Ok(Vec::new()),
+            Phase::Reversed => Err(AdjustmentRefusal::AlreadyReversed),
+            Phase::ReversalProposed => Ok(vec![AdjustmentEvent::ReversalRejected { by, reason: reason.clone() }]),
+        }
+    }
+
+    fn proposed(&self) -> Result<&Proposed, AdjustmentRefusal> {
+        self.proposed.as_ref().ok_or(AdjustmentRefusal::AdjustmentAbsent)
+    }
+}
+
+impl Proposed {
+    fn adjusted(&self, approved_by: OperatorId, effective_at: DateTime<Utc>) -> Adjusted {
+        let Self { adjustment_id, debit, credit, amount, .. } = *self;
+        Adjusted { adjustment_id, debit, credit, amount, approved_by, effective_at }
+    }
+}
+
+#[cfg(test)]
+mod tests;

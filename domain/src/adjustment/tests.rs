@@ -1,0 +1,142 @@
+//! Adjustments: two people each way, and a reversal that takes back every line.
+
+use uuid::Uuid;
+
+use super::*;
+use crate::{account::Account, currency::Currency, id::AdjustmentId, money::Money, scenario::Story};
+
+type Told = Story<Adjustment>;
+
+fn at() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_225_600, 0).unwrap()
+}
+
+fn person(number: u128) -> OperatorId {
+    OperatorId::new(Uuid::from_u128(number))
+}
+
+fn reason() -> FreeText {
+    FreeText::parse("the bank's mistake").unwrap()
+}
+
+fn proposal() -> Proposed {
+    Proposed {
+        adjustment_id: AdjustmentId::new(Uuid::from_u128(1)),
+        livemode: true,
+        debit: Account::Bank,
+        credit: Account::Suspense,
+        amount: Money::new(500, Currency::USD),
+        by: person(1),
+        reason: reason(),
+    }
+}
+
+fn propose(proposal: Proposed) -> AdjustmentCommand {
+    AdjustmentCommand::Propose(Box::new(proposal))
+}
+
+fn approve(by: u128) -> AdjustmentCommand {
+    AdjustmentCommand::Approve { by: person(by), effective_at: at() }
+}
+
+fn reject() -> AdjustmentCommand {
+    AdjustmentCommand::Reject { by: person(2), reason: reason() }
+}
+
+fn propose_reversal(by: u128) -> AdjustmentCommand {
+    AdjustmentCommand::ProposeReversal { by: person(by), reason: reason() }
+}
+
+fn approve_reversal(by: u128) -> AdjustmentCommand {
+    AdjustmentCommand::ApproveReversal { by: person(by), effective_at: at() }
+}
+
+fn reject_reversal() -> AdjustmentCommand {
+    AdjustmentCommand::RejectReversal { by: person(3), reason: reason() }
+}
+
+fn proposed() -> Told {
+    Story::untold().given(&propose(proposal()))
+}
+
+fn approved() -> Told {
+    proposed().given(&approve(2))
+}
+
+fn reversal_proposed() -> Told {
+    approved().given(&propose_reversal(2))
+}
+
+#[test]
+fn an_adjustment_is_proposed_once() {
+    let other = Proposed { by: person(9), ..proposal() };
+    proposed().when(&propose(other)).then_refused(AdjustmentRefusal::AdjustmentDiffers);
+    let told = Told::untold();
+    told.clone()
+        .when(&propose(Proposed { credit: Account::Bank, ..proposal() }))
+        .then_refused(AdjustmentRefusal::AccountsEqual);
+    for amount in [0, -1] {
+        let amount = Money::new(amount, Currency::USD);
+        told.clone()
+            .when(&propose(Proposed { amount, ..proposal() }))
+            .then_refused(AdjustmentRefusal::AmountNotPositive);
+    }
+}
+
+#[test]
+fn two_people_adjust() {
+    proposed().when(&approve(1)).then_refused(AdjustmentRefusal::SecondPersonNeeded);
+    let told = proposed().when(&approve(2)).then(&["approved"]);
+    let posting = told.events()[0].posting();
+    assert_eq!((posting.lines()[0].account, posting.lines()[1].account), (Account::Bank, Account::Suspense));
+    assert_eq!((posting.reverses(), posting.effective_at()), (None, Some(at())));
+    told.clone().when(&approve(3)).then_nothing();
+    told.when(&reject()).then_refused(AdjustmentRefusal::AdjustmentApproved);
+}
+
+#[test]
+fn a_rejected_adjustment_stays_rejected() {
+    let told = proposed().when(&reject()).then(&["rejected"]);
+    assert!(told.history.iter().all(|event| event.posting().moves_no_money()));
+    told.clone().when(&approve(2)).then_refused(AdjustmentRefusal::AdjustmentRejected);
+    told.clone().when(&propose_reversal(1)).then_refused(AdjustmentRefusal::AdjustmentNotApproved);
+    for command in [approve_reversal(3), reject_reversal()] {
+        told.clone().when(&command).then_refused(AdjustmentRefusal::ReversalNotProposed);
+    }
+}
+
+#[test]
+fn two_people_reverse() {
+    proposed().when(&propose_reversal(1)).then_refused(AdjustmentRefusal::AdjustmentNotApproved);
+    approved().when(&approve_reversal(1)).then_refused(AdjustmentRefusal::ReversalNotProposed);
+    reversal_proposed().when(&approve_reversal(2)).then_refused(AdjustmentRefusal::SecondPersonNeeded);
+    let told = reversal_proposed().when(&approve_reversal(1)).then(&["reversed"]);
+    let posting = told.events()[0].posting();
+    assert_eq!((posting.lines()[0].account, posting.lines()[1].account), (Account::Bank, Account::Suspense));
+    assert_eq!(posting.lines()[0].side, crate::account::Side::Credit);
+    assert_eq!(posting.reverses(), Some(proposal().adjustment_id));
+    told.clone().when(&propose_reversal(1)).then_refused(AdjustmentRefusal::AlreadyReversed);
+    told.clone().when(&reject_reversal()).then_refused(AdjustmentRefusal::AlreadyReversed);
+    told.clone().when(&approve(2)).then_nothing();
+    told.when(&reject()).then_refused(AdjustmentRefusal::AdjustmentApproved);
+}
+
+#[test]
+fn a_rejected_reversal_leaves_the_adjustment() {
+    let told = reversal_proposed().when(&reject_reversal()).then(&["reversal_rejected"]);
+    told.clone().when(&approve_reversal(1)).then_refused(AdjustmentRefusal::ReversalNotProposed);
+    // Asked for again by somebody else: now the other two may approve, and not that one.
+    let again = told.given(&propose_reversal(3));
+    again.clone().when(&approve_reversal(3)).then_refused(AdjustmentRefusal::SecondPersonNeeded);
+    again.clone().when(&propose_reversal(1)).then_nothing();
+    again.clone().when(&approve(2)).then_nothing();
+    again.clone().when(&reject()).then_refused(AdjustmentRefusal::AdjustmentApproved);
+    again.when(&approve_reversal(2)).then(&["reversed"]);
+}
+
+#[test]
+fn without_an_adjustment_everything_but_proposing_is_refused() {
+    for command in [approve(2), reject(), propose_reversal(1), approve_reversal(2), reject_reversal()] {
+        Told::untold().when(&command).then_refused(AdjustmentRefusal::AdjustmentAbsent);
+    }
+}

@@ -1,0 +1,100 @@
+//! Finds card numbers in free text, so that none is ever stored.
+
+/// First digits of a brand, from and to, with the lengths its numbers have.
+struct Brand {
+    from: u32,
+    to: u32,
+    lengths: &'static [usize],
+}
+
+const BRANDS: &[Brand] = &[
+    Brand { from: 4, to: 4, lengths: &[13, 16, 19] },               // Visa
+    Brand { from: 51, to: 55, lengths: &[16] },                     // Mastercard
+    Brand { from: 2221, to: 2720, lengths: &[16] },                 // Mastercard
+    Brand { from: 34, to: 34, lengths: &[15] },                     // American Express
+    Brand { from: 37, to: 37, lengths: &[15] },                     // American Express
+    Brand { from: 6011, to: 6011, lengths: &[16, 19] },             // Discover
+    Brand { from: 644, to: 659, lengths: &[16, 19] },               // Discover
+    Brand { from: 3528, to: 3589, lengths: &[16, 17, 18, 19] },     // JCB
+    Brand { from: 300, to: 305, lengths: &[14, 16, 17, 18, 19] },   // Diners Club
+    Brand { from: 36, to: 36, lengths: &[14, 15, 16, 17, 18, 19] }, // Diners Club
+    Brand { from: 38, to: 39, lengths: &[14, 16, 17, 18, 19] },     // Diners Club
+    Brand { from: 62, to: 62, lengths: &[16, 17, 18, 19] },         // UnionPay
+    Brand { from: 5018, to: 5018, lengths: &[13, 14, 15, 16, 17, 18, 19] }, // Maestro
+    Brand { from: 5020, to: 5020, lengths: &[13, 14, 15, 16, 17, 18, 19] }, // Maestro
+    Brand { from: 5038, to: 5038, lengths: &[13, 14, 15, 16, 17, 18, 19] }, // Maestro
+    Brand { from: 6304, to: 6304, lengths: &[13, 14, 15, 16, 17, 18, 19] }, // Maestro
+    Brand { from: 6759, to: 6763, lengths: &[13, 14, 15, 16, 17, 18, 19] }, // Maestro
+];
+
+const DIGITS_MAX: usize = 19;
+
+/// A card number stands in the text as a token of its own, whole or in groups parted by spaces or dashes.
+#[must_use]
+pub fn is_card_number_in(text: &str) -> bool {
+    let mut groups: Vec<String> = Vec::new();
+    for piece in text.split_inclusive(parts) {
+        let token = piece.trim_end_matches(parts);
+        match token.chars().map(digit).collect::<Option<String>>() {
+            Some(digits) if !digits.is_empty() => groups.push(digits),
+            Some(_) => {}
+            None => groups.clear(),
+        }
+        if (0..groups.len()).any(|from| groups.get(from..).is_some_and(|run| is_card_number(&run.concat()))) {
+            return true;
+        }
+        if groups.len() >= DIGITS_MAX {
+            groups.remove(0);
+        }
+        if !piece.ends_with(JOINERS) {
+            groups.clear();
+        }
+    }
+    false
+}
+
+/// Letters next to digits make a word of them, but only letters of scripts that put spaces between words.
+fn parts(c: char) -> bool {
+    !c.is_ascii_alphanumeric() && digit(c).is_none()
+}
+
+/// What people put between the groups of one number.
+const JOINERS: [char; 6] = [' ', '-', '\u{a0}', '\u{2010}', '\u{2011}', '\u{2013}'];
+
+/// A decimal digit of any script people type numbers in, as ASCII.
+fn digit(c: char) -> Option<char> {
+    let zeros = ['0', '\u{660}', '\u{6f0}', '\u{966}', '\u{ff10}'];
+    zeros.into_iter().find_map(|zero| {
+        let value = u32::from(c).checked_sub(u32::from(zero))?;
+        char::from_digit(value, 10)
+    })
+}
+
+fn is_card_number(digits: &str) -> bool {
+    is_of_a_brand(digits) && passes_luhn(digits)
+}
+
+fn is_of_a_brand(digits: &str) -> bool {
+    BRANDS.iter().any(|brand| {
+        let width = brand.from.to_string().len();
+        let prefix = digits.get(..width).and_then(|prefix| prefix.parse::<u32>().ok());
+        brand.lengths.contains(&digits.len()) && prefix.is_some_and(|prefix| (brand.from..=brand.to).contains(&prefix))
+    })
+}
+
+/// ISO/IEC 7812: from the right, every second digit doubled and its digits summed, in all a multiple of ten.
+fn passes_luhn(digits: &str) -> bool {
+    let weighed = digits.bytes().rev().zip([false, true].into_iter().cycle()).map(|(byte, double)| {
+        let value = u32::from(byte.saturating_sub(b'0'));
+        let doubled = value.saturating_mul(2);
+        match (double, doubled > 9) {
+            (false, _) => value,
+            (true, false) => doubled,
+            (true, true) => doubled.saturating_sub(9),
+        }
+    });
+    weighed.sum::<u32>().is_multiple_of(10)
+}
+
+#[cfg(test)]
+mod tests;

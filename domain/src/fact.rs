@@ -1,0 +1,107 @@
+//! Any event of the ledger: what a follower reads when it follows all of them.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::{
+    adjustment::{Adjustment, event::AdjustmentEvent},
+    aggregate::{Aggregate, Event},
+    merchant::{Merchant, event::MerchantEvent},
+    operator::{Operator, event::OperatorEvent},
+    order::{Order, event::OrderEvent},
+    payment::{Payment, event::PaymentEvent},
+    posting::Posting,
+    refund::{Refund, event::RefundEvent},
+    remittance::{Remittance, event::RemittanceEvent},
+    saga::{Saga, event::SagaEvent},
+    settled_funds::{SettledFunds, event::SettledFundsEvent},
+    settlement::{Settlement, event::SettlementEvent},
+};
+
+/// Why a stored event is no fact: a failure, for a follower to stop at.
+#[derive(Debug, thiserror::Error)]
+pub enum FactFailure<E: std::error::Error + 'static> {
+    #[error("no aggregate is called {aggregate_type}")]
+    AggregateUnknown { aggregate_type: String },
+    #[error("the payload is no event of {aggregate_type}")]
+    PayloadUnreadable {
+        aggregate_type: String,
+        #[source]
+        source: E,
+    },
+}
+
+/// One list of all aggregates, from which everything that must know them all is made.
+macro_rules! facts {
+    ($($aggregate:ident => $event:ident;)+) => {
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Fact {
+            $($aggregate($event),)+
+        }
+
+        impl Fact {
+            /// Every kind of stream, with every name under which its events are stored.
+            pub const TYPES: &'static [(&'static str, &'static [&'static str])] =
+                &[$((<$aggregate as Aggregate>::TYPE, $event::TYPES),)+];
+
+            /// Reads a stored payload of a stream of that type.
+            ///
+            /// # Errors
+            /// A type or a payload that this release does not know.
+            pub fn read<'de, D: Deserializer<'de>>(
+                aggregate_type: &str,
+                payload: D,
+            ) -> Result<Self, FactFailure<D::Error>>
+            where
+                D::Error: 'static,
+            {
+                let read = match aggregate_type {
+                    $(<$aggregate as Aggregate>::TYPE => $event::deserialize(payload).map(Self::$aggregate),)+
+                    _ => return Err(FactFailure::AggregateUnknown { aggregate_type: aggregate_type.to_owned() }),
+                };
+                read.map_err(|source| FactFailure::PayloadUnreadable { aggregate_type: aggregate_type.to_owned(), source })
+            }
+
+            #[must_use]
+            pub const fn aggregate_type(&self) -> &'static str {
+                match self {
+                    $(Self::$aggregate(_) => <$aggregate as Aggregate>::TYPE,)+
+                }
+            }
+
+            #[must_use]
+            pub fn event_type(&self) -> &'static str {
+                match self {
+                    $(Self::$aggregate(event) => event.event_type(),)+
+                }
+            }
+
+            #[must_use]
+            pub fn event_version(&self) -> &'static str {
+                match self {
+                    $(Self::$aggregate(event) => event.event_version(),)+
+                }
+            }
+
+            /// What the event does to the books. Each movement is posted by one stream only.
+            #[must_use]
+            pub fn posting(&self) -> Posting {
+                match self {
+                    $(Self::$aggregate(event) => event.posting(),)+
+                }
+            }
+        }
+    };
+}
+
+facts! {
+    Merchant => MerchantEvent;
+    Order => OrderEvent;
+    Payment => PaymentEvent;
+    Refund => RefundEvent;
+    Settlement => SettlementEvent;
+    SettledFunds => SettledFundsEvent;
+    Remittance => RemittanceEvent;
+    Adjustment => AdjustmentEvent;
+    Operator => OperatorEvent;
+    Saga => SagaEvent;
+}

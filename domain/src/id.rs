@@ -1,0 +1,158 @@
+//! A type for each id: a prefix for the outside, one text form everywhere.
+
+use std::{fmt, str::FromStr};
+
+use uuid::Uuid;
+
+use crate::{currency::Currency, refusal::refusals, text::stored_as_text};
+
+refusals! {
+    /// Why a text is no id.
+    pub enum IdRefusal {
+        IdMalformed = "id_malformed", 400, "This is not an id of the kind expected here.", "该编号格式不正确。";
+    }
+}
+
+/// Names derived here never change: the same parts give the same id in every release.
+const DERIVED: Uuid = Uuid::from_u128(0x8d1c_6f0a_52b7_5c5e_9a36_4b41_59d0_0b0c);
+
+/// A version 5 id of the parts, each with its length before it, so that no two lists of parts read alike.
+fn derive(kind: &str, parts: &[&str]) -> Uuid {
+    let mut name = String::new();
+    for part in std::iter::once(&kind).chain(parts) {
+        name.push_str(&part.len().to_string());
+        name.push(':');
+        name.push_str(part);
+    }
+    Uuid::new_v5(&DERIVED, name.as_bytes())
+}
+
+const fn world(livemode: bool) -> &'static str {
+    if livemode { "live" } else { "test" }
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident $prefix:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            pub const PREFIX: &'static str = $prefix;
+
+            #[must_use]
+            pub const fn new(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            #[must_use]
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, self.0.simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdRefusal;
+
+            fn from_str(text: &str) -> Result<Self, IdRefusal> {
+                read($prefix, text).map(Self).ok_or(IdRefusal::IdMalformed)
+            }
+        }
+
+        stored_as_text!($name);
+    )+};
+}
+
+/// One text form only: the prefix and 32 lower-case hexadecimal digits. Anything looser would give one thing two names.
+fn read(prefix: &str, text: &str) -> Option<Uuid> {
+    let digits = text.strip_prefix(prefix)?;
+    let canonical = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if canonical { Uuid::try_parse(digits).ok() } else { None }
+}
+
+ids! {
+    MerchantId "MER";
+    /// Names an API key in public; its secret is another matter.
+    ApiKeyId "KEY";
+    WebhookEndpointId "WHK";
+    OrderId "ORD";
+    /// One capture of a payment, named by whoever asks for it.
+    CaptureId "CAP";
+    /// The `payment_no` of the outside.
+    PaymentId "PAY";
+    /// The `refund_no` of the outside.
+    RefundId "REF";
+    DisputeId "DSP";
+    SettlementId "SET";
+    /// The settled funds of one merchant in one currency and mode.
+    FundsId "FND";
+    PayoutId "POT";
+    RemittanceId "REM";
+    AdjustmentId "ADJ";
+    OperatorId "OPR";
+    TokenId "TOK";
+    SagaId "SAG";
+}
+
+impl OrderId {
+    /// One order per merchant, mode and order number, whoever asks and however often.
+    #[must_use]
+    pub fn derive(merchant: MerchantId, livemode: bool, order_no: &str) -> Self {
+        Self(derive("order", &[&merchant.to_string(), world(livemode), order_no]))
+    }
+}
+
+impl PaymentId {
+    /// One payment per merchant, mode and order number: a second request finds the first.
+    #[must_use]
+    pub fn derive(merchant: MerchantId, livemode: bool, order_no: &str) -> Self {
+        Self(derive("payment", &[&merchant.to_string(), world(livemode), order_no]))
+    }
+}
+
+impl CaptureId {
+    /// The capture that comes with the authorisation of an attempt, when nobody asks for one by itself.
+    #[must_use]
+    pub fn derive(payment: PaymentId, attempt: u32) -> Self {
+        Self(derive("capture", &[&payment.to_string(), &attempt.to_string()]))
+    }
+}
+
+impl SettlementId {
+    /// One settlement per merchant, mode, currency and period.
+    #[must_use]
+    pub fn derive(merchant: MerchantId, livemode: bool, currency: Currency, period: &str) -> Self {
+        Self(derive("settlement", &[&merchant.to_string(), world(livemode), currency.code(), period]))
+    }
+}
+
+impl FundsId {
+    /// One stream of settled funds per merchant, mode and currency.
+    #[must_use]
+    pub fn derive(merchant: MerchantId, livemode: bool, currency: Currency) -> Self {
+        Self(derive("settled_funds", &[&merchant.to_string(), world(livemode), currency.code()]))
+    }
+}
+
+impl SagaId {
+    /// One saga per process and the business it is about.
+    #[must_use]
+    pub fn derive(process: &str, business: &str) -> Self {
+        Self(derive("saga", &[process, business]))
+    }
+}
+
+#[cfg(test)]
+mod tests;

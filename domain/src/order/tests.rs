@@ -1,0 +1,194 @@
+//! Orders: placed once, paid once, cancelled before, refunded within their total.
+
+use uuid::Uuid;
+
+use super::*;
+use crate::{currency::Currency, scenario::Story};
+
+type Told = Story<Order>;
+
+fn usd(amount_minor: i64) -> Money {
+    Money::new(amount_minor, Currency::USD)
+}
+
+fn euro(amount_minor: i64) -> Money {
+    Money::new(amount_minor, Currency::EUR)
+}
+
+fn merchant() -> MerchantId {
+    MerchantId::new(Uuid::from_u128(1))
+}
+
+fn payment(number: u128) -> PaymentId {
+    PaymentId::new(Uuid::from_u128(number))
+}
+
+fn item(quantity: u32, unit_price_minor: i64) -> Item {
+    Item { name: FreeText::parse("tea").unwrap(), quantity, unit_price_minor }
+}
+
+fn basket() -> Placed {
+    let order_no = OrderNo::parse("ORDER-1").unwrap();
+    Placed {
+        order_id: OrderId::derive(merchant(), true, order_no.as_str()),
+        merchant_id: merchant(),
+        livemode: true,
+        order_no,
+        items: vec![item(2, 4_000), item(1, 1_000)],
+        tax_minor: 700,
+        shipping_minor: 300,
+        total: usd(10_000),
+    }
+}
+
+fn place(order: Placed) -> OrderCommand {
+    OrderCommand::Place(Box::new(order))
+}
+
+fn open_for_payment(amount: Money) -> OrderCommand {
+    let Placed { order_id, merchant_id, livemode, order_no, .. } = basket();
+    let subject = FreeText::parse("tea and a cup").unwrap();
+    OrderCommand::OpenForPayment(Box::new(OpenForPayment {
+        order_id,
+        merchant_id,
+        livemode,
+        order_no,
+        subject,
+        amount,
+    }))
+}
+
+fn mark_paid(number: u128, amount: Money) -> OrderCommand {
+    OrderCommand::MarkPaid { payment_id: payment(number), amount }
+}
+
+fn cancel() -> OrderCommand {
+    OrderCommand::Cancel { by: Actor::Merchant(merchant()) }
+}
+
+fn fulfil() -> OrderCommand {
+    OrderCommand::Fulfil { by: Actor::Merchant(merchant()) }
+}
+
+fn refund(number: u128, amount: Money) -> OrderCommand {
+    OrderCommand::RecordRefund { refund_id: RefundId::new(Uuid::from_u128(number)), amount }
+}
+
+fn take_back(number: u128) -> OrderCommand {
+    OrderCommand::TakeBackRefund { refund_id: RefundId::new(Uuid::from_u128(number)) }
+}
+
+fn placed() -> Told {
+    Story::untold().given(&place(basket()))
+}
+
+fn paid() -> Told {
+    placed().given(&mark_paid(1, usd(10_000)))
+}
+
+#[test]
+fn an_order_is_placed_once() {
+    Told::untold().when(&place(basket())).then_exactly(&[OrderEvent::Placed(Box::new(basket()))]);
+    placed().when(&place(Placed { total: euro(10_000), ..basket() })).then_refused(OrderRefusal::OrderDiffers);
+    placed().when(&place(Placed { livemode: false, ..basket() })).then_refused(OrderRefusal::OrderDiffers);
+    placed().given(&cancel()).when(&place(basket())).then_refused(OrderRefusal::OrderCancelled);
+}
+
+#[test]
+fn a_payment_opens_an_order_of_one_item() {
+    let told = Told::untold().when(&open_for_payment(usd(500))).then(&["placed"]);
+    let [OrderEvent::Placed(order)] = told.events() else { unreachable!() };
+    assert_eq!((order.items.len(), order.items[0].quantity, order.items[0].unit_price_minor), (1, 1, 500));
+    assert_eq!(order.items[0].name.as_str(), "tea and a cup");
+}
+
+#[test]
+fn a_payment_finds_an_order_of_its_total() {
+    placed().when(&open_for_payment(usd(10_000))).then_nothing();
+    placed().when(&open_for_payment(usd(9_999))).then_refused(OrderRefusal::OrderDiffers);
+    placed().given(&cancel()).when(&open_for_payment(usd(10_000))).then_refused(OrderRefusal::OrderCancelled);
+}
+
+#[test]
+fn what_does_not_make_an_order_is_refused_by_name() {
+    let of = |change: fn(&mut Placed)| {
+        let mut order = basket();
+        change(&mut order);
+        Told::untold().when(&place(order))
+    };
+    of(|order| order.items.clear()).then_refused(OrderRefusal::ItemsMissing);
+    of(|order| order.items = vec![item(1, 20); 501]).then_refused(OrderRefusal::ItemsTooMany);
+    of(|order| order.items[0].quantity = 0).then_refused(OrderRefusal::ItemQuantityZero);
+    of(|order| order.items[0].unit_price_minor = -1).then_refused(OrderRefusal::ItemPriceNegative);
+    of(|order| order.tax_minor = -1).then_refused(OrderRefusal::ItemPriceNegative);
+    of(|order| order.shipping_minor = -1).then_refused(OrderRefusal::ItemPriceNegative);
+    of(|order| order.total = usd(0)).then_refused(OrderRefusal::AmountNotPositive);
+    of(|order| order.total = usd(10_001)).then_refused(OrderRefusal::OrderTotalDiffers);
+    of(|order| order.items[0].unit_price_minor = i64::MAX).then_refused(OrderRefusal::AmountOverflow);
+    of(|order| order.tax_minor = i64::MAX).then_refused(OrderRefusal::AmountOverflow);
+}
+
+#[test]
+fn five_hundred_items_and_a_free_one_are_an_order() {
+    let mut items = vec![item(1, 20); 499];
+    items.push(item(1, 0));
+    let order = Placed { items, tax_minor: 0, shipping_minor: 0, total: usd(9_980), ..basket() };
+    Told::untold().when(&place(order)).then(&["placed"]);
+}
+
+#[test]
+fn an_order_is_paid_by_one_payment() {
+    placed().when(&mark_paid(1, usd(10_000))).then(&["paid"]);
+    placed().when(&mark_paid(1, usd(4_000))).then(&["paid"]);
+    paid().when(&mark_paid(2, usd(10_000))).then_refused(OrderRefusal::OrderPaidOtherwise);
+    placed().when(&mark_paid(1, euro(10_000))).then_refused(OrderRefusal::CurrencyMismatch);
+    placed().when(&mark_paid(1, usd(0))).then_refused(OrderRefusal::AmountNotPositive);
+    placed().given(&cancel()).when(&mark_paid(1, usd(1))).then_refused(OrderRefusal::OrderCancelled);
+}
+
+#[test]
+fn an_order_is_cancelled_only_before_it_is_paid() {
+    placed().when(&cancel()).then(&["cancelled"]);
+    paid().when(&cancel()).then_refused(OrderRefusal::OrderAlreadyPaid);
+}
+
+#[test]
+fn only_what_was_paid_is_fulfilled() {
+    placed().when(&fulfil()).then_refused(OrderRefusal::OrderNotPaid);
+    placed().given(&cancel()).when(&fulfil()).then_refused(OrderRefusal::OrderCancelled);
+    paid().when(&fulfil()).then(&["fulfilled"]);
+}
+
+#[test]
+fn an_order_is_refunded_in_part_then_in_whole() {
+    let in_whole = |told: &Told| matches!(told.events(), [OrderEvent::Refunded { in_whole: true, .. }]);
+    let part = paid().when(&refund(1, usd(4_000))).then(&["refunded"]);
+    let whole = part.clone().when(&refund(2, usd(6_000))).then(&["refunded"]);
+    assert_eq!((in_whole(&part), in_whole(&whole)), (false, true));
+    part.clone().when(&refund(2, usd(6_001))).then_refused(OrderRefusal::RefundBeyondTotal);
+    part.clone().when(&refund(2, usd(i64::MAX))).then_refused(OrderRefusal::RefundBeyondTotal);
+    part.clone().when(&refund(1, usd(4_001))).then_refused(OrderRefusal::RefundDiffers);
+    part.when(&refund(1, euro(4_000))).then_refused(OrderRefusal::RefundDiffers);
+}
+
+#[test]
+fn what_is_no_refund_of_this_order_is_refused() {
+    paid().when(&refund(1, euro(1))).then_refused(OrderRefusal::CurrencyMismatch);
+    paid().when(&refund(1, usd(0))).then_refused(OrderRefusal::AmountNotPositive);
+    placed().when(&refund(1, usd(1))).then_refused(OrderRefusal::OrderNotPaid);
+    paid().when(&take_back(1)).then_refused(OrderRefusal::RefundUnknown);
+}
+
+#[test]
+fn a_refund_taken_back_may_be_refunded_again() {
+    let back = paid().given(&refund(1, usd(10_000))).when(&take_back(1)).then(&["refund_taken_back"]);
+    back.clone().when(&refund(1, usd(10_000))).then_nothing();
+    back.when(&refund(2, usd(10_000))).then(&["refunded"]);
+}
+
+#[test]
+fn without_an_order_everything_but_placing_is_refused() {
+    for command in [mark_paid(1, usd(1)), cancel(), fulfil(), refund(1, usd(1)), take_back(1)] {
+        Told::untold().when(&command).then_refused(OrderRefusal::OrderAbsent);
+    }
+}

@@ -1,0 +1,207 @@
+//! One try of a payment through one channel: it succeeds or ends, and stays ended.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    channel::Channel,
+    fee::FeePlan,
+    id::CaptureId,
+    money::Money,
+    payment::event::{Captured, PaymentEvent, Route},
+};
+
+/// How far an attempt has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Initiated,
+    InReview,
+    Approved,
+    Submitted,
+    Unknown,
+    Authorised,
+    Captured,
+    /// Ended: by the risk check or a review.
+    Rejected,
+    /// Ended: declined by the channel.
+    Failed,
+    /// Ended: let go by the channel with nothing captured.
+    Voided,
+    /// Ended: not captured in time.
+    Expired,
+    /// Ended: cancelled before any channel heard of it.
+    Withdrawn,
+}
+
+/// When an authorisation is captured: with it, or when the merchant asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureMode {
+    Automatic,
+    Manual,
+}
+
+/// What a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    Authorised,
+    Captured,
+}
+
+/// Why a channel says no. What a channel calls otherwise is `other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decline {
+    CardDeclined,
+    InsufficientFunds,
+    LostCard,
+    StolenCard,
+    ExpiredCard,
+    IncorrectCvc,
+    ProcessingError,
+    VelocityExceeded,
+    AuthenticationFailed,
+    BlockedByChannel,
+    /// The channel never had it, and says so past the time in which it could appear.
+    NeverReceived,
+    Other,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Attempt {
+    pub(super) number: u32,
+    pub(super) channel: Channel,
+    pub(super) capture_mode: CaptureMode,
+    pub(super) fee_plan: FeePlan,
+    pub(super) phase: Phase,
+    /// What a person decided, where one was asked.
+    pub(super) review_approved: Option<bool>,
+    pub(super) authorised_minor: i64,
+    pub(super) captured_minor: i64,
+    /// What is left of the authorisation will not be captured any more.
+    pub(super) remainder_released: bool,
+    pub(super) captures: BTreeMap<CaptureId, Capture>,
+    pub(super) late: Option<Late>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Capture {
+    pub(super) amount_minor: i64,
+    pub(super) phase: CapturePhase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CapturePhase {
+    Requested,
+    Captured,
+    Declined,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Late {
+    pub(super) stage: Stage,
+    pub(super) amount: Money,
+    pub(super) returned: bool,
+}
+
+impl Attempt {
+    pub(super) fn new(number: u32, route: &Route) -> Self {
+        Self {
+            number,
+            channel: route.channel,
+            capture_mode: route.capture_mode,
+            fee_plan: route.fee_plan,
+            phase: Phase::Initiated,
+            review_approved: None,
+            authorised_minor: 0,
+            captured_minor: 0,
+            remainder_released: false,
+            captures: BTreeMap::new(),
+            late: None,
+        }
+    }
+
+    /// What may still be captured.
+    pub(super) const fn remaining_minor(&self) -> i64 {
+        if self.remainder_released { 0 } else { self.authorised_minor.saturating_sub(self.captured_minor) }
+    }
+
+    pub(super) fn is_capture_in_progress(&self) -> bool {
+        self.captures.values().any(|capture| capture.phase == CapturePhase::Requested)
+    }
+
+    /// Folds an event about this attempt alone.
+    pub(super) fn fold(&mut self, event: &PaymentEvent) {
+        match event {
+            PaymentEvent::RiskApproved { .. } => self.phase = Phase::Approved,
+            PaymentEvent::RiskRejected { .. } => self.phase = Phase::Rejected,
+            PaymentEvent::ReviewRequested { .. } => self.phase = Phase::InReview,
+            PaymentEvent::ReviewApproved { .. } => self.fold_review(true),
+            PaymentEvent::ReviewRejected { .. } => self.fold_review(false),
+            PaymentEvent::Submitted { .. } => self.phase = Phase::Submitted,
+            PaymentEvent::OutcomeUnknown { .. } => self.phase = Phase::Unknown,
+            PaymentEvent::Failed { .. } => self.phase = Phase::Failed,
+            PaymentEvent::Authorised { amount, .. } => {
+                self.phase = Phase::Authorised;
+                self.authorised_minor = amount.amount_minor;
+            }
+            PaymentEvent::CaptureRequested { capture_id, amount, .. } => {
+                let asked = Capture { amount_minor: amount.amount_minor, phase: CapturePhase::Requested };
+                self.captures.insert(*capture_id, asked);
+            }
+            PaymentEvent::CaptureDeclined { capture_id, .. } => {
+                if let Some(capture) = self.captures.get_mut(capture_id) {
+                    capture.phase = CapturePhase::Declined;
+                }
+            }
+            PaymentEvent::Voided { .. } => self.fold_released(Phase::Voided),
+            PaymentEvent::AuthorisationExpired { .. } => self.fold_released(Phase::Expired),
+            PaymentEvent::SucceededLate(late) => {
+                self.late = Some(Late { stage: late.stage, amount: late.amount, returned: false });
+            }
+            PaymentEvent::LateSuccessReturned(late) => {
+                self.late = Some(Late { stage: late.stage, amount: late.amount, returned: true });
+            }
+            PaymentEvent::Captured(captured) => self.fold_captured(captured),
+            PaymentEvent::Initiated(_)
+            | PaymentEvent::AttemptOpened(_)
+            | PaymentEvent::CancellationRequested { .. }
+            | PaymentEvent::Cancelled { .. }
+            | PaymentEvent::AmountMismatched { .. }
+            | PaymentEvent::RefundReserved { .. }
+            | PaymentEvent::RefundConfirmed(_)
+            | PaymentEvent::RefundReleased { .. }
+            | PaymentEvent::RefundBounced(_)
+            | PaymentEvent::Disputed(_)
+            | PaymentEvent::DisputeClosed { .. }
+            | PaymentEvent::Settled(_) => {}
+        }
+    }
+
+    fn fold_captured(&mut self, captured: &Captured) {
+        let amount_minor = captured.amount.amount_minor;
+        self.phase = Phase::Captured;
+        self.captured_minor = self.captured_minor.saturating_add(amount_minor);
+        // A capture nobody authorised before carries its own authorisation.
+        self.authorised_minor = self.authorised_minor.max(self.captured_minor);
+        self.captures.insert(captured.capture_id, Capture { amount_minor, phase: CapturePhase::Captured });
+    }
+
+    const fn fold_review(&mut self, approved: bool) {
+        self.review_approved = Some(approved);
+        self.phase = if approved { Phase::Approved } else { Phase::Rejected };
+    }
+
+    /// Nothing more will be captured: with nothing captured yet, the attempt ends as `end`.
+    fn fold_released(&mut self, end: Phase) {
+        self.remainder_released = true;
+        self.captures.retain(|_, capture| capture.phase != CapturePhase::Requested);
+        if self.captured_minor == 0 {
+            self.phase = end;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What each event of a payment does to the books.
+
+use crate::{
+    account::Account,
+    id::MerchantId,
+    payment::{
+        attempt::Stage,
+        dispute::DisputeOutcome,
+        event::{Captured, DisputeMoved, Funds, LateSuccess, PaymentEvent, RefundMoved, Settled},
+    },
+    posting::{Movement, Posting},
+};
+
+impl PaymentEvent {
+    #[must_use]
+    pub fn posting(&self) -> Posting {
+        match self {
+            Self::Captured(captured) => post_captured(captured),
+            Self::RefundConfirmed(moved) => post_refund(moved),
+            Self::RefundBounced(moved) => post_refund(moved).opposite(),
+            Self::Disputed(moved) => post_disputed(moved),
+            Self::DisputeClosed { outcome: DisputeOutcome::Won, moved } => post_disputed(moved).opposite(),
+            Self::DisputeClosed { outcome: DisputeOutcome::Lost, moved } => post_dispute_lost(moved),
+            Self::Settled(settled) => post_settled(settled),
+            Self::SucceededLate(late) => post_late(late),
+            Self::LateSuccessReturned(late) => post_late(late).opposite(),
+            Self::Initiated(_)
+            | Self::AttemptOpened(_)
+            | Self::RiskApproved { .. }
+            | Self::RiskRejected { .. }
+            | Self::ReviewRequested { .. }
+            | Self::ReviewApproved { .. }
+            | Self::ReviewRejected { .. }
+            | Self::Submitted { .. }
+            | Self::Authorised { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Failed { .. }
+            | Self::CaptureRequested { .. }
+            | Self::CaptureDeclined { .. }
+            | Self::CancellationRequested { .. }
+            | Self::Cancelled { .. }
+            | Self::Voided { .. }
+            | Self::AuthorisationExpired { .. }
+            | Self::AmountMismatched { .. }
+            | Self::RefundReserved { .. }
+            | Self::RefundReleased { .. } => Posting::none(),
+        }
+    }
+}
+
+const fn account_of(funds: Funds, merchant: MerchantId) -> Account {
+    match funds {
+        Funds::Pending => Account::MerchantPending(merchant),
+        Funds::Available => Account::MerchantAvailable(merchant),
+    }
+}
+
+/// The channel owes us all of it; the merchant is owed it less the fee, which is ours.
+fn post_captured(captured: &Captured) -> Posting {
+    let debit = Account::ChannelReceivable(captured.channel);
+    let pending = Account::MerchantPending(captured.merchant_id);
+    Posting::moving(
+        captured.effective_at,
+        &[
+            Movement { debit, credit: pending, money: captured.net },
+            Movement { debit, credit: Account::FeesRevenue, money: captured.fee },
+        ],
+    )
+}
+
+/// The channel owes us less; the merchant bears it, less the fee we give back.
+fn post_refund(moved: &RefundMoved) -> Posting {
+    let credit = Account::ChannelReceivable(moved.channel);
+    Posting::moving(
+        moved.effective_at,
+        &[
+            Movement { debit: account_of(moved.funds, moved.merchant_id), credit, money: moved.net },
+            Movement { debit: Account::FeesRevenue, credit, money: moved.fee_returned },
+        ],
+    )
+}
+
+/// What is in dispute is held, whoever will have it.
+fn post_disputed(moved: &DisputeMoved) -> Posting {
+    let debit = account_of(moved.funds, moved.merchant_id);
+    Posting::moving(moved.effective_at, &[Movement { debit, credit: Account::DisputeHolding, money: moved.amount }])
+}
+
+/// The channel has taken it back.
+fn post_dispute_lost(moved: &DisputeMoved) -> Posting {
+    let credit = Account::ChannelReceivable(moved.channel);
+    Posting::moving(moved.effective_at, &[Movement { debit: Account::DisputeHolding, credit, money: moved.amount }])
+}
+
+fn post_settled(settled: &Settled) -> Posting {
+    let debit = Account::MerchantPending(settled.merchant_id);
+    let credit = Account::MerchantAvailable(settled.merchant_id);
+    Posting::moving(settled.effective_at, &[Movement { debit, credit, money: settled.net }])
+}
+
+/// Money of an attempt that had ended is nobody's yet; an authorisation alone is no money.
+fn post_late(late: &LateSuccess) -> Posting {
+    match late.stage {
+        Stage::Authorised => Posting::none(),
+        Stage::Captured => {
+            let debit = Account::ChannelReceivable(late.channel);
+            Posting::moving(late.effective_at, &[Movement { debit, credit: Account::Suspense, money: late.amount }])
+        }
+    }
+}

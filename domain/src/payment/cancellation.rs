@@ -1,0 +1,52 @@
+//! Cancelling before the money is taken, racing with the channel that may be taking it.
+
+use crate::{
+    actor::Actor,
+    payment::{Cancellation, Decision, Payment, PaymentRefusal, already, attempt::Phase, event::PaymentEvent},
+};
+
+impl Payment {
+    /// Done at once where no channel can take money any more; otherwise asked for, until the channel has let go.
+    pub(super) fn cancel(&self, by: Actor) -> Decision {
+        let attempt = self.current()?;
+        if self.cancellation != Cancellation::NotAsked {
+            return already();
+        }
+        if self.captured_minor > 0 {
+            return Err(PaymentRefusal::PaymentCaptured);
+        }
+        if attempt.is_capture_in_progress() {
+            return Err(PaymentRefusal::CaptureInProgress);
+        }
+        Ok(vec![match attempt.phase {
+            Phase::Submitted | Phase::Unknown | Phase::Authorised | Phase::Captured => {
+                PaymentEvent::CancellationRequested { by }
+            }
+            Phase::Initiated
+            | Phase::InReview
+            | Phase::Approved
+            | Phase::Rejected
+            | Phase::Failed
+            | Phase::Voided
+            | Phase::Expired
+            | Phase::Withdrawn => PaymentEvent::Cancelled { by },
+        }])
+    }
+
+    /// Whoever asked, or time itself.
+    pub(super) const fn who_cancels(&self) -> Actor {
+        match self.cancellation {
+            Cancellation::Requested(by) => by,
+            Cancellation::NotAsked | Cancellation::Done => Actor::Process,
+        }
+    }
+
+    pub(super) fn fold_cancelled(&mut self) {
+        self.cancellation = Cancellation::Done;
+        if let Some(attempt) = self.attempts.last_mut()
+            && matches!(attempt.phase, Phase::Initiated | Phase::InReview | Phase::Approved)
+        {
+            attempt.phase = Phase::Withdrawn;
+        }
+    }
+}

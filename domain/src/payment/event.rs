@@ -1,0 +1,271 @@
+//! What is stored of a payment, for ever.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    actor::Actor,
+    aggregate::events_named,
+    channel::Channel,
+    fee::FeePlan,
+    free_text::{FreeText, OrderNo},
+    id::{CaptureId, DisputeId, MerchantId, OperatorId, PaymentId, RefundId, SettlementId},
+    money::Money,
+    payment::{
+        attempt::{CaptureMode, Decline, Stage},
+        dispute::DisputeOutcome,
+    },
+    risk::Assessment,
+    sealed::{Email, Note, Sealed},
+};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentEvent {
+    Initiated(Box<Initiated>),
+    /// Another try after one that failed with evidence.
+    AttemptOpened(AttemptOpened),
+    RiskApproved {
+        attempt: u32,
+        assessment: Assessment,
+    },
+    RiskRejected {
+        attempt: u32,
+        assessment: Assessment,
+    },
+    ReviewRequested {
+        attempt: u32,
+        assessment: Assessment,
+    },
+    ReviewApproved {
+        attempt: u32,
+        by: OperatorId,
+        reason: FreeText,
+    },
+    ReviewRejected {
+        attempt: u32,
+        by: OperatorId,
+        reason: FreeText,
+    },
+    /// Recorded before the channel is called: from here on its answer may be lost.
+    Submitted {
+        attempt: u32,
+        channel: Channel,
+    },
+    Authorised {
+        attempt: u32,
+        amount: Money,
+        channel_trade_no: String,
+    },
+    OutcomeUnknown {
+        attempt: u32,
+    },
+    /// The channel refused, and said so.
+    Failed {
+        attempt: u32,
+        decline: Decline,
+    },
+    CaptureRequested {
+        attempt: u32,
+        capture_id: CaptureId,
+        amount: Money,
+    },
+    CaptureDeclined {
+        attempt: u32,
+        capture_id: CaptureId,
+        decline: Decline,
+    },
+    Captured(Box<Captured>),
+    CancellationRequested {
+        by: Actor,
+    },
+    Cancelled {
+        by: Actor,
+    },
+    /// The channel let go of what was authorised and not captured.
+    Voided {
+        attempt: u32,
+        released: Money,
+    },
+    AuthorisationExpired {
+        attempt: u32,
+        released: Money,
+    },
+    /// An attempt that had ended succeeded all the same. The money is nobody's until it is returned.
+    SucceededLate(LateSuccess),
+    LateSuccessReturned(LateSuccess),
+    /// The channel reports another amount than was asked for: kept, and no money is booked.
+    AmountMismatched {
+        attempt: u32,
+        stage: Stage,
+        expected: Money,
+        reported: Money,
+    },
+    RefundReserved {
+        refund_id: RefundId,
+        amount: Money,
+        by: Actor,
+        reason: FreeText,
+    },
+    RefundConfirmed(Box<RefundMoved>),
+    RefundReleased {
+        refund_id: RefundId,
+        amount: Money,
+        reason: FreeText,
+    },
+    /// The channel gave back a refund it had confirmed.
+    RefundBounced(Box<RefundMoved>),
+    Disputed(Box<DisputeMoved>),
+    DisputeClosed {
+        outcome: DisputeOutcome,
+        moved: Box<DisputeMoved>,
+    },
+    Settled(Box<Settled>),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Initiated {
+    pub payment_id: PaymentId,
+    pub merchant_id: MerchantId,
+    pub livemode: bool,
+    pub order_no: OrderNo,
+    pub amount: Money,
+    pub route: Route,
+    pub purpose: Purpose,
+}
+
+/// How an attempt goes: through which channel, when captured, at which fee. Pinned when the attempt opens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    pub channel: Channel,
+    pub capture_mode: CaptureMode,
+    pub fee_plan: FeePlan,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<FreeText>,
+}
+
+/// What the merchant says about the payment, and where to tell of it. No rule looks at it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Purpose {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<FreeText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Sealed<Note>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_email: Option<Sealed<Email>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_url: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<FreeText, FreeText>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptOpened {
+    pub attempt: u32,
+    pub route: Route,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Captured {
+    pub attempt: u32,
+    pub capture_id: CaptureId,
+    pub merchant_id: MerchantId,
+    pub channel: Channel,
+    pub amount: Money,
+    pub fee: Money,
+    /// The amount less the fee: what the merchant is owed.
+    pub net: Money,
+    pub channel_trade_no: String,
+    pub effective_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LateSuccess {
+    pub attempt: u32,
+    pub stage: Stage,
+    pub channel: Channel,
+    pub amount: Money,
+    pub effective_at: DateTime<Utc>,
+}
+
+/// Which of a merchant's accounts a payment touches: pending until it is settled, available after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Funds {
+    Pending,
+    Available,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefundMoved {
+    pub refund_id: RefundId,
+    pub merchant_id: MerchantId,
+    pub channel: Channel,
+    pub amount: Money,
+    pub fee_returned: Money,
+    /// The amount less the fee returned: what the merchant pays.
+    pub net: Money,
+    pub funds: Funds,
+    pub effective_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DisputeMoved {
+    pub dispute_id: DisputeId,
+    pub merchant_id: MerchantId,
+    pub channel: Channel,
+    pub amount: Money,
+    pub funds: Funds,
+    pub effective_at: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    pub settlement_id: SettlementId,
+    pub merchant_id: MerchantId,
+    pub captured: Money,
+    pub fees: Money,
+    /// Refunded to customers, less the fees returned with it.
+    pub refunds: Money,
+    /// In dispute or lost.
+    pub disputes: Money,
+    pub net: Money,
+    /// How many events of this payment the net takes into account.
+    pub as_of_sequence: u64,
+    pub effective_at: DateTime<Utc>,
+}
+
+events_named!(PaymentEvent {
+    Initiated = "initiated", "1.0";
+    AttemptOpened = "attempt_opened", "1.0";
+    RiskApproved = "risk_approved", "1.0";
+    RiskRejected = "risk_rejected", "1.0";
+    ReviewRequested = "review_requested", "1.0";
+    ReviewApproved = "review_approved", "1.0";
+    ReviewRejected = "review_rejected", "1.0";
+    Submitted = "submitted", "1.0";
+    Authorised = "authorised", "1.0";
+    OutcomeUnknown = "outcome_unknown", "1.0";
+    Failed = "failed", "1.0";
+    CaptureRequested = "capture_requested", "1.0";
+    CaptureDeclined = "capture_declined", "1.0";
+    Captured = "captured", "1.0";
+    CancellationRequested = "cancellation_requested", "1.0";
+    Cancelled = "cancelled", "1.0";
+    Voided = "voided", "1.0";
+    AuthorisationExpired = "authorisation_expired", "1.0";
+    SucceededLate = "succeeded_late", "1.0";
+    LateSuccessReturned = "late_success_returned", "1.0";
+    AmountMismatched = "amount_mismatched", "1.0";
+    RefundReserved = "refund_reserved", "1.0";
+    RefundConfirmed = "refund_confirmed", "1.0";
+    RefundReleased = "refund_released", "1.0";
+    RefundBounced = "refund_bounced", "1.0";
+    Disputed = "disputed", "1.0";
+    DisputeClosed = "dispute_closed", "1.0";
+    Settled = "settled", "1.0";
+});

@@ -1,0 +1,187 @@
+//! Refunds of a payment: reserved before the channel is asked, so never too much.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    actor::Actor,
+    free_text::FreeText,
+    id::RefundId,
+    money::Money,
+    payment::{
+        Decision, Payment, PaymentRefusal, already,
+        event::{PaymentEvent, RefundMoved},
+    },
+};
+
+/// All refunds of a payment, with the sums the rules are about.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Refunds {
+    known: BTreeMap<RefundId, Refund>,
+    reserved_minor: i64,
+    confirmed_minor: i64,
+    fees_returned_minor: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Refund {
+    amount_minor: i64,
+    fee_returned_minor: i64,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Phase {
+    Reserved,
+    Confirmed,
+    Released,
+    Bounced,
+}
+
+impl Payment {
+    pub(super) fn reserve_refund(&self, refund_id: RefundId, amount: Money, by: Actor, reason: &FreeText) -> Decision {
+        let agreed = self.agreed()?;
+        if let Some(known) = self.refunds.known.get(&refund_id) {
+            let same = known.amount_minor == amount.amount_minor && amount.currency == agreed.amount.currency;
+            return if same { already() } else { Err(PaymentRefusal::RefundDiffers) };
+        }
+        Self::guard_amount(agreed, amount)?;
+        if self.captured_minor == 0 {
+            return Err(PaymentRefusal::PaymentNotCaptured);
+        }
+        if amount.amount_minor > self.refundable_minor() {
+            return Err(PaymentRefusal::RefundAmountExceeded);
+        }
+        Ok(vec![PaymentEvent::RefundReserved { refund_id, amount, by, reason: reason.clone() }])
+    }
+
+    /// What was captured and is neither refunded, nor about to be, nor taken back by a dispute.
+    fn refundable_minor(&self) -> i64 {
+        self.captured_minor
+            .saturating_sub(self.refunds.confirmed_minor)
+            .saturating_sub(self.refunds.reserved_minor)
+            .saturating_sub(self.disputes.held_minor())
+    }
+
+    pub(super) fn confirm_refund(&self, refund_id: RefundId, effective_at: DateTime<Utc>) -> Decision {
+        let refund = self.refund(refund_id)?;
+        match refund.phase {
+            Phase::Reserved => {
+                let fee_minor = self.fee_due_back(refund.amount_minor)?;
+                let moved = self.refund_moved(refund_id, refund.amount_minor, fee_minor, effective_at)?;
+                Ok(vec![PaymentEvent::RefundConfirmed(moved)])
+            }
+            Phase::Released => Err(PaymentRefusal::RefundReleased),
+            Phase::Confirmed | Phase::Bounced => already(),
+        }
+    }
+
+    pub(super) fn release_refund(&self, refund_id: RefundId, reason: &FreeText) -> Decision {
+        let refund = self.refund(refund_id)?;
+        match refund.phase {
+            Phase::Reserved => {
+                let amount = Money::new(refund.amount_minor, self.agreed()?.amount.currency);
+                Ok(vec![PaymentEvent::RefundReleased { refund_id, amount, reason: reason.clone() }])
+            }
+            Phase::Confirmed => Err(PaymentRefusal::RefundAlreadyConfirmed),
+            Phase::Released | Phase::Bounced => already(),
+        }
+    }
+
+    /// The channel gives a confirmed refund back: the money and the fee return to where they came from.
+    pub(super) fn bounce_refund(&self, refund_id: RefundId, effective_at: DateTime<Utc>) -> Decision {
+        let refund = self.refund(refund_id)?;
+        match refund.phase {
+            Phase::Confirmed => {
+                let moved =
+                    self.refund_moved(refund_id, refund.amount_minor, refund.fee_returned_minor, effective_at)?;
+                Ok(vec![PaymentEvent::RefundBounced(moved)])
+            }
+            Phase::Reserved | Phase::Released => Err(PaymentRefusal::RefundNotConfirmed),
+            Phase::Bounced => already(),
+        }
+    }
+
+    fn refund(&self, refund_id: RefundId) -> Result<&Refund, PaymentRefusal> {
+        self.agreed()?;
+        self.refunds.known.get(&refund_id).ok_or(PaymentRefusal::RefundUnknown)
+    }
+
+    /// The fee is due back on all that is refunded together, less what came back: the last refund brings the rest.
+    fn fee_due_back(&self, amount_minor: i64) -> Result<i64, PaymentRefusal> {
+        let refunded_minor = self.refunds.confirmed_minor.saturating_add(amount_minor);
+        let due_minor = self.current()?.fee_plan.due_back(self.fees_minor, refunded_minor, self.captured_minor);
+        Ok(due_minor.saturating_sub(self.refunds.fees_returned_minor).clamp(0, amount_minor))
+    }
+
+    fn refund_moved(
+        &self,
+        refund_id: RefundId,
+        amount_minor: i64,
+        fee_minor: i64,
+        effective_at: DateTime<Utc>,
+    ) -> Result<Box<RefundMoved>, PaymentRefusal> {
+        let agreed = self.agreed()?;
+        let money = |minor| Money::new(minor, agreed.amount.currency);
+        Ok(Box::new(RefundMoved {
+            refund_id,
+            merchant_id: agreed.merchant_id,
+            channel: self.current()?.channel,
+            amount: money(amount_minor),
+            fee_returned: money(fee_minor),
+            net: money(amount_minor.saturating_sub(fee_minor)),
+            funds: self.funds(),
+            effective_at,
+        }))
+    }
+}
+
+impl Refunds {
+    pub(super) const fn reserved_minor(&self) -> i64 {
+        self.reserved_minor
+    }
+
+    pub(super) const fn confirmed_minor(&self) -> i64 {
+        self.confirmed_minor
+    }
+
+    /// What refunds cost the merchant: all that went back less the fees that came back.
+    pub(super) const fn net_minor(&self) -> i64 {
+        self.confirmed_minor.saturating_sub(self.fees_returned_minor)
+    }
+
+    pub(super) fn reserve(&mut self, refund_id: RefundId, amount: Money) {
+        let amount_minor = amount.amount_minor;
+        self.known.insert(refund_id, Refund { amount_minor, fee_returned_minor: 0, phase: Phase::Reserved });
+        self.reserved_minor = self.reserved_minor.saturating_add(amount_minor);
+    }
+
+    pub(super) fn confirm(&mut self, moved: &RefundMoved) {
+        let (amount_minor, fee_minor) = (moved.amount.amount_minor, moved.fee_returned.amount_minor);
+        self.reserved_minor = self.reserved_minor.saturating_sub(amount_minor);
+        self.confirmed_minor = self.confirmed_minor.saturating_add(amount_minor);
+        self.fees_returned_minor = self.fees_returned_minor.saturating_add(fee_minor);
+        if let Some(refund) = self.known.get_mut(&moved.refund_id) {
+            refund.phase = Phase::Confirmed;
+            refund.fee_returned_minor = fee_minor;
+        }
+    }
+
+    pub(super) fn release(&mut self, refund_id: RefundId) {
+        if let Some(refund) = self.known.get_mut(&refund_id) {
+            refund.phase = Phase::Released;
+            self.reserved_minor = self.reserved_minor.saturating_sub(refund.amount_minor);
+        }
+    }
+
+    pub(super) fn bounce(&mut self, moved: &RefundMoved) {
+        self.confirmed_minor = self.confirmed_minor.saturating_sub(moved.amount.amount_minor);
+        self.fees_returned_minor = self.fees_returned_minor.saturating_sub(moved.fee_returned.amount_minor);
+        if let Some(refund) = self.known.get_mut(&moved.refund_id) {
+            refund.phase = Phase::Bounced;
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Every state a payment can reach, against a table written by hand.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::*;
+use crate::aggregate::Event;
+
+/// What anybody may ask or tell at any moment, of two attempts for 100.00 captured whole.
+fn alphabet() -> Vec<PaymentCommand> {
+    let mut commands = vec![initiate(), capture(1, usd(10_000)), cancel(), settle(1)];
+    for attempt in [1, 2] {
+        commands
+            .extend([RiskDecision::Approve, RiskDecision::Review, RiskDecision::Reject].map(|d| assessed(attempt, d)));
+        commands.extend([true, false].map(|approved| PaymentCommand::DecideReview {
+            attempt,
+            approved,
+            by: operator(),
+            reason: text("called them"),
+        }));
+        commands.extend([submit(attempt), authorised(attempt, usd(10_000)), captured(attempt, 1, usd(10_000))]);
+        commands.extend([declined(attempt), capture_declined(attempt, 1), return_late(attempt)]);
+        commands.extend([Report::Unknown, Report::Voided, Report::Expired].map(|report| told(attempt, report)));
+    }
+    commands.extend([reserve(1, usd(10_000)), confirm(1), release(1), bounce(1)]);
+    commands
+}
+
+/// A state as the table names it: the outside's word, the last attempt's phase, and whether it is being cancelled.
+fn name(payment: &Payment) -> String {
+    let Some((_, phase)) = payment.last_attempt() else { return "untold".to_owned() };
+    let phase = serde_json::to_value(phase).unwrap();
+    let leaving = if payment.is_being_cancelled() { "*" } else { "" };
+    format!("{}/{}{leaving}", payment.status().name(), phase.as_str().unwrap())
+}
+
+/// Every step from state to state: where from, by which events, where to.
+fn walk() -> (usize, BTreeSet<String>) {
+    let commands = alphabet();
+    let mut steps = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut open = VecDeque::from([Payment::default()]);
+    while let Some(state) = open.pop_front() {
+        for command in &commands {
+            let Ok(events) = state.decide(command) else { continue };
+            if events.is_empty() {
+                continue;
+            }
+            let mut next = state.clone();
+            events.iter().for_each(|event| next.apply(event));
+            if next.attempts.len() > 2 {
+                continue;
+            }
+            let types: Vec<&str> = events.iter().map(Event::event_type).collect();
+            steps.insert(format!("{} {} {}", name(&state), types.join("+"), name(&next)));
+            // The sequence only counts; all else decides.
+            let key = serde_json::to_string(&Payment { sequence: 0, ..next.clone() }).unwrap();
+            if seen.insert(key) {
+                open.push_back(next);
+            }
+        }
+    }
+    (seen.len(), steps)
+}
+
+#[test]
+fn every_step_is_in_the_table_and_every_line_of_the_table_is_walked() {
+    let (states, walked) = walk();
+    let mut table: BTreeSet<String> = BTreeSet::new();
+    for line in TABLE.lines().filter(|line| !line.is_empty()) {
+        let [from, events, to] = line.split_whitespace().collect::<Vec<_>>()[..] else { unreachable!() };
+        table.insert(format!("{from} {events} {to}"));
+        // An attempt that ended may succeed late and be returned at any time after, which changes nothing else.
+        for late in ["succeeded_late", "late_success_returned"] {
+            table.insert(format!("{to} {late} {to}"));
+        }
+    }
+    let missing: Vec<&String> = walked.difference(&table).collect();
+    let never: Vec<&String> = table.difference(&walked).collect();
+    assert!(missing.is_empty() && never.is_empty(), "not in the table: {missing:#?}\nnever walked: {never:#?}");
+    assert_eq!(states, STATES);
+}
+
+/// As many as differ in more than the count of events.
+const STATES: usize = 4_690;
+
+/// A star: cancellation was asked for. The four ways of being cancelled, and `expired`, end there.
+const TABLE: &str = "untold                         initiated                       pending/initiated
+
+pending/initiated              risk_approved                   pending/approved
+pending/initiated              review_requested                requires_review/in_review
+pending/initiated              risk_rejected                   failed/rejected
+pending/initiated              cancelled                       cancelled/withdrawn
+requires_review/in_review      review_approved                 pending/approved
+requires_review/in_review      review_rejected                 failed/rejected
+requires_review/in_review      cancelled                       cancelled/withdrawn
+pending/approved               submitted                       processing/submitted
+pending/approved               cancelled                       cancelled/withdrawn
+
+processing/submitted           authorised                      processing/authorised
+processing/submitted           captured                        success/captured
+processing/submitted           failed                          failed/failed
+processing/submitted           outcome_unknown                 processing/unknown
+processing/submitted           voided                          failed/voided
+processing/submitted           authorisation_expired+cancelled cancelled/expired
+processing/submitted           cancellation_requested          processing/submitted*
+processing/unknown             authorised                      processing/authorised
+processing/unknown             captured                        success/captured
+processing/unknown             failed                          failed/failed
+processing/unknown             voided                          failed/voided
+processing/unknown             authorisation_expired+cancelled cancelled/expired
+processing/unknown             cancellation_requested          processing/unknown*
+processing/authorised          capture_requested               processing/authorised
+processing/authorised          capture_declined                processing/authorised
+processing/authorised          captured                        success/captured
+processing/authorised          voided                          failed/voided
+processing/authorised          authorisation_expired+cancelled cancelled/expired
+processing/authorised          cancellation_requested          processing/authorised*
+
+processing/submitted*          authorised                      processing/authorised*
+processing/submitted*          captured                        success/captured
+processing/submitted*          failed+cancelled                cancelled/failed
+processing/submitted*          outcome_unknown                 processing/unknown*
+processing/submitted*          voided+cancelled                cancelled/voided
+processing/submitted*          authorisation_expired+cancelled cancelled/expired
+processing/unknown*            authorised                      processing/authorised*
+processing/unknown*            captured                        success/captured
+processing/unknown*            failed+cancelled                cancelled/failed
+processing/unknown*            voided+cancelled                cancelled/voided
+processing/unknown*            authorisation_expired+cancelled cancelled/expired
+processing/authorised*         captured                        success/captured
+processing/authorised*         voided+cancelled                cancelled/voided
+processing/authorised*         authorisation_expired+cancelled cancelled/expired
+
+failed/rejected                attempt_opened                  pending/initiated
+failed/rejected                cancelled                       cancelled/rejected
+failed/failed                  attempt_opened                  pending/initiated
+failed/failed                  cancelled                       cancelled/failed
+failed/voided                  attempt_opened                  pending/initiated
+failed/voided                  cancelled                       cancelled/voided
+
+success/captured               refund_reserved                 refunding/captured
+success/captured               settled                         success/captured
+refunding/captured             refund_confirmed                refunded/captured
+refunding/captured             refund_released                 success/captured
+refunding/captured             settled                         refunding/captured
+refunded/captured              refund_bounced                  success/captured
+refunded/captured              settled                         refunded/captured";

@@ -1,0 +1,60 @@
+//! Settling: once, and with all that is pending.
+
+use super::*;
+
+fn net(told: &Told) -> i64 {
+    let [PaymentEvent::Settled(settled)] = told.events() else { unreachable!() };
+    assert_eq!(settled.as_of_sequence, u64::try_from(told.history.len()).unwrap() - 1);
+    settled.net.amount_minor
+}
+
+#[test]
+fn the_net_is_what_is_left_of_the_capture() {
+    assert_eq!(net(&paid().when(&settle(1)).then(&["settled"])), 9_680);
+    assert_eq!(net(&paid().given(&reserve(1, usd(5_000))).given(&confirm(1)).when(&settle(1))), 4_840);
+    assert_eq!(net(&paid().given(&dispute(1, usd(1_000))).when(&settle(1))), 8_680);
+    let won = paid().given(&dispute(1, usd(1_000))).given(&close_dispute(1, DisputeOutcome::Won));
+    assert_eq!(net(&won.when(&settle(1))), 9_680);
+}
+
+#[test]
+fn a_refund_under_way_is_not_yet_taken() {
+    assert_eq!(net(&paid().given(&reserve(1, usd(5_000))).when(&settle(1))), 9_680);
+}
+
+#[test]
+fn a_payment_settles_once() {
+    let settled = paid().given(&settle(1));
+    settled.clone().when(&settle(1)).then_nothing();
+    settled.when(&settle(2)).then_refused(PaymentRefusal::PaymentAlreadySettled);
+}
+
+#[test]
+fn nothing_settles_while_more_may_come() {
+    held().when(&settle(1)).then_refused(PaymentRefusal::PaymentNotCaptured);
+    let part = held().given(&capture(1, usd(4_000))).given(&captured(1, 1, usd(4_000)));
+    part.when(&settle(1)).then_refused(PaymentRefusal::CaptureStillOpen);
+}
+
+/// All of the largest amount captured, refunded, and disputed as well, at a fixed fee that stays earned.
+fn owing_twice(fixed_minor: i64) -> Told {
+    let fee_plan = Some(FeePlan { fixed_minor, ..FeePlan::FREE });
+    let whole = usd(i64::MAX);
+    let start = Initiate { terms: Terms { fee_plan, ..start(whole).terms }, ..start(whole) };
+    untold()
+        .given(&PaymentCommand::Initiate(Box::new(start)))
+        .given(&assessed(1, RiskDecision::Approve))
+        .given(&submit(1))
+        .given(&captured(1, 1, whole))
+        .given(&reserve(1, whole))
+        .given(&confirm(1))
+        .given(&dispute(1, whole))
+}
+
+#[test]
+fn a_net_beyond_the_ledger_is_refused() {
+    assert_eq!(net(&owing_twice(0).when(&settle(1))), -i64::MAX);
+    for fixed_minor in [1, 2, i64::MAX] {
+        owing_twice(fixed_minor).when(&settle(1)).then_refused(PaymentRefusal::AmountOverflow);
+    }
+}

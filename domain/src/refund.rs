@@ -1,0 +1,168 @@
+//! A refund at the channel: sent under one key, until there is evidence how it ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{aggregate::Aggregate, id::PaymentId, payment::attempt::Decline, refusal::refusals};
+
+pub mod event;
+use event::{RefundEvent, Requested};
+
+/// The money moves with the payment that reserved it; this stream remembers what the channel did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Refund {
+    requested: Option<Requested>,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    #[default]
+    Requested,
+    Sent,
+    Unknown,
+    Succeeded,
+    Failed,
+    /// Reported as succeeded, then given back by the channel.
+    Bounced,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RefundCommand {
+    Request(Box<Requested>),
+    /// Recorded before the channel is called.
+    Send,
+    ReportSucceeded {
+        channel_refund_no: String,
+    },
+    ReportFailed {
+        decline: Decline,
+    },
+    ReportUnknown,
+    ReportBounced,
+}
+
+refusals! {
+    /// Why a refund says no, in the order the rules are tried.
+    pub enum RefundRefusal {
+        RefundAbsent = "refund_absent", 404, "There is no such refund.", "该退款不存在。";
+        RefundRequestDiffers = "refund_request_differs", 409,
+            "This refund was already requested otherwise.", "该退款已以不同内容提交过。";
+        AmountNotPositive = "amount_not_positive", 422, "The amount must be greater than zero.", "金额必须大于零。";
+        RefundNotSent = "refund_not_sent", 409, "The refund was never sent to the channel.", "该退款从未提交给支付渠道。";
+        RefundAlreadyFailed = "refund_already_failed", 409, "The refund has failed.", "该退款已失败。";
+        RefundNotSucceeded = "refund_not_succeeded", 409, "The refund has not succeeded.", "该退款尚未成功。";
+    }
+}
+
+type Decision = Result<Vec<RefundEvent>, RefundRefusal>;
+
+impl Aggregate for Refund {
+    const TYPE: &'static str = "refund";
+    const STATE_VERSION: i32 = 1;
+    type Command = RefundCommand;
+    type Event = RefundEvent;
+    type Refusal = RefundRefusal;
+
+    fn decide(&self, command: &RefundCommand) -> Decision {
+        match command {
+            RefundCommand::Request(request) => self.request(request),
+            RefundCommand::Send => self.send(),
+            RefundCommand::ReportSucceeded { channel_refund_no } => self.succeed(channel_refund_no),
+            RefundCommand::ReportFailed { decline } => self.fail(*decline),
+            RefundCommand::ReportUnknown => self.lose_sight(),
+            RefundCommand::ReportBounced => self.bounce(),
+        }
+    }
+
+    fn apply(&mut self, event: &RefundEvent) {
+        match event {
+            RefundEvent::Requested(requested) => self.requested = Some(requested.as_ref().clone()),
+            RefundEvent::Sent { .. } => self.phase = Phase::Sent,
+            RefundEvent::OutcomeUnknown => self.phase = Phase::Unknown,
+            RefundEvent::Succeeded { .. } => self.phase = Phase::Succeeded,
+            RefundEvent::Failed { .. } => self.phase = Phase::Failed,
+            RefundEvent::Bounced { .. } => self.phase = Phase::Bounced,
+        }
+    }
+}
+
+impl Refund {
+    fn request(&self, request: &Requested) -> Decision {
+        match &self.requested {
+            Some(known) if known == request => return Ok(Vec::new()),
+            Some(_) => return Err(RefundRefusal::RefundRequestDiffers),
+            None => {}
+        }
+        if request.amount.amount_minor <= 0 {
+            return Err(RefundRefusal::AmountNotPositive);
+        }
+        Ok(vec![RefundEvent::Requested(Box::new(request.clone()))])
+    }
+
+    fn send(&self) -> Decision {
+        let requested = self.requested()?;
+        match self.phase {
+            Phase::Requested => Ok(vec![RefundEvent::Sent { channel: requested.channel }]),
+            Phase::Sent | Phase::Unknown | Phase::Succeeded | Phase::Failed | Phase::Bounced => Ok(Vec::new()),
+        }
+    }
+
+    fn succeed(&self, channel_refund_no: &str) -> Decision {
+        self.requested()?;
+        match self.phase {
+            Phase::Requested => Err(RefundRefusal::RefundNotSent),
+            Phase::Failed => Err(RefundRefusal::RefundAlreadyFailed),
+            Phase::Sent | Phase::Unknown => {
+                Ok(vec![RefundEvent::Succeeded { channel_refund_no: channel_refund_no.to_owned() }])
+            }
+            Phase::Succeeded | Phase::Bounced => Ok(Vec::new()),
+        }
+    }
+
+    /// A failure told of after a success is a bounce, and is reported as one.
+    fn fail(&self, decline: Decline) -> Decision {
+        self.requested()?;
+        match self.phase {
+            Phase::Requested => Err(RefundRefusal::RefundNotSent),
+            Phase::Sent | Phase::Unknown => Ok(vec![RefundEvent::Failed { decline }]),
+            Phase::Succeeded | Phase::Failed | Phase::Bounced => Ok(Vec::new()),
+        }
+    }
+
+    fn lose_sight(&self) -> Decision {
+        self.requested()?;
+        match self.phase {
+            Phase::Requested => Err(RefundRefusal::RefundNotSent),
+            Phase::Sent => Ok(vec![RefundEvent::OutcomeUnknown]),
+            Phase::Unknown | Phase::Succeeded | Phase::Failed | Phase::Bounced => Ok(Vec::new()),
+        }
+    }
+
+    fn bounce(&self) -> Decision {
+        let payment_id = self.requested()?.payment_id;
+        match self.phase {
+            Phase::Requested | Phase::Sent | Phase::Unknown | Phase::Failed => Err(RefundRefusal::RefundNotSucceeded),
+            Phase::Succeeded => Ok(vec![RefundEvent::Bounced { payment_id }]),
+            Phase::Bounced => Ok(Vec::new()),
+        }
+    }
+
+    fn requested(&self) -> Result<&Requested, RefundRefusal> {
+        self.requested.as_ref().ok_or(RefundRefusal::RefundAbsent)
+    }
+
+    /// How far it has come, once it exists.
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        self.requested.as_ref().map(|_| self.phase)
+    }
+
+    #[must_use]
+    pub fn payment_id(&self) -> Option<PaymentId> {
+        self.requested.as_ref().map(|requested| requested.payment_id)
+    }
+}
+
+#[cfg(test)]
+mod tests;

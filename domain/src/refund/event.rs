@@ -1,0 +1,54 @@
+//! What is stored of a refund, for ever; the money moves with the payment's own events.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    aggregate::events_named,
+    channel::Channel,
+    free_text::FreeText,
+    id::{MerchantId, PaymentId, RefundId},
+    money::Money,
+    payment::attempt::Decline,
+    posting::Posting,
+};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundEvent {
+    Requested(Box<Requested>),
+    Sent { channel: Channel },
+    OutcomeUnknown,
+    Succeeded { channel_refund_no: String },
+    Failed { decline: Decline },
+    Bounced { payment_id: PaymentId },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requested {
+    pub refund_id: RefundId,
+    pub payment_id: PaymentId,
+    pub merchant_id: MerchantId,
+    pub livemode: bool,
+    pub channel: Channel,
+    pub amount: Money,
+    pub reason: FreeText,
+}
+
+events_named!(RefundEvent {
+    Requested = "requested", "1.0";
+    Sent = "sent", "1.0";
+    OutcomeUnknown = "outcome_unknown", "1.0";
+    Succeeded = "succeeded", "1.0";
+    Failed = "failed", "1.0";
+    Bounced = "bounced", "1.0";
+});
+
+impl RefundEvent {
+    #[must_use]
+    pub const fn posting(&self) -> Posting {
+        match self {
+            Self::Requested(_) | Self::Sent { .. } | Self::OutcomeUnknown => Posting::none(),
+            Self::Succeeded { .. } | Self::Failed { .. } | Self::Bounced { .. } => Posting::none(),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Refunds at the channel: the whole table of what each command does in each phase.
+
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    aggregate::Event,
+    channel::Channel,
+    currency::Currency,
+    free_text::FreeText,
+    id::{MerchantId, RefundId},
+    money::Money,
+    scenario::Story,
+};
+
+fn request(amount_minor: i64) -> RefundCommand {
+    RefundCommand::Request(Box::new(Requested {
+        refund_id: RefundId::new(Uuid::from_u128(3)),
+        payment_id: PaymentId::new(Uuid::from_u128(2)),
+        merchant_id: MerchantId::new(Uuid::from_u128(1)),
+        livemode: true,
+        channel: Channel::Stripe,
+        amount: Money::new(amount_minor, Currency::USD),
+        reason: FreeText::parse("too small").unwrap(),
+    }))
+}
+
+fn command(name: &str) -> RefundCommand {
+    match name {
+        "request" => request(500),
+        "send" => RefundCommand::Send,
+        "succeed" => RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into() },
+        "fail" => RefundCommand::ReportFailed { decline: Decline::Other },
+        "unknown" => RefundCommand::ReportUnknown,
+        "bounce" => RefundCommand::ReportBounced,
+        other => unreachable!("{other}"),
+    }
+}
+
+fn told(path: &str) -> Story<Refund> {
+    path.split_whitespace().fold(Story::untold(), |told, name| told.given(&command(name)))
+}
+
+/// How each phase is reached, then the answer to each command: an event, `-` for nothing, or `!` and a refusal.
+const TABLE: &str = "
+path                  | request   send succeed               fail             unknown          bounce
+-                     | requested !refund_absent !refund_absent !refund_absent !refund_absent !refund_absent
+request               | -         sent !refund_not_sent      !refund_not_sent !refund_not_sent !refund_not_succeeded
+request,send          | -         -    succeeded             failed           outcome_unknown  !refund_not_succeeded
+request,send,unknown  | -         -    succeeded             failed           -                !refund_not_succeeded
+request,send,succeed  | -         -    -                     -                -                bounced
+request,send,fail     | -         -    !refund_already_failed -               -                !refund_not_succeeded
+request,send,succeed,bounce | -   -    -                     -                -                -
+";
+
+#[test]
+fn every_command_in_every_phase() {
+    let mut rows = TABLE.trim().lines().map(|line| line.split_once('|').unwrap());
+    let names: Vec<&str> = rows.next().unwrap().1.split_whitespace().collect();
+    for (path, answers) in rows {
+        let path = path.trim().replace(['-', ','], " ");
+        for (name, answer) in names.iter().zip(answers.split_whitespace()) {
+            let seen = match told(&path).state.decide(&command(name)) {
+                Ok(events) => events.first().map_or("-", |event| event.event_type()).to_owned(),
+                Err(refusal) => format!("!{}", crate::refusal::Refusal::code(&refusal)),
+            };
+            assert_eq!(seen, *answer, "{name} after [{path}]");
+            told(&path).when(&command(name));
+        }
+    }
+}
+
+#[test]
+fn a_refund_is_of_something() {
+    for amount in [0, -1] {
+        Story::<Refund>::untold().when(&request(amount)).then_refused(RefundRefusal::AmountNotPositive);
+    }
+}
+
+#[test]
+fn the_same_refund_otherwise_is_refused() {
+    told("request").when(&request(501)).then_refused(RefundRefusal::RefundRequestDiffers);
+}
+
+#[test]
+fn what_may_be_asked_of_it() {
+    assert_eq!((Refund::default().phase(), Refund::default().payment_id()), (None, None));
+    let sent = told("request send").state;
+    assert_eq!((sent.phase(), sent.payment_id()), (Some(Phase::Sent), Some(PaymentId::new(Uuid::from_u128(2)))));
+}

@@ -1,0 +1,24 @@
+//! The rules from outside: what is stored and documented, what holds of every history.
+#![cfg_attr(test, expect(clippy::wildcard_enum_match_arm, reason = "a law looks only at the events it is about"))]
+
+#[cfg(test)]
+#[path = "../../src/cases.rs"]
+mod cases;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod interleavings;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod money_laws;
+#[cfg(test)]
+mod payment_laws;
+#[cfg(test)]
+mod precedence;

@@ -1,0 +1,355 @@
+//! What holds of a payment and its money, at every event of every history.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    account::Account,
+    aggregate::{Aggregate, Event},
+    channel::Channel,
+    currency::Currency,
+    payment::{
+        Payment, PaymentCommand,
+        attempt::Stage,
+        dispute::DisputeOutcome,
+        event::{Funds, PaymentEvent},
+        status::Status,
+    },
+};
+use proptest::prelude::*;
+
+use crate::{
+    cases::cases,
+    commands::{
+        fee_plan,
+        payment::{any_command, captured, history, initiate, merchant},
+    },
+    histories::{Books, play},
+};
+
+/// What an accountant would know who never saw the rules: plain sums over the events, in 128 bits.
+#[derive(Default)]
+struct Accountant {
+    captured: i128,
+    fees: i128,
+    refunded: i128,
+    fees_returned: i128,
+    reserved: i128,
+    disputed: i128,
+    lost: i128,
+    late: BTreeMap<(u32, Currency), i128>,
+    pending: i128,
+    available: i128,
+    settled: Vec<i128>,
+}
+
+impl Accountant {
+    fn take(&mut self, event: &PaymentEvent) {
+        let wide = |money: domain::money::Money| i128::from(money.amount_minor);
+        match event {
+            PaymentEvent::Captured(captured) => {
+                self.captured += wide(captured.amount);
+                self.fees += wide(captured.fee);
+                self.pending += wide(captured.amount) - wide(captured.fee);
+            }
+            PaymentEvent::RefundReserved { amount, .. } => self.reserved += wide(*amount),
+            PaymentEvent::RefundReleased { amount, .. } => self.reserved -= wide(*amount),
+            PaymentEvent::RefundConfirmed(moved) => {
+                self.reserved -= wide(moved.amount);
+                self.refunded += wide(moved.amount);
+                self.fees_returned += wide(moved.fee_returned);
+                *self.funds(moved.funds) -= wide(moved.amount) - wide(moved.fee_returned);
+            }
+            PaymentEvent::RefundBounced(moved) => {
+                self.refunded -= wide(moved.amount);
+                self.fees_returned -= wide(moved.fee_returned);
+                *self.funds(moved.funds) += wide(moved.amount) - wide(moved.fee_returned);
+            }
+            PaymentEvent::Disputed(moved) => {
+                self.disputed += wide(moved.amount);
+                *self.funds(moved.funds) -= wide(moved.amount);
+            }
+            PaymentEvent::DisputeClosed { outcome, moved } => {
+                self.disputed -= wide(moved.amount);
+                match outcome {
+                    DisputeOutcome::Won => *self.funds(moved.funds) += wide(moved.amount),
+                    DisputeOutcome::Lost => self.lost += wide(moved.amount),
+                }
+            }
+            PaymentEvent::Settled(settled) => {
+                self.settled.push(wide(settled.net));
+                self.pending -= wide(settled.net);
+                self.available += wide(settled.net);
+            }
+            PaymentEvent::SucceededLate(late) if late.stage == Stage::Captured => {
+                *self.late.entry((late.attempt, late.amount.currency)).or_default() += wide(late.amount);
+            }
+            PaymentEvent::LateSuccessReturned(late) if late.stage == Stage::Captured => {
+                *self.late.entry((late.attempt, late.amount.currency)).or_default() -= wide(late.amount);
+            }
+            _ => {}
+        }
+    }
+
+    fn funds(&mut self, funds: Funds) -> &mut i128 {
+        match funds {
+            Funds::Pending => &mut self.pending,
+            Funds::Available => &mut self.available,
+        }
+    }
+
+    fn late(&self, currency: Currency) -> i128 {
+        self.late.iter().filter(|((_, of), _)| *of == currency).map(|(_, amount)| amount).sum()
+    }
+}
+
+/// Plays the history and looks after every single event.
+fn at_every_event(
+    commands: &[PaymentCommand],
+    mut look: impl FnMut(&Payment, &Accountant, &Books) -> Result<(), TestCaseError>,
+) -> Result<(), TestCaseError> {
+    let (mut state, mut accountant, mut books) = (Payment::default(), Accountant::default(), Books::default());
+    for command in commands {
+        for event in state.decide(command).unwrap_or_default() {
+            state.apply(&event);
+            accountant.take(&event);
+            books.enter(&event.posting());
+            look(&state, &accountant, &books)?;
+        }
+    }
+    Ok(())
+}
+
+const USD: Currency = Currency::USD;
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn refunds_are_never_more_than_captures(commands in history()) {
+        at_every_event(&commands, |_, seen, _| {
+            prop_assert!(seen.refunded >= 0 && seen.reserved >= 0);
+            prop_assert!(seen.refunded + seen.reserved <= seen.captured);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn no_refund_is_taken_from_what_is_disputed_or_lost(commands in history()) {
+        let (mut state, mut seen) = (Payment::default(), Accountant::default());
+        for command in &commands {
+            let events = state.decide(command).unwrap_or_default();
+            for event in &events {
+                state.apply(event);
+                seen.take(event);
+            }
+            if events.iter().any(|event| event.event_type() == "refund_reserved") {
+                prop_assert!(seen.refunded + seen.reserved + seen.disputed + seen.lost <= seen.captured);
+            }
+        }
+    }
+
+    #[test]
+    fn captures_are_never_more_than_was_agreed(commands in history()) {
+        at_every_event(&commands, |state, seen, _| {
+            let agreed = state.agreement().map_or(0, |agreed| agreed.amount.amount_minor);
+            prop_assert!((0..=i128::from(agreed)).contains(&seen.captured));
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn disputes_are_never_more_than_captures(commands in history()) {
+        at_every_event(&commands, |_, seen, _| {
+            prop_assert!(seen.disputed >= 0 && seen.disputed + seen.lost <= seen.captured);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn the_channel_owes_what_it_took_and_did_not_give_back(commands in history()) {
+        at_every_event(&commands, |_, seen, books| {
+            let owed = seen.captured - seen.refunded - seen.lost + seen.late(USD);
+            prop_assert_eq!(books.balance(Account::ChannelReceivable(Channel::Stripe), USD), owed);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn our_fees_are_those_charged_less_those_returned(commands in history()) {
+        at_every_event(&commands, |_, seen, books| {
+            prop_assert_eq!(books.balance(Account::FeesRevenue, USD), seen.fees - seen.fees_returned);
+            prop_assert!(0 <= seen.fees_returned && seen.fees_returned <= seen.fees && seen.fees <= seen.captured);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_merchant_has_what_the_accountant_says(commands in history()) {
+        at_every_event(&commands, |_, seen, books| {
+            prop_assert_eq!(books.balance(Account::MerchantPending(merchant()), USD), seen.pending);
+            prop_assert_eq!(books.balance(Account::MerchantAvailable(merchant()), USD), seen.available);
+            prop_assert_eq!(books.balance(Account::DisputeHolding, USD), seen.disputed);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn suspense_is_exactly_what_came_late(commands in history()) {
+        at_every_event(&commands, |_, seen, books| {
+            for currency in [USD, Currency::EUR] {
+                prop_assert_eq!(books.balance(Account::Suspense, currency), seen.late(currency));
+                prop_assert!(seen.late(currency) >= 0);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn settling_leaves_nothing_pending_and_happens_once(commands in history()) {
+        at_every_event(&commands, |_, seen, books| {
+            prop_assert!(seen.settled.len() <= 1);
+            if !seen.settled.is_empty() {
+                prop_assert_eq!(books.balance(Account::MerchantPending(merchant()), USD), 0);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn the_state_tells_the_same_sums_as_the_events(commands in history()) {
+        at_every_event(&commands, |state, seen, _| {
+            prop_assert_eq!(state.captured().map(|money| i128::from(money.amount_minor)), Some(seen.captured));
+            prop_assert_eq!(state.refunded().map(|money| i128::from(money.amount_minor)), Some(seen.refunded));
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn the_status_follows_the_money(commands in history()) {
+        at_every_event(&commands, |state, seen, _| {
+            let by_money = match (seen.captured, seen.reserved, seen.refunded) {
+                (0, ..) => None,
+                (_, reserved, _) if reserved > 0 => Some(Status::Refunding),
+                (_, _, 0) => Some(Status::Success),
+                (captured, _, refunded) if captured == refunded => Some(Status::Refunded),
+                _ => Some(Status::PartiallyRefunded),
+            };
+            let unpaid = [Status::Pending, Status::Processing, Status::RequiresReview, Status::Failed, Status::Cancelled];
+            prop_assert!(by_money.map_or(unpaid.contains(&state.status()), |status| status == state.status()));
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn what_is_cancelled_stays_cancelled_and_takes_no_money(commands in history()) {
+        let mut cancelled = false;
+        at_every_event(&commands, |state, seen, _| {
+            prop_assert!(!cancelled || state.status() == Status::Cancelled);
+            cancelled |= state.status() == Status::Cancelled;
+            prop_assert!(!cancelled || seen.captured == 0);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn money_is_taken_by_one_attempt_only(commands in history()) {
+        let mut attempts = BTreeSet::new();
+        for event in play::<Payment>(&commands).1 {
+            if let PaymentEvent::Captured(captured) = event {
+                attempts.insert(captured.attempt);
+            }
+        }
+        prop_assert!(attempts.len() <= 1);
+    }
+
+    #[test]
+    fn each_capture_and_each_refund_moves_money_once(commands in history()) {
+        let (mut captures, mut refunds, mut bounces) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for event in play::<Payment>(&commands).1 {
+            match event {
+                PaymentEvent::Captured(captured) => prop_assert!(captures.insert(captured.capture_id)),
+                PaymentEvent::RefundConfirmed(moved) => prop_assert!(refunds.insert(moved.refund_id)),
+                PaymentEvent::RefundBounced(moved) => prop_assert!(bounces.insert(moved.refund_id)),
+                _ => {}
+            }
+        }
+        prop_assert!(bounces.is_subset(&refunds));
+    }
+
+    #[test]
+    fn attempts_are_numbered_without_a_hole(commands in history()) {
+        let mut next = 2;
+        for event in play::<Payment>(&commands).1 {
+            if let PaymentEvent::AttemptOpened(opened) = event {
+                prop_assert_eq!(opened.attempt, next);
+                next += 1;
+            }
+        }
+    }
+
+    #[test]
+    fn a_settlement_says_how_much_of_the_stream_it_counted(commands in history()) {
+        let history = play::<Payment>(&commands).1;
+        for (before, event) in history.iter().enumerate() {
+            if let PaymentEvent::Settled(settled) = event {
+                prop_assert_eq!(settled.as_of_sequence, u64::try_from(before).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn doubled_commands_leave_the_same_history(commands in history()) {
+        let doubled: Vec<PaymentCommand> = commands.iter().flat_map(|c| [c.clone(), c.clone()]).collect();
+        prop_assert_eq!(play::<Payment>(&doubled).1, play::<Payment>(&commands).1);
+    }
+
+    #[test]
+    fn a_refund_in_parts_brings_back_the_whole_fee(
+        whole in 1_i64..1_000_000, plan in fee_plan(), parts in prop::collection::vec(1_i64..400_000, 1..8),
+    ) {
+        let amount = domain::money::Money::new(whole, USD);
+        let mut commands = vec![initiate(amount, plan)];
+        commands.extend(ready_and_captured(amount));
+        let mut left = whole;
+        for (number, part) in parts.iter().chain([&whole]).enumerate() {
+            let part = (*part).min(left);
+            left -= part;
+            commands.extend(refunded(number, part));
+        }
+        at_every_event(&commands, |_, seen, _| {
+            if seen.refunded == seen.captured && seen.captured > 0 {
+                let kept = plan.on_refund == domain::fee::FeeOnRefund::Kept;
+                prop_assert_eq!(seen.fees_returned, if kept { 0 } else { seen.fees });
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn no_amount_however_large_makes_a_decision_panic(
+        whole in 1_i64..=i64::MAX, plan in fee_plan(), more in prop::collection::vec(any_command(i64::MAX), 0..24),
+    ) {
+        let amount = domain::money::Money::new(whole, USD);
+        let mut commands = vec![initiate(amount, plan)];
+        commands.extend(ready_and_captured(amount));
+        commands.extend(more);
+        let (state, _) = play::<Payment>(&commands);
+        prop_assert_eq!(state.captured(), Some(amount));
+    }
+}
+
+fn ready_and_captured(amount: domain::money::Money) -> Vec<PaymentCommand> {
+    let approve = crate::commands::payment::assess(1, domain::risk::RiskDecision::Approve);
+    vec![approve, PaymentCommand::Submit { attempt: 1 }, captured(1, 1, amount)]
+}
+
+fn refunded(number: usize, amount_minor: i64) -> [PaymentCommand; 2] {
+    let refund_id = domain::id::RefundId::new(uuid::Uuid::from_u128(u128::try_from(number).unwrap()));
+    let (by, reason) = (domain::actor::Actor::Process, domain::free_text::FreeText::parse("part").unwrap());
+    let effective_at = chrono::DateTime::from_timestamp(1_767_225_600, 0).unwrap();
+    let amount = domain::money::Money::new(amount_minor, USD);
+    [
+        PaymentCommand::ReserveRefund { refund_id, amount, by, reason },
+        PaymentCommand::ConfirmRefund { refund_id, effective_at },
+    ]
+}
