@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    io::{Write as _, stdout},
+    io::{ErrorKind, Write as _, stdout},
     process::ExitCode,
 };
 
@@ -65,7 +65,10 @@ fn runtime() -> Result<Runtime> {
     Builder::new_multi_thread().enable_all().build().attempt(|| "starting the runtime".to_owned())
 }
 
-/// Answers on standard output; logs go elsewhere.
+/// Answers on standard output; logs go elsewhere. A reader who has read enough (`| head`) is no failure.
 fn say(words: impl Display) -> Result<()> {
-    writeln!(stdout(), "{words}").attempt(|| "writing to standard output".to_owned())
+    match writeln!(stdout(), "{words}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.attempt(|| "writing to standard output".to_owned()),
+    }
 }

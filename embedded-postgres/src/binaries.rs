@@ -100,10 +100,10 @@ impl Binaries {
 
     fn none(candidates: &[PathBuf]) -> Error {
         let looked: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
-        let looked = if looked.is_empty() { "nowhere to look".to_owned() } else { looked.join(", ") };
+        let nothing = || format!("no postgres on the path or in {DISTRIBUTION}");
         Error::NoBinaries {
             supported: format!("{}-{}", SUPPORTED_MAJORS.start(), SUPPORTED_MAJORS.end()),
-            looked: format!("looked at: {looked}"),
+            looked: if looked.is_empty() { nothing() } else { format!("passed over: {}", looked.join(", ")) },
         }
     }
 }

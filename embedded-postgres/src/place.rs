@@ -109,7 +109,9 @@ impl Place {
     /// Held while a cluster is made or started, so that two starts at once become one start and one adoption.
     pub(crate) fn lock(&self) -> Result<File> {
         let path = self.home.join("start.lock");
-        lock(File::create(&path), &path)
+        let file = lock(File::create(&path), &path)?;
+        self.runner.give(&path)?;
+        Ok(file)
     }
 }
 

@@ -115,7 +115,7 @@ impl<F: Follower> Follow<F> {
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut head = self.store.head();
         while !*stop.borrow_and_update() {
-            head.mark_unchanged();
+            head.mark_seen();
             let pause = match self.step().await {
                 Ok(Step::Moved { .. }) => continue,
                 Ok(Step::Idle { .. }) => LEASE / 3,

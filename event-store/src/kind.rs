@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use cqrs_es::persist::SemanticVersion;
 use domain::aggregate::{Aggregate, Event};
 
 use crate::recorded::Recorded;
@@ -46,7 +47,7 @@ fn fold<A: Aggregate>(state: State, event: &Recorded, upcasters: &Upcasters) -> 
 pub(crate) fn decode<E: Event>(payload: &str, event_version: &str, position: i64) -> Result<E, String> {
     let event: E =
         serde_json::from_str(payload).map_err(|reason| format!("position {position} is not understood: {reason}"))?;
-    if event.event_version() == event_version {
+    if is_same_version(event.event_version(), event_version) {
         Ok(event)
     } else {
         Err(format!(
@@ -55,4 +56,10 @@ pub(crate) fn decode<E: Event>(payload: &str, event_version: &str, position: i64
             event.event_version()
         ))
     }
+}
+
+/// Upcasters write `1.0` as `1.0.0`.
+fn is_same_version(known: &str, found: &str) -> bool {
+    let parsed = |version: &str| version.parse::<SemanticVersion>().ok();
+    known == found || parsed(known).is_some_and(|known| parsed(found) == Some(known))
 }

@@ -39,5 +39,5 @@ pub use framework::{Framed, Framework};
 pub use outcome::{Failure, Outcome};
 pub use recorded::Recorded;
 pub use repository::LogRepository;
-pub use store::{Limits, Store};
+pub use store::{Head, Limits, Store};
 pub use upcast::Upcasters;

@@ -24,9 +24,8 @@ pub(crate) async fn load(
     streams: &[(Stream, Kind)],
 ) -> Result<Vec<(Stream, Folded)>, Failure> {
     crash::point("load.before_read");
-    let unavailable = |error: sqlx::Error| Failure::Unavailable { reason: error.to_string() };
-    let mut folded = from_snapshots(pool, streams).await.map_err(unavailable)?;
-    let events = events_after(pool, &folded).await.map_err(unavailable)?;
+    let mut folded = from_snapshots(pool, streams).await.map_err(|error| failure(&error))?;
+    let events = events_after(pool, &folded).await.map_err(|error| failure(&error))?;
     crash::point("load.after_read");
     for (ordinal, event) in events {
         let Some((_stream, folded)) = folded.get_mut(ordinal) else { continue };
@@ -81,6 +80,16 @@ async fn events_after(pool: &PgPool, from: &[(Stream, Folded)]) -> Result<Vec<(u
             Ok((at, Recorded::from_row(row)?))
         })
         .collect()
+}
+
+/// A name the database cannot even look up, such as one with a NUL in it, is the fault of whoever asks for it.
+fn failure(error: &sqlx::Error) -> Failure {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+    if code.starts_with("22") {
+        Failure::Data { code: code.into_owned(), reason: error.to_string() }
+    } else {
+        Failure::Unavailable { reason: error.to_string() }
+    }
 }
 
 fn ordinal(n: i64) -> Option<usize> {

@@ -80,6 +80,32 @@ impl Drop for Tasks {
     }
 }
 
+/// The end of the log as this process knows it. It hands out numbers, never the lock they are kept under: nobody who
+/// waits here can hold up the writer.
+#[derive(Clone, Debug)]
+pub struct Head(watch::Receiver<i64>);
+
+impl Head {
+    pub fn position(&self) -> i64 {
+        *self.0.borrow()
+    }
+
+    /// What has happened until now is no news any more.
+    pub fn mark_seen(&mut self) {
+        self.0.mark_unchanged();
+    }
+
+    /// Returns when the log has moved on since it was last seen, or the store is gone.
+    pub async fn changed(&mut self) {
+        drop(self.0.changed().await);
+    }
+
+    /// Returns when the log has reached a position; false where the store is gone before.
+    pub async fn reaches(&mut self, position: i64) -> bool {
+        self.0.wait_for(|head| *head >= position).await.is_ok()
+    }
+}
+
 /// What the writer, the loader and the callers share.
 pub(crate) struct Shared {
     pub(crate) database: Database,
@@ -201,8 +227,8 @@ impl Store {
     }
 
     /// The last position this process knows of, and word of every later one.
-    pub fn head(&self) -> watch::Receiver<i64> {
-        self.shared.tail.head()
+    pub fn head(&self) -> Head {
+        Head(self.shared.tail.head())
     }
 
     /// Makes a follower of the log; it moves by [`Follow::step`], on connections from `pool`. It keeps this store open.
@@ -260,7 +286,7 @@ impl Shared {
         for (stream, acts) in needs {
             let loaded = match &together {
                 Ok(_loaded) => Ok(()),
-                Err(Failure::Unreadable { .. }) => self.load(&[stream]).await.map(drop),
+                Err(Failure::Unreadable { .. } | Failure::Data { .. }) => self.load(&[stream]).await.map(drop),
                 Err(failure) => Err(failure.clone()),
             };
             match loaded {

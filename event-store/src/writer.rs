@@ -158,7 +158,7 @@ impl Writer {
         }
         match self.shared.load(&moved).await {
             // Whoever needs an unreadable stream finds out by itself.
-            Ok(_) | Err(Failure::Unreadable { .. }) => {}
+            Ok(_) | Err(Failure::Unreadable { .. } | Failure::Data { .. }) => {}
             Err(failure) => return refuse(batch, &failure),
         }
         let mut again = Vec::new();

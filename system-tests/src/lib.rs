@@ -1,9 +1,12 @@
 //! The proof: what the tests and benches of the whole system share.
 
+pub mod appender;
 pub mod applied;
 pub mod database;
+pub mod invariants;
 pub mod load;
 pub mod map;
 pub mod proxy;
+pub mod say;
 pub mod tally;
 pub mod tree;

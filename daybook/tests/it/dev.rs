@@ -1,8 +1,11 @@
 //! `daybook dev`: started twice, on a busy port, ended, killed and started again.
 
-use std::net::TcpListener;
+use std::{
+    io::Write as _,
+    net::{TcpListener, TcpStream},
+};
 
-use crate::server::Home;
+use crate::server::{Home, signal};
 
 #[test]
 fn it_serves_and_ends_with_the_postgres_it_started() {
@@ -53,6 +56,21 @@ fn a_start_after_kill_9_takes_over_what_runs() {
     let mut again = home.serve();
     assert!(again.get("/livez").starts_with("HTTP/1.1 200"));
     assert!(again.end("INT").success());
+}
+
+#[test]
+fn the_first_signal_waits_for_what_is_under_way_and_the_second_does_not() {
+    let home = Home::new();
+    let mut server = home.serve();
+    let mut unfinished = server.connect();
+    unfinished.write_all(b"GET /livez HTTP/1.1\r\nhost: loc").unwrap();
+    // An answer to a later connection: the unfinished one has been accepted.
+    server.get("/livez");
+    signal(server.child.id(), "TERM");
+    unfinished.write_all(b"alhost\r\n").unwrap();
+    while TcpStream::connect(&server.listen).is_ok() {}
+    assert!(server.child.try_wait().unwrap().is_none(), "it did not wait");
+    assert_eq!(server.end("TERM").code(), Some(130));
 }
 
 #[test]

@@ -141,6 +141,7 @@ impl Cluster {
         let path = self.place.first_words();
         let describe = || format!("opening {}", path.display());
         let file = File::create(&path).attempt(describe)?;
+        self.place.runner.give(&path)?;
         let again = file.try_clone().attempt(describe)?;
         Ok((file, again))
     }

@@ -102,9 +102,9 @@ async fn what_another_process_writes_is_known_here_soon() {
     let (here, elsewhere) = (ledger.store().unwrap(), ledger.store().unwrap());
     here.execute(add(&id("a"), 1, None, true)).await.unwrap();
     let mut head = here.head();
-    head.wait_for(|head| *head >= 1).await.unwrap();
+    assert!(head.reaches(1).await);
     elsewhere.execute(add(&id("a"), 41, None, false)).await.unwrap();
-    tokio::time::timeout(std::time::Duration::from_secs(1), head.wait_for(|head| *head >= 2)).await.unwrap().unwrap();
+    tokio::time::timeout(std::time::Duration::from_secs(1), head.reaches(2)).await.unwrap();
     assert_eq!(here.read::<Tally>(&id("a")).await.unwrap().0.total, 42);
 }
 
@@ -193,8 +193,11 @@ async fn the_application_may_append_and_nothing_else() {
         "create table public.mine ()",
     ] {
         let refused = sqlx::query(forbidden).execute(&pool).await;
-        let code =
-            refused.as_ref().err().and_then(|e| e.as_database_error()).and_then(|e| e.code().map(|c| c.into_owned()));
+        let code = refused
+            .as_ref()
+            .err()
+            .and_then(|e| e.as_database_error())
+            .and_then(|e| e.code().map(std::borrow::Cow::into_owned));
         assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {refused:?}");
     }
 }

@@ -57,7 +57,7 @@ impl Tail {
         };
         let mut head = store.head();
         while !interrupt.is_asked() {
-            head.mark_unchanged();
+            head.mark_seen();
             let read = store.events(position, EVENTS_PER_READ).await;
             let events = reading(read, || {
                 format!("the events after position {position} could not be read; `--after {position}` goes on there")
@@ -67,7 +67,7 @@ impl Tail {
                 Some(last) => position = last.position,
                 None if self.no_follow => return Ok(()),
                 None => tokio::select! {
-                    changed = head.changed() => if changed.is_err() { return Ok(()) },
+                    () = head.changed() => {}
                     () = interrupt.asked() => {}
                 },
             }

@@ -1,4 +1,4 @@
-//! One runner per follower across processes: the lease keeps others out, the epoch makes it safe.
+//! One runner at a time: leases, and the epoch that stops whoever is late.
 
 use std::sync::Arc;
 

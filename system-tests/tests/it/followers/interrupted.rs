@@ -1,4 +1,4 @@
-//! A follower that is interrupted hundreds of times between its effect and its checkpoint.
+//! Steps cut off between their effect and their checkpoint, hundreds of times.
 
 use std::collections::BTreeMap;
 use std::pin::pin;

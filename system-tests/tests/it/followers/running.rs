@@ -59,7 +59,7 @@ async fn a_follower_keeps_the_store_it_was_made_from_awake() {
     desk.add(1).await;
     let other = desk.ledger.store().unwrap();
     let mut head = other.head();
-    head.wait_for(|head| *head == 1).await.unwrap();
+    assert!(head.reaches(1).await);
     let mut copier = other.follow(Copier::named("copier"), desk.ledger.database().unwrap().pool(1));
     move_to(&mut copier, 1).await;
     drop(other);
