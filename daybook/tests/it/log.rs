@@ -1,4 +1,4 @@
-//! `daybook log`: what it shows of a log, and what it says where there is nothing to show.
+//! `daybook log`: what it shows of a log, and what it says where nothing is.
 
 use std::{
     io::{BufRead as _, BufReader},

@@ -1,4 +1,4 @@
-//! `daybook log stats`: how long the log is, how fast it grows, how large it is, who follows.
+//! `daybook log stats`: how long the log is, how fast, how large, and who follows it.
 
 use clap::Args;
 use event_store::stats::{self, Standing};
