@@ -13,6 +13,7 @@ use crate::failure::{Attempt as _, Result};
 
 mod dev;
 mod doctor;
+mod log;
 mod migrate;
 mod postgres;
 mod serve;
@@ -22,6 +23,7 @@ Examples:
   daybook dev                                   a ledger on 127.0.0.1:40003 with a Postgres of its own
   DATABASE_URL=postgresql://… daybook dev       the same on a Postgres you have
   daybook doctor                                what is wrong with the database, and how to mend it
+  daybook log tail                              what happens, as it happens
   daybook postgres psql                         look into the development database
   daybook postgres run -- cargo test            a fresh Postgres for one command
 In production:
@@ -44,6 +46,7 @@ enum Command {
     Serve(serve::Serve),
     Migrate(migrate::Migrate),
     Doctor(doctor::Doctor),
+    Log(log::Log),
     Postgres(postgres::Postgres),
 }
 
@@ -53,6 +56,7 @@ pub(crate) fn run(line: Line) -> Result<ExitCode> {
         Command::Serve(serve) => runtime()?.block_on(serve.run()),
         Command::Migrate(migrate) => runtime()?.block_on(migrate.run()),
         Command::Doctor(doctor) => runtime()?.block_on(doctor.run()),
+        Command::Log(log) => runtime()?.block_on(log.run()),
         Command::Postgres(postgres) => postgres.run(),
     }
 }

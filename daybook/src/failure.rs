@@ -25,6 +25,14 @@ pub(crate) enum Failure {
     #[error("no database is named: {0}")]
     NoDatabase(String),
 
+    #[error(
+        "the schema is at version {applied}, and this binary reads version {known}; nothing was read: run `daybook migrate`"
+    )]
+    Schema { applied: i64, known: i64 },
+
+    #[error("{0}")]
+    NotThere(String),
+
     #[error("{what}: {source}")]
     Io {
         what: String,

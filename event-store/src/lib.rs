@@ -24,6 +24,7 @@ mod repository;
 pub mod schema;
 mod settle;
 mod snapshot;
+pub mod stats;
 mod store;
 mod tail;
 mod upcast;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Row, postgres::PgRow};
+use sqlx::Row;
+use sqlx::postgres::{PgPool, PgRow};
 use uuid::Uuid;
 
 /// The columns every reader of whole events selects, in the order of the struct.
@@ -45,4 +46,21 @@ impl Recorded {
             recorded_at: row.try_get(11)?,
         })
     }
+}
+
+/// Some events of one stream, in order.
+pub(crate) async fn of_stream(
+    pool: &PgPool,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    after: i64,
+    most: i64,
+) -> Result<Vec<Recorded>, sqlx::Error> {
+    let select = format!(
+        "select {COLUMNS} from log.events where aggregate_type = $1 and aggregate_id = $2 and sequence > $3 \
+         order by sequence limit $4"
+    );
+    let rows =
+        sqlx::query(&select).bind(aggregate_type).bind(aggregate_id).bind(after).bind(most).fetch_all(pool).await?;
+    rows.iter().map(Recorded::from_row).collect()
 }

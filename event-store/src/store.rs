@@ -22,9 +22,10 @@ use crate::kind::Kind;
 use crate::load;
 use crate::outcome::{Failure, Outcome};
 use crate::queue::{Queue, Queued};
-use crate::recorded::Recorded;
+use crate::recorded::{self, Recorded};
 use crate::settle::Stored;
 use crate::snapshot;
+use crate::stats;
 use crate::tail::Tail;
 use crate::upcast::Upcasters;
 use crate::waker;
@@ -201,6 +202,28 @@ impl Store {
     /// Where the log cannot be reached or has a hole.
     pub async fn events(&self, after: i64, most: usize) -> Result<Vec<Arc<Recorded>>, sqlx::Error> {
         self.shared.tail.after(after, most).await
+    }
+
+    /// The events of one stream after a sequence, at most so many, in order.
+    ///
+    /// # Errors
+    /// Where the log cannot be reached.
+    pub async fn stream_events(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: &str,
+        after: i64,
+        most: i64,
+    ) -> Result<Vec<Recorded>, sqlx::Error> {
+        recorded::of_stream(&self.shared.pool, aggregate_type, aggregate_id, after, most).await
+    }
+
+    /// The position before the last so many events, of an aggregate or event type or of any.
+    ///
+    /// # Errors
+    /// Where the log cannot be reached.
+    pub async fn before_last(&self, count: u32, of_type: Option<&str>) -> Result<i64, sqlx::Error> {
+        stats::before_last(&self.shared.pool, count, of_type).await
     }
 
     /// The last position this process knows of, and word of every later one.
