@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use event_store::{Act, Answer, Failure, Limits, Outcome, Tenant, Verdict};
 use system_tests::database::Ledger;
-use system_tests::tally::{Tally, TallyCommand, TallyRefusal, add, key};
+use system_tests::tally::{Tally, TallyCommand, add, key};
 use tokio::task::JoinSet;
 
 fn id(name: &str) -> Arc<str> {
@@ -322,8 +322,34 @@ async fn a_dropped_call_is_decided_whole_or_not_at_all() {
     assert_eq!(idle, 0);
 }
 
-#[tokio::test]
-async fn refusals_keep_their_codes() {
-    use domain::refusal::Refusal;
-    assert_eq!(TallyRefusal::BelowZero.code(), "tally_below_zero");
+// covers I32
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_load_no_connection_is_at_work_and_after_the_store_none_is_left() {
+    let ledger = Ledger::fresh().await.unwrap();
+    let store = ledger.store().unwrap();
+    let mut asked = JoinSet::new();
+    for n in 0..500 {
+        let store = store.clone();
+        asked.spawn(async move { store.execute(add(&id(&(n % 50).to_string()), 1, None, false)).await });
+    }
+    assert!(asked.join_all().await.iter().all(Result::is_ok));
+    let mut superuser = ledger.superuser().await.unwrap();
+    let connections = async |superuser: &mut sqlx::PgConnection, state: &str| -> i64 {
+        let count = format!(
+            "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and {state}"
+        );
+        sqlx::query_scalar(&count).fetch_one(superuser).await.unwrap()
+    };
+    let none = async |superuser: &mut sqlx::PgConnection, state: &str| {
+        while connections(superuser, state).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    // The writer's, the listener's and four for loads, snapshots and words to others.
+    assert!(connections(&mut superuser, "true").await <= 6);
+    let patience = Duration::from_secs(5);
+    tokio::time::timeout(patience, none(&mut superuser, "state <> 'idle'")).await.unwrap();
+    store.close().await;
+    drop(store);
+    tokio::time::timeout(patience, none(&mut superuser, "true")).await.unwrap();
 }
