@@ -18,7 +18,11 @@ create function log.append(
     scopes text[], keys text[], fingerprints bytea[], command_ids uuid[], statuses smallint[], bodies text[],
     events_upto bigint[], answer_sequences bigint[],
     -- streams that were read and get no event here: each must still end where it was read
-    read_types text[], read_ids text[], read_sequences bigint[]
+    read_types text[], read_ids text[], read_sequences bigint[],
+    -- keys of acts that are told something without leaving an answer: none may have been answered before
+    unanswered_scopes text[] default '{}', unanswered_keys text[] default '{}',
+    -- the event the caller has seen at that position
+    seen_event_id uuid default null
 ) returns table (first_position bigint, recorded_at timestamptz)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -41,12 +45,25 @@ begin
             message = format('the log ends at position %s, but position %s was seen before', last_position, seen_position),
             hint = 'The database was restored to an earlier moment or a lagging standby was promoted. Nothing was written.';
     end if;
+    if seen_event_id is not null
+       and not exists (select from log.events e where e.position = seen_position and e.event_id = seen_event_id) then
+        raise exception using errcode = 'DB001',
+            message = format('position %s holds another event than was seen there before', seen_position),
+            hint = 'The database was restored to an earlier moment or a lagging standby was promoted. Nothing was written.';
+    end if;
     stamp := greatest(clock_timestamp(), last_recorded);
 
     if cardinality(read_types) > 0 and exists (
         select from unnest(read_types, read_ids, read_sequences) as r (type, id, sequence)
          cross join lateral (select from log.events e where e.aggregate_type = r.type and e.aggregate_id = r.id
                                 and e.sequence = r.sequence + 1 offset 0) as moved
+    ) then
+        return;
+    end if;
+
+    if cardinality(unanswered_keys) > 0 and exists (
+        select from unnest(unanswered_scopes, unanswered_keys) as k (scope, key)
+         cross join lateral (select from log.answers a where a.scope = k.scope and a.key = k.key offset 0) as answered
     ) then
         return;
     end if;

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnection, PgDatabaseError, PgSeverity};
 use sqlx::{Error, Row};
 use uuid::Uuid;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Item};
 use crate::books::Open;
 
 /// Where a batch stands in the log.
@@ -14,6 +14,13 @@ use crate::books::Open;
 pub(crate) struct Place {
     pub(crate) first_position: i64,
     pub(crate) recorded_at: DateTime<Utc>,
+}
+
+/// The last event this process knows to stand in the log. A log that does not hold it there is not the same log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) position: i64,
+    pub(crate) event_id: Option<Uuid>,
 }
 
 /// Why there is no place, when the database did say something.
@@ -32,17 +39,14 @@ pub(crate) enum Trouble {
 }
 
 const CALL: &str = "select first_position, recorded_at from log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-     $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
+     $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)";
 
 /// Sends the batch once. `None`: a key was used or a stream has moved, and nothing was written.
-pub(crate) async fn send(
-    connection: &mut PgConnection,
-    batch: &Batch,
-    seen_position: i64,
-) -> Result<Option<Place>, Trouble> {
+pub(crate) async fn send(connection: &mut PgConnection, batch: &Batch, seen: Seen) -> Result<Option<Place>, Trouble> {
     let events = &batch.events;
     let answered =
         || batch.items.iter().filter_map(|item| item.keyed_answer().map(|(key, answer)| (item, key, answer)));
+    let unanswered = || batch.items.iter().filter_map(Item::unanswered_key);
     let read_only: Vec<(&str, &str, i64)> = batch
         .open
         .iter()
@@ -51,7 +55,7 @@ pub(crate) async fn send(
         .collect();
 
     let row = sqlx::query(CALL)
-        .bind(seen_position)
+        .bind(seen.position)
         .bind(events.iter().map(|event| event.event_id).collect::<Vec<Uuid>>())
         .bind(events.iter().map(|event| &*event.aggregate_type).collect::<Vec<&str>>())
         .bind(events.iter().map(|event| &*event.aggregate_id).collect::<Vec<&str>>())
@@ -77,6 +81,9 @@ pub(crate) async fn send(
         .bind(read_only.iter().map(|read| read.0).collect::<Vec<&str>>())
         .bind(read_only.iter().map(|read| read.1).collect::<Vec<&str>>())
         .bind(read_only.iter().map(|read| read.2).collect::<Vec<i64>>())
+        .bind(unanswered().map(|key| &*key.scope).collect::<Vec<&str>>())
+        .bind(unanswered().map(|key| &*key.key).collect::<Vec<&str>>())
+        .bind(seen.event_id)
         .fetch_optional(connection)
         .await
         .map_err(|error| meaning(&error))?;

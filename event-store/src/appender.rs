@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
 
-use crate::append::{self, Place, Trouble};
+use crate::append::{self, Place, Seen, Trouble};
 use crate::batch::{Batch, KeyName};
 use crate::cache::Stream;
 use crate::crash;
@@ -17,11 +17,12 @@ use crate::store::Shared;
 /// Pauses between attempts to learn what became of a batch.
 const RETRY_PAUSES_MS: [u64; 6] = [0, 50, 100, 200, 500, 1_000];
 
+const MOST_PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) struct Appender {
     shared: Arc<Shared>,
     connection: Option<PgConnection>,
-    /// The end of the log as this process has seen it. A log that ends before is not the same log.
-    seen_position: i64,
+    seen: Seen,
 }
 
 /// What the log says about a batch that was not written.
@@ -35,7 +36,7 @@ struct Sent(bool);
 
 impl Appender {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, connection: None, seen_position: 0 }
+        Self { shared, connection: None, seen: Seen::default() }
     }
 
     /// Sends the batch until its fate is known; only a batch that was never sent may be given up. `None`: nothing was
@@ -43,10 +44,16 @@ impl Appender {
     pub(crate) async fn append(&mut self, batch: &Batch) -> Result<Option<Place>, Trouble> {
         let mut unresolved: Option<Unresolved> = None;
         let mut pauses = RETRY_PAUSES_MS.into_iter();
+        // Twice as much for each attempt: a batch that needs longer than the first must not be sent for ever.
+        let mut patience = self.shared.limits.append_within;
         loop {
-            match self.attempt(batch, unresolved.is_some()).await {
+            let attempted = self.attempt(batch, unresolved.is_some(), patience).await;
+            patience = patience.saturating_mul(2).min(MOST_PATIENCE);
+            match attempted {
                 Ok(place) => {
-                    self.seen_position = self.seen_position.max(place.map_or(0, |place| batch.last_position(place)));
+                    if let (Some(place), Some(last)) = (place, batch.events.last()) {
+                        self.seen = Seen { position: batch.last_position(place), event_id: Some(last.event_id) };
+                    }
                     return Ok(place);
                 }
                 Err((Trouble::Unknown(reason), Sent(true))) => {
@@ -65,12 +72,17 @@ impl Appender {
     }
 
     /// One sending. After an unknown end the first thing to ask is whether that one came to be.
-    async fn attempt(&mut self, batch: &Batch, was_sent: bool) -> Result<Option<Place>, (Trouble, Sent)> {
+    async fn attempt(
+        &mut self,
+        batch: &Batch,
+        was_sent: bool,
+        patience: Duration,
+    ) -> Result<Option<Place>, (Trouble, Sent)> {
         let unsent = |error: sqlx::Error| (Trouble::Unknown(error.to_string()), Sent(false));
         let mut connection = self.connected().await.map_err(unsent)?;
         crash::point("append.before_send");
-        let sending = append::send(&mut connection, batch, self.seen_position);
-        let answer = match tokio::time::timeout(self.shared.limits.append_within, sending).await {
+        let sending = append::send(&mut connection, batch, self.seen);
+        let answer = match tokio::time::timeout(patience, sending).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(Trouble::Unknown("no answer in time".to_owned())),
         };
@@ -78,13 +90,17 @@ impl Appender {
         let place = match answer {
             Ok(None) if was_sent => {
                 crash::point("append.before_find_own");
-                let own = settle::find_own(&mut connection, batch).await.map_err(unsent)?;
+                let finding = settle::find_own(&mut connection, batch);
+                let found = tokio::time::timeout(patience, finding).await;
+                let own = found.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unsent)?;
                 crash::point("append.after_find_own");
                 Ok(own)
             }
             // The connection is in an unknown state: it is dropped, not used again.
             Err(Trouble::Unknown(reason)) => return Err((Trouble::Unknown(reason), Sent(true))),
-            known => known,
+            // So is one to a server that refuses to write: the next may lead to the one that does.
+            Err(trouble @ (Trouble::Refused(_) | Trouble::Shorter(_))) => return Err((trouble, Sent(true))),
+            known @ (Ok(_) | Err(Trouble::Again | Trouble::Data { .. })) => known,
         };
         self.connection = Some(connection);
         place.map_err(|trouble| (trouble, Sent(true)))

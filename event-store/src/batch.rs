@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -16,6 +17,10 @@ use crate::outcome::{Failure, Outcome};
 use crate::queue::Queued;
 use crate::recorded::Recorded;
 
+/// How many acts one append carries at most.
+pub(crate) const ACTS: usize = 1_000;
+/// How many bytes of events an append carries at most, but for the act that goes over it.
+const BYTES: usize = 8 * 1024 * 1024;
 /// How often an act may take an unknown stream to be empty before it has to look.
 const PRESUMING_TRIES: u32 = 3;
 
@@ -55,6 +60,8 @@ pub(crate) struct Batch {
     pub(crate) events: Vec<Recorded>,
     pub(crate) open: HashMap<Stream, Open>,
     pub(crate) keys: HashSet<KeyName>,
+    /// Of payload and metadata.
+    bytes: usize,
     /// Acts with the key of another one that is on its way: they are decided when that one is told.
     pub(crate) later: Vec<Queued>,
 }
@@ -65,7 +72,12 @@ impl Batch {
     pub(crate) fn decide(&mut self, cache: &Cache, below: Option<&Self>, queued: Queued) -> Option<Undecided> {
         let below = below.map(|below| &below.open);
         let mut books = Books::new(cache, below, &mut self.open, queued.tries <= PRESUMING_TRIES);
-        let ruling = match (queued.act.decision)(&mut books) {
+        let decided = catch_unwind(AssertUnwindSafe(|| (queued.act.decision)(&mut books)));
+        let Ok(decided) = decided else {
+            let reason = "its decision panicked; see the log of this process".to_owned();
+            return Some(Undecided::Never(queued, Failure::Data { code: "panic".to_owned(), reason }));
+        };
+        let ruling = match decided {
             Ok(verdict) => Ruling::By(verdict),
             Err(Halt(Why::VersionMismatch { demanded, actual })) => Ruling::VersionMismatch { demanded, actual },
             Err(Halt(Why::Unloaded(stream, kind))) => return Some(Undecided::Unloaded(queued, stream, kind)),
@@ -83,6 +95,7 @@ impl Batch {
         let events = drafts.len();
         let metadata = metadata(&queued);
         for draft in drafts {
+            self.bytes = self.bytes.saturating_add(draft.payload.len()).saturating_add(metadata.len());
             self.events.push(Recorded {
                 position: i64::try_from(self.events.len()).unwrap_or(i64::MAX).saturating_add(1),
                 event_id: Uuid::now_v7(),
@@ -103,6 +116,11 @@ impl Batch {
         }
         self.items.push(Item { queued, ruling, events, events_upto: self.events.len(), sequence });
         None
+    }
+
+    /// Whether another act would make it too large to send within good time.
+    pub(crate) fn is_full(&self) -> bool {
+        self.items.len() >= ACTS || self.bytes >= BYTES
     }
 
     pub(crate) fn holds(&self, key: &Key) -> bool {
@@ -143,6 +161,14 @@ impl Item {
             Ruling::VersionMismatch { demanded, actual } => {
                 Outcome::VersionMismatch { demanded: *demanded, actual: *actual }
             }
+        }
+    }
+
+    /// The key of an act that is told something which is not to be remembered: it must not have been answered before.
+    pub(crate) fn unanswered_key(&self) -> Option<&Key> {
+        match &self.ruling {
+            Ruling::By(_) => None,
+            Ruling::VersionMismatch { .. } => self.queued.act.key.as_ref(),
         }
     }
 

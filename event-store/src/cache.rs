@@ -1,6 +1,7 @@
 //! The folded states of the streams in use: bounded, and kept fresh by the tail.
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::generations::Generations;
@@ -64,8 +65,12 @@ impl Cache {
             return;
         }
         let next = (event.sequence == kept.version.saturating_add(1))
-            .then(|| (kept.kind.fold)(Arc::clone(&kept.state), event, &self.upcasters).ok())
-            .flatten();
+            .then(|| {
+                catch_unwind(AssertUnwindSafe(|| {
+                    (kept.kind.fold)(Arc::clone(&kept.state), event, &self.upcasters).ok()
+                }))
+            })
+            .and_then(|folded| folded.ok().flatten());
         match next {
             Some(state) => {
                 kept.state = state;

@@ -34,7 +34,12 @@ impl Database {
             .map_err(|reason| InvalidUrl(reason.to_string()))?
             .application_name("daybook")
             // A backend whose client went away gives up its place at the head of the log.
-            .options([("role", APPLICATION_ROLE), ("client_connection_check_interval", "2s")])
+            // The append relies on each of its statements seeing what was committed before it.
+            .options([
+                ("role", APPLICATION_ROLE),
+                ("client_connection_check_interval", "2s"),
+                ("default_transaction_isolation", "read\\ committed"),
+            ])
             .disable_statement_logging();
         Ok(Self { options })
     }

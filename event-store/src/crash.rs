@@ -61,6 +61,8 @@ mod armed {
         if springs(&PAUSE, "DAYBOOK_PAUSE_AT", name) {
             let stopped = Command::new("kill").args(["-STOP", &id().to_string()]).status();
             assert!(stopped.is_ok_and(|status| status.success()), "this process could not be paused");
+            // The stop begins when another thread is next scheduled: this one must not slip through until then.
+            std::thread::sleep(std::time::Duration::from_millis(500));
         }
     }
 

@@ -158,10 +158,12 @@ impl<F: Follower> Follow<F> {
         };
         let most = if lease.position < self.careful_upto { 1 } else { EVENTS_PER_STEP };
         let events = self.store.events(lease.position, most).await?;
-        let Some(last) = events.last().map(|event| event.position) else { return self.renew(lease).await };
+        let Some((last, last_id)) = events.last().map(|event| (event.position, event.event_id)) else {
+            return self.renew(lease).await;
+        };
 
         let mut transaction = self.pool.begin().await?;
-        if !move_checkpoint(&mut transaction, self.follower.name(), lease, last).await? {
+        if !move_checkpoint(&mut transaction, self.follower.name(), lease, last, Some(last_id)).await? {
             return Ok(Step::Elsewhere);
         }
         crash::point("follower.before_work");
@@ -217,7 +219,7 @@ impl<F: Follower> Follow<F> {
     async fn renew(&mut self, lease: Lease) -> Result<Step, sqlx::Error> {
         if lease.renewed_at.elapsed() > LEASE / 3 {
             let mut connection = self.pool.acquire().await?;
-            if !move_checkpoint(&mut connection, self.follower.name(), lease, lease.position).await? {
+            if !move_checkpoint(&mut connection, self.follower.name(), lease, lease.position, None).await? {
                 return Ok(Step::Elsewhere);
             }
             self.lease = Some(Lease { renewed_at: Instant::now(), ..lease });
@@ -274,17 +276,26 @@ impl<F: Follower> Follow<F> {
 
 /// Moves the checkpoint and renews the lease, if this runner is still the one. The row stays locked until the work is
 /// committed with it.
-async fn move_checkpoint(books: &mut PgConnection, name: &str, lease: Lease, to: i64) -> Result<bool, sqlx::Error> {
+/// `upto` is the event worked on last: it must stand in the log as it was read, or the log is another one by now.
+async fn move_checkpoint(
+    books: &mut PgConnection,
+    name: &str,
+    lease: Lease,
+    to: i64,
+    upto: Option<Uuid>,
+) -> Result<bool, sqlx::Error> {
     let moved = sqlx::query(
         "update log.followers set position = $4, failures = case when $4 > position then 0 else failures end, \
              lease_until = now() + $5 * interval '1 second', moved_at = now() \
-         where name = $1 and epoch = $2 and position = $3 and parked_reason is null",
+         where name = $1 and epoch = $2 and position = $3 and parked_reason is null \
+           and ($6::uuid is null or exists (select from log.events where position = $4 and event_id = $6))",
     )
     .bind(name)
     .bind(lease.epoch)
     .bind(lease.position)
     .bind(to)
     .bind(lease_seconds())
+    .bind(upto)
     .execute(books)
     .await?;
     Ok(moved.rows_affected() == 1)

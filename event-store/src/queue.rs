@@ -93,14 +93,27 @@ impl Queue {
         let (answer, outcome) = oneshot::channel();
         let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
         let queued = Queued { act, command_id, tries: 0, ticket: Arc::clone(&ticket), answer, _place: place };
-        {
+        let refused = {
             let mut lanes = self.lock();
-            if lanes.closed {
-                return Err(Failure::Unavailable { reason: "this process is stopping".to_owned() });
+            match (lanes.closed, is_test) {
+                (true, _) => Some(queued),
+                (false, true) => {
+                    lanes.test.push_back(queued);
+                    None
+                }
+                (false, false) => {
+                    lanes.live.push_back(queued);
+                    None
+                }
             }
-            if is_test { lanes.test.push_back(queued) } else { lanes.live.push_back(queued) }
-        }
+        };
+        let is_refused = refused.is_some();
+        // Its place is free again before the writer looks whether anybody is left.
+        drop(refused);
         self.wake.notify_one();
+        if is_refused {
+            return Err(Failure::Unavailable { reason: "this process is stopping".to_owned() });
+        }
         Ok(Pending { ticket, outcome })
     }
 
@@ -124,9 +137,12 @@ impl Queue {
             let woken = self.wake.notified();
             {
                 let mut lanes = self.lock();
-                let taken = lanes.drain(most);
-                if !taken.is_empty() {
-                    return Some(taken);
+                // What was withdrawn is drained and left out: more may wait behind it.
+                while !lanes.live.is_empty() || !lanes.test.is_empty() {
+                    let taken = lanes.drain(most.max(1));
+                    if !taken.is_empty() {
+                        return Some(taken);
+                    }
                 }
                 if lanes.closed && self.is_unoccupied() {
                     return None;

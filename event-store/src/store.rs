@@ -127,7 +127,7 @@ impl Store {
     /// Opens the log. Nothing is asked of the database yet: a store may be opened before its database is up.
     pub fn open(database: Database, upcasters: Upcasters, limits: Limits) -> Self {
         let upcasters = Arc::new(upcasters);
-        let pool = database.log_pool(4);
+        let pool = database.log_pool(6);
         let cache = Arc::new(Cache::bounded(limits.cached_streams, Arc::clone(&upcasters)));
         let tail = Arc::new(Tail::new(pool.clone(), Arc::clone(&cache)));
         let shared = Arc::new(Shared {
@@ -259,7 +259,11 @@ impl Shared {
             return Ok(Vec::new());
         }
         let known = self.tail.last();
-        let loaded = load::load(&self.pool, &self.upcasters, streams).await?;
+        let loading = load::load(&self.pool, &self.upcasters, streams);
+        let loaded = match tokio::time::timeout(self.limits.append_within, loading).await {
+            Ok(loaded) => loaded?,
+            Err(_elapsed) => return Err(Failure::Unavailable { reason: "no answer in time".to_owned() }),
+        };
         for (stream, folded) in &loaded {
             self.cache.put(stream.clone(), folded.clone());
         }
@@ -312,14 +316,22 @@ impl Shared {
     }
 
     /// Takes over the states a batch has left behind, and asks for the snapshots that are due.
-    pub(crate) fn keep_states(&self, batch: &mut Batch) {
+    /// What others wrote behind the batch may have passed the tail already: it is folded in as well.
+    pub(crate) fn keep_states(&self, batch: &mut Batch, last_position: i64) {
+        let mut kept = Vec::with_capacity(batch.open.len());
         #[expect(clippy::iter_over_hash_type, reason = "streams are independent of each other")]
         for (stream, open) in batch.open.drain() {
             if snapshot::is_due(open.read_at, open.folded.version) {
                 // Full means that snapshots are being written as fast as they can be.
                 drop(self.snapshots.try_send((stream.clone(), open.folded.clone())));
             }
-            self.cache.put(stream, open.folded);
+            self.cache.put(stream.clone(), open.folded);
+            kept.push(stream);
+        }
+        match self.tail.recent(last_position, usize::MAX) {
+            Some(since) => since.iter().for_each(|event| self.cache.observe(event)),
+            None if self.tail.last().is_none() => {}
+            None => kept.iter().for_each(|stream| self.cache.forget(stream)),
         }
     }
 

@@ -20,6 +20,8 @@ const KEPT_BYTES: usize = 16 * 1024 * 1024;
 const EVENTS_PER_READ: i64 = 2_000;
 /// NOTIFY wakes; this is the safety net.
 const POLL: Duration = Duration::from_secs(1);
+/// A read that takes longer is given up, and the connection with it.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 const RECONNECT: Duration = Duration::from_millis(500);
 
 /// A run of events without holes.
@@ -62,7 +64,7 @@ impl Tail {
             }
             ring.last
         };
-        self.head.send_replace(last);
+        self.publish(last);
     }
 
     /// The next events after a position: from memory for those who are caught up, from the table for those behind.
@@ -126,29 +128,37 @@ impl Tail {
             ring.has_begun = true;
         }
         self.cache.forget_all();
-        self.head.send_replace(last);
+        self.publish(last);
         Ok(())
+    }
+
+    /// Two may publish at once; the head never steps back.
+    fn publish(&self, last: i64) {
+        self.head.send_if_modified(|head| std::mem::replace(head, last.max(*head)) < last);
     }
 
     async fn catch_up(&self) -> Result<(), sqlx::Error> {
         loop {
             crash::point("tail.before_read");
-            let events = read(&self.pool, self.last().unwrap_or(0), EVENTS_PER_READ).await?;
+            let reading = read(&self.pool, self.last().unwrap_or(0), EVENTS_PER_READ);
+            let events =
+                tokio::time::timeout(READ_WITHIN, reading).await.map_err(|_elapsed| sqlx::Error::PoolTimedOut)??;
             crash::point("tail.after_read");
             let is_last = i64::try_from(events.len()).unwrap_or(EVENTS_PER_READ) < EVENTS_PER_READ;
-            for event in &events {
-                self.cache.observe(event);
-            }
+            // Into the ring first: whoever loads a stream meanwhile looks there for what it has missed.
             let last = {
                 let mut ring = self.lock();
-                for event in events {
+                for event in &events {
                     if event.position == ring.last.saturating_add(1) {
-                        ring.push(event);
+                        ring.push(Arc::clone(event));
                     }
                 }
                 ring.last
             };
-            self.head.send_replace(last);
+            for event in &events {
+                self.cache.observe(event);
+            }
+            self.publish(last);
             if is_last {
                 return Ok(());
             }

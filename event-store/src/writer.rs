@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::append::{Place, Trouble};
 use crate::appender::{Appender, Findings};
-use crate::batch::{Batch, Undecided, name_of};
+use crate::batch::{ACTS, Batch, Undecided, name_of};
 use crate::cache::Stream;
 use crate::crash;
 use crate::kind::Kind;
@@ -17,8 +17,6 @@ use crate::queue::Queued;
 use crate::settle::Stored;
 use crate::store::Shared;
 
-/// How many acts one append carries at most.
-const ACTS_PER_BATCH: usize = 1_000;
 /// How often an act is decided again before its caller is told to come back.
 const TRIES: u32 = 200;
 
@@ -43,7 +41,7 @@ impl Writer {
             if next.items.is_empty() {
                 self.tell(untold.take());
                 self.shared.queue.put_back(std::mem::take(&mut next).later);
-                let Some(acts) = self.shared.queue.take(ACTS_PER_BATCH).await else { return };
+                let Some(acts) = self.shared.queue.take(ACTS).await else { return };
                 self.decide(&mut next, None, acts);
                 continue;
             }
@@ -71,7 +69,7 @@ impl Writer {
         let mut appending = pin!(appender.append(batch));
         let mut is_told = untold.is_none();
         loop {
-            let room = ACTS_PER_BATCH.saturating_sub(next.items.len());
+            let room = if next.is_full() { 0 } else { ACTS.saturating_sub(next.items.len()) };
             tokio::select! {
                 biased;
                 appended = &mut appending => {
@@ -182,6 +180,10 @@ fn decide(shared: &Arc<Shared>, batch: &mut Batch, below: Option<&Batch>, acts: 
                 continue;
             }
         }
+        if batch.is_full() {
+            later.push(queued);
+            continue;
+        }
         queued.tries = queued.tries.saturating_add(1);
         if queued.tries > TRIES {
             queued.answer(Err(Failure::Busy));
@@ -204,8 +206,9 @@ fn decide(shared: &Arc<Shared>, batch: &mut Batch, below: Option<&Batch>, acts: 
 fn tell(shared: &Shared, untold: Untold) {
     let Some((mut batch, place)) = untold else { return };
     batch.take_place(place);
+    let last = batch.last_position(place);
     crash::point("writer.before_cache");
-    shared.keep_states(&mut batch);
+    shared.keep_states(&mut batch, last);
     shared.tail.offer(std::mem::take(&mut batch.events));
     shared.wake_others();
     crash::point("writer.after_cache");

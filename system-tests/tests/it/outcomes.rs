@@ -169,6 +169,54 @@ async fn a_stale_version_is_told_so_and_nothing_is_written() {
     assert!(matches!(fresh, Outcome::Accepted { position: 3, sequence: 3, .. }), "{fresh:?}");
 }
 
+// covers A22, A3
+#[tokio::test]
+async fn a_repeat_is_a_repeat_even_where_its_version_has_gone_by() {
+    let ledger = Ledger::fresh().await.unwrap();
+    let demanding = || Act {
+        key: Some(key("shop", "k", "raise at version 0")),
+        ..Act::deciding(|books| {
+            books.demand_version::<Tally>(&id("a"), 0)?;
+            books.tell::<Tally>(&id("a"), &TallyCommand::RaiseTo { total: 1 })?.unwrap();
+            Ok(Verdict::Accepted(Answer { status: 200, body: "raised".to_owned() }))
+        })
+    };
+    ledger.store().unwrap().execute(demanding()).await.unwrap();
+    // Another process knows neither the answer nor, yet, the stream.
+    let repeated = ledger.store().unwrap().execute(demanding()).await.unwrap();
+    assert!(matches!(&repeated, Outcome::Replayed { answer, .. } if answer.body == "raised"), "{repeated:?}");
+}
+
+#[tokio::test]
+async fn a_decision_that_panics_costs_only_its_own_command() {
+    let store = Ledger::fresh().await.unwrap().store().unwrap();
+    let broken = store.execute(Act::deciding(|_books| panic!("on purpose"))).await;
+    assert!(matches!(&broken, Err(Failure::Data { code, .. }) if code == "panic"), "{broken:?}");
+    assert!(matches!(store.execute(add(&id("a"), 1, None, true)).await, Ok(Outcome::Accepted { .. })));
+}
+
+// covers B9, B10 at the level of the store
+#[tokio::test]
+async fn a_log_that_is_not_the_one_seen_before_is_not_written_to() {
+    let ledger = Ledger::fresh().await.unwrap();
+    let store = ledger.store().unwrap();
+    for _event in 0..3 {
+        store.execute(add(&id("a"), 1, None, false)).await.unwrap();
+    }
+    // What a restored backup looks like: the last event is gone, another stands in its place.
+    let mut superuser = ledger.superuser().await.unwrap();
+    sqlx::query("update log.events set event_id = gen_random_uuid() where position = 3")
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    let refused = store.execute(add(&id("b"), 1, None, true)).await;
+    assert!(matches!(&refused, Err(Failure::Shorter { .. })), "{refused:?}");
+    let later = store.execute(add(&id("b"), 1, None, true)).await;
+    assert!(matches!(later, Err(Failure::Unavailable { .. })), "{later:?}");
+    let written: i64 = sqlx::query_scalar("select count(*) from log.events").fetch_one(&mut superuser).await.unwrap();
+    assert_eq!(written, 3);
+}
+
 // covers A18 at the level of the store
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_streams_that_share_a_limit_cannot_both_use_it() {
@@ -345,8 +393,8 @@ async fn after_the_load_no_connection_is_at_work_and_after_the_store_none_is_lef
             tokio::task::yield_now().await;
         }
     };
-    // The writer's, the listener's and four for loads, snapshots and words to others.
-    assert!(connections(&mut superuser, "true").await <= 6);
+    // The writer's, and six for the listener, loads, snapshots and words to others.
+    assert!(connections(&mut superuser, "true").await <= 7);
     let patience = Duration::from_secs(5);
     tokio::time::timeout(patience, none(&mut superuser, "state <> 'idle'")).await.unwrap();
     store.close().await;
