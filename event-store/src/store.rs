@@ -1,6 +1,6 @@
 //! The store: what a program holds to command, read and follow the log.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -118,6 +118,8 @@ pub(crate) struct Shared {
     answers: Mutex<Generations<KeyName, Stored>>,
     snapshots: mpsc::Sender<(Stream, Folded)>,
     moved: Arc<Notify>,
+    /// Streams on their way into memory, and the acts that wait for one beside those that asked first.
+    loading: Mutex<HashMap<Stream, Vec<Queued>>>,
     /// Whether an append is without a known end; and the keys in it.
     is_unresolved: AtomicBool,
     unresolved: Mutex<HashSet<KeyName>>,
@@ -135,6 +137,7 @@ impl Store {
             answers: Mutex::new(Generations::bounded(limits.cached_answers)),
             snapshots: snapshot::spawn(pool.clone()),
             moved: Arc::new(Notify::new()),
+            loading: Mutex::new(HashMap::new()),
             is_unresolved: AtomicBool::new(false),
             unresolved: Mutex::new(HashSet::new()),
             database,
@@ -285,14 +288,33 @@ impl Shared {
                 None => needs.push(((stream, kind), vec![queued])),
             }
         }
+        // However many acts want a stream, it is read once.
+        let mut needs: Vec<((Stream, Kind), Vec<Queued>)> = {
+            let mut loading = lock(&self.loading);
+            needs
+                .into_iter()
+                .filter_map(|((stream, kind), acts)| match loading.get_mut(&stream) {
+                    Some(waiting) => {
+                        waiting.extend(acts);
+                        None
+                    }
+                    None => {
+                        loading.insert(stream.clone(), Vec::new());
+                        Some(((stream, kind), acts))
+                    }
+                })
+                .collect()
+        };
         let streams: Vec<(Stream, Kind)> = needs.iter().map(|(stream, _acts)| stream.clone()).collect();
         let together = self.load(&streams).await;
-        for (stream, acts) in needs {
+        for ((stream, kind), mut acts) in needs.drain(..) {
+            let name = stream.clone();
             let loaded = match &together {
                 Ok(_loaded) => Ok(()),
-                Err(Failure::Unreadable { .. } | Failure::Data { .. }) => self.load(&[stream]).await.map(drop),
+                Err(Failure::Unreadable { .. } | Failure::Data { .. }) => self.load(&[(stream, kind)]).await.map(drop),
                 Err(failure) => Err(failure.clone()),
             };
+            acts.extend(lock(&self.loading).remove(&name).unwrap_or_default());
             match loaded {
                 Ok(()) => self.queue.put_back(acts),
                 Err(failure) => acts.into_iter().for_each(|queued| queued.answer(Err(failure.clone()))),
