@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Error};
+use sqlx::{ConnectOptions, Connection, Error, Executor};
 
 /// The role every connection of the application runs as, whoever logged in.
 pub(crate) const APPLICATION_ROLE: &str = "daybook_app";
@@ -50,6 +50,10 @@ impl Database {
             .max_connections(connections)
             .acquire_timeout(CONNECT_WITHIN)
             .test_before_acquire(false)
+            // A `begin` that was given up half way leaves a transaction sqlx does not know of: end it before reuse.
+            .after_release(|connection, _metadata| {
+                Box::pin(async move { connection.execute("begin; rollback").await.map(|_done| true) })
+            })
             .connect_lazy_with(self.options.clone())
     }
 
