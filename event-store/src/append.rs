@@ -32,8 +32,8 @@ pub(crate) enum Trouble {
     Again,
     /// The data of some act in the batch is refused.
     Data { code: String, reason: String },
-    /// The log is not the one seen before.
-    Shorter(String),
+    /// The log is not the one seen before. Whether the batch came into that one may be beyond knowing.
+    Shorter { reason: String, may_be_written: bool },
     /// Rolled back, and sending it again would not help now.
     Refused(String),
 }
@@ -107,7 +107,7 @@ fn meaning(error: &Error) -> Trouble {
         Some("40") => Trouble::Again,
         Some("22" | "23" | "54") => Trouble::Data { code: code.to_owned(), reason },
         Some("08" | "57") => Trouble::Unknown(reason),
-        Some("DB") => Trouble::Shorter(reason),
+        Some("DB") => Trouble::Shorter { reason, may_be_written: false },
         Some(_) | None => Trouble::Refused(format!("{code}: {reason}")),
     }
 }

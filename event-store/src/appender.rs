@@ -61,8 +61,12 @@ impl Appender {
                     unresolved.get_or_insert_with(|| Unresolved::declare(&self.shared, batch));
                 }
                 Err((trouble, _sent)) if unresolved.is_none() => return Err(trouble),
-                // The same data would have been refused the first time too, and another log has no first time.
-                Err((trouble @ (Trouble::Data { .. } | Trouble::Shorter(_)), _sent)) => return Err(trouble),
+                // The same data would have been refused the first time too.
+                Err((trouble @ Trouble::Data { .. }, _sent)) => return Err(trouble),
+                // Another log can say nothing of what the first one took.
+                Err((Trouble::Shorter { reason, .. }, _sent)) => {
+                    return Err(Trouble::Shorter { reason, may_be_written: true });
+                }
                 Err((trouble, _sent)) => {
                     tracing::warn!(?trouble, "what became of an append is still unknown; asking again");
                 }
@@ -99,7 +103,7 @@ impl Appender {
             // The connection is in an unknown state: it is dropped, not used again.
             Err(Trouble::Unknown(reason)) => return Err((Trouble::Unknown(reason), Sent(true))),
             // So is one to a server that refuses to write: the next may lead to the one that does.
-            Err(trouble @ (Trouble::Refused(_) | Trouble::Shorter(_))) => return Err((trouble, Sent(true))),
+            Err(trouble @ (Trouble::Refused(_) | Trouble::Shorter { .. })) => return Err((trouble, Sent(true))),
             known @ (Ok(_) | Err(Trouble::Again | Trouble::Data { .. })) => known,
         };
         self.connection = Some(connection);

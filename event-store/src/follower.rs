@@ -173,6 +173,10 @@ impl<F: Follower> Follow<F> {
         crash::point("follower.after_work");
         match worked {
             Ok(()) => {
+                if let Err(refusal) = make_sure(&mut transaction).await {
+                    transaction.rollback().await?;
+                    return self.stumble(lease, last, Poison::Database(refusal)).await;
+                }
                 crash::point("follower.before_commit");
                 transaction.commit().await?;
                 crash::point("follower.after_commit");
@@ -301,6 +305,12 @@ async fn move_checkpoint(
     Ok(moved.rows_affected() == 1)
 }
 
+/// Asks for what a commit would say too late, or not at all: constraints that were put off, and an error that the work
+/// has passed over (the commit of a broken transaction is a rollback that reports success).
+async fn make_sure(books: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("set constraints all immediate").execute(books).await.map(drop)
+}
+
 /// What a panic said. Whatever it left half done is in the transaction, which is rolled back.
 fn last_words(panic: &(dyn Any + Send)) -> String {
     let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -311,7 +321,8 @@ fn lease_seconds() -> f64 {
     LEASE.as_secs_f64()
 }
 
-/// Data exceptions, constraints and limits: trying again by itself will not help.
+/// Data exceptions, constraints, limits, and a transaction that was broken before: trying again by itself will not help.
 fn is_about_data(code: Option<&str>) -> bool {
-    code.and_then(|code| code.get(..2)).is_some_and(|class| matches!(class, "22" | "23" | "54"))
+    code == Some("25P02")
+        || code.and_then(|code| code.get(..2)).is_some_and(|class| matches!(class, "22" | "23" | "54"))
 }

@@ -111,10 +111,10 @@ impl Writer {
             Ok(_) => self.reconcile(batch).await,
             Err(Trouble::Again) => vec![batch.into_acts()],
             Err(Trouble::Data { code, reason }) => split(batch, &Failure::Data { code, reason }),
-            Err(Trouble::Shorter(reason)) => {
+            Err(Trouble::Shorter { reason, may_be_written }) => {
                 tracing::error!(reason, "the log is shorter than it was; no more commands are accepted");
                 self.shared.queue.close();
-                refuse(batch, &Failure::Shorter { reason })
+                refuse(batch, &if may_be_written { Failure::Unknown } else { Failure::Shorter { reason } })
             }
             Err(Trouble::Refused(reason) | Trouble::Unknown(reason)) => {
                 tracing::warn!(reason, "an append was not possible");

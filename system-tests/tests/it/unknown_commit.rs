@@ -136,6 +136,26 @@ async fn a_late_original_finds_itself_done() {
     assert_eq!(bench.in_the_log().await, (2, true));
 }
 
+// covers B9, B10 at the level of the store
+#[tokio::test]
+async fn another_log_can_say_nothing_of_a_batch_the_first_may_have_taken() {
+    let limits = Limits { append_within: Duration::from_secs(1), ..Limits::default() };
+    let bench = Bench::new(limits).await;
+    let faults = bench.proxy.faults();
+    faults.add(Rule::once(APPEND, Fault::HoldRequest));
+    let store = bench.store.clone();
+    let asked = tokio::spawn(async move { add_one(&store, "between two logs").await });
+    while faults.counts().requests_held == 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut direct = bench.ledger.superuser().await.unwrap();
+    sqlx::query("update log.events set event_id = gen_random_uuid()").execute(&mut direct).await.unwrap();
+    let outcome = asked.await.unwrap();
+    assert!(matches!(outcome, Err(Failure::Unknown)), "{outcome:?}");
+    let later = bench.add_one("later").await;
+    assert!(matches!(later, Err(Failure::Unavailable { .. })), "{later:?}");
+}
+
 // covers A24
 #[tokio::test]
 async fn what_the_database_says_is_evidence_only_where_it_is() {

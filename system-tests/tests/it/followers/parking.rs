@@ -15,6 +15,8 @@ const POISONED: i64 = 4;
 enum Kind {
     Refused,
     BreaksTheData,
+    HidesAnError,
+    BreaksAPromise,
     Panics,
 }
 
@@ -28,6 +30,11 @@ fn delicate(kind: Kind, cured: &Arc<AtomicBool>) -> Copier {
                 _ if !is_ill => Ok(()),
                 Kind::Refused => Err(Poison::Event("it cannot be digested".to_owned())),
                 Kind::BreaksTheData => Ok(books.execute("select 1 / 0").await.map(drop)?),
+                Kind::HidesAnError => {
+                    drop(books.execute("select 1 / 0").await);
+                    Ok(())
+                }
+                Kind::BreaksAPromise => Ok(books.execute("insert into promises values (1), (1)").await.map(drop)?),
                 Kind::Panics => panic!("it was not foreseen"),
             }
         }
@@ -37,6 +44,8 @@ fn delicate(kind: Kind, cured: &Arc<AtomicBool>) -> Copier {
 
 async fn an_event_parks_its_follower(kind: Kind, because: &str) {
     let desk = Desk::new().await;
+    desk.sql("create table promises (n int unique deferrable initially deferred)").await;
+    desk.sql("grant insert on promises to daybook_app").await;
     desk.add(7).await;
     let cured = Arc::new(AtomicBool::new(false));
     let mut delicate = desk.follow(delicate(kind, &cured));
@@ -79,6 +88,18 @@ async fn an_event_that_is_refused_parks_its_follower_and_no_other() {
 #[tokio::test]
 async fn an_event_that_breaks_the_data_parks_its_follower_and_no_other() {
     an_event_parks_its_follower(Kind::BreaksTheData, "division by zero").await;
+}
+
+// covers C5
+#[tokio::test]
+async fn work_that_passes_over_an_error_parks_its_follower_and_loses_nothing() {
+    an_event_parks_its_follower(Kind::HidesAnError, "current transaction is aborted").await;
+}
+
+// covers C5
+#[tokio::test]
+async fn a_constraint_that_is_checked_only_at_the_end_parks_its_follower() {
+    an_event_parks_its_follower(Kind::BreaksAPromise, "duplicate key").await;
 }
 
 // covers C5
