@@ -17,7 +17,7 @@ run: ## build, start a Postgres in .daybook/ (or use DATABASE_URL), migrate, ser
 test: ## every test, on a Postgres of its own; TEST=name runs those with the name
 	@scripts/setup --own-postgres
 	cargo build -p daybook
-	$(TARGET)/debug/daybook postgres run -- cargo test --workspace $(TEST)
+	$(TARGET)/debug/daybook postgres run -- cargo test --workspace --no-fail-fast $(TEST)
 
 check: ## format, lints, the rules of the house: fast, needs no Postgres
 	@scripts/setup --no-postgres
