@@ -86,5 +86,19 @@ create table log.followers (
 );
 comment on table log.followers is 'Checkpoints and leases; a checkpoint moves in the transaction of the work it stands for.';
 
+-- Keys that open the personal values sealed in events, each wrapped by the master key, which is not in the database.
+-- Deleting a key is forgetting what it opens; the events stay as they were.
+create schema vault;
+grant usage on schema vault to daybook_app;
+create table vault.data_keys (
+    id      uuid  not null primary key,
+    wrapped bytea not null,
+    -- keyed index of the person whose values it opens
+    person  text  collate "C"
+);
+create index data_keys_of_a_person on vault.data_keys (person) where person is not null;
+comment on table vault.data_keys is 'Keys of sealed personal values: written by log.append, deleted to forget.';
+grant select, delete on vault.data_keys to daybook_app;
+
 grant select on log.events, log.answers, log.snapshots, log.followers to daybook_app;
 grant insert, update on log.snapshots, log.followers to daybook_app;

@@ -22,7 +22,9 @@ create function log.append(
     -- keys of acts that are told something without leaving an answer: none may have been answered before
     unanswered_scopes text[] default '{}', unanswered_keys text[] default '{}',
     -- the event the caller has seen at that position
-    seen_event_id uuid default null
+    seen_event_id uuid default null,
+    -- keys that open what these events carry sealed
+    data_key_ids uuid[] default '{}', data_keys_wrapped bytea[] default '{}', data_key_persons text[] default '{}'
 ) returns table (first_position bigint, recorded_at timestamptz)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -92,6 +94,11 @@ begin
                       metadatas, merchant_ids, livemodes)
           with ordinality as e (event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, payload,
                                 metadata, merchant_id, livemode, n);
+
+        if cardinality(data_key_ids) > 0 then
+            insert into vault.data_keys (id, wrapped, person)
+            select * from unnest(data_key_ids, data_keys_wrapped, data_key_persons);
+        end if;
     exception when unique_violation then
         return;
     end;

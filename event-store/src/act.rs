@@ -23,6 +23,16 @@ pub struct Key {
     pub fingerprint: [u8; 32],
 }
 
+/// A key that opens sealed values in events, itself wrapped by a key that is kept elsewhere. It stands beside the log,
+/// not in it: deleting it is the one way of forgetting something the log must keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataKey {
+    pub id: Uuid,
+    pub wrapped: Vec<u8>,
+    /// Keyed index of the person whose values it opens.
+    pub person: Option<String>,
+}
+
 /// What is told to whoever asked, now and on every replay: byte for byte the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {

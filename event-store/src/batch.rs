@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use chrono::DateTime;
 use uuid::Uuid;
 
-use crate::act::{Answer, Key, Verdict};
+use crate::act::{Answer, DataKey, Key, Verdict};
 use crate::append::Place;
-use crate::books::{Added, Books, Halt, Open, Why};
+use crate::books::{self, Added, Books, Open, Why};
 use crate::cache::{Cache, Stream};
 use crate::kind::Kind;
 use crate::outcome::{Failure, Outcome};
@@ -60,6 +59,7 @@ pub(crate) struct Batch {
     pub(crate) events: Vec<Recorded>,
     pub(crate) open: HashMap<Stream, Open>,
     pub(crate) keys: HashSet<KeyName>,
+    pub(crate) data_keys: Vec<DataKey>,
     /// Of payload and metadata.
     bytes: usize,
     /// Acts with the key of another one that is on its way: they are decided when that one is told.
@@ -72,26 +72,17 @@ impl Batch {
     pub(crate) fn decide(&mut self, cache: &Cache, below: Option<&Self>, queued: Queued) -> Option<Undecided> {
         let below = below.map(|below| &below.open);
         let mut books = Books::new(cache, below, &mut self.open, queued.tries <= PRESUMING_TRIES);
-        let decided = catch_unwind(AssertUnwindSafe(|| (queued.act.decision)(&mut books)));
-        let Ok(decided) = decided else {
-            let reason = "its decision panicked; see the log of this process".to_owned();
-            return Some(Undecided::Never(queued, Failure::Data { code: "panic".to_owned(), reason }));
-        };
-        let ruling = match decided {
+        let ruling = match books::take(&queued.act.decision, &mut books) {
             Ok(verdict) => Ruling::By(verdict),
-            Err(Halt(Why::VersionMismatch { demanded, actual })) => Ruling::VersionMismatch { demanded, actual },
-            Err(Halt(Why::Unloaded(stream, kind))) => return Some(Undecided::Unloaded(queued, stream, kind)),
-            Err(Halt(Why::Unwritable(reason))) => {
-                return Some(Undecided::Never(queued, Failure::Data { code: "json".to_owned(), reason }));
-            }
-            Err(Halt(Why::TooLarge { bytes, limit })) => {
-                return Some(Undecided::Never(queued, Failure::TooLarge { bytes, limit }));
-            }
+            Err(Why::VersionMismatch { demanded, actual }) => Ruling::VersionMismatch { demanded, actual },
+            Err(Why::Unloaded(stream, kind)) => return Some(Undecided::Unloaded(queued, stream, kind)),
+            Err(Why::Never(failure)) => return Some(Undecided::Never(queued, failure)),
         };
-        let Added { drafts, sequence } = match &ruling {
+        let Added { drafts, data_keys, sequence } = match &ruling {
             Ruling::By(Verdict::Accepted(_answer)) => books.keep(),
             Ruling::By(Verdict::Refused(_)) | Ruling::VersionMismatch { .. } => books.drop_all(),
         };
+        self.data_keys.extend(data_keys);
         let events = drafts.len();
         let metadata = metadata(&queued);
         for draft in drafts {

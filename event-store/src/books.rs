@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use domain::aggregate::{Aggregate, Event};
 
+use crate::act::{DataKey, Decision, Verdict};
 use crate::cache::{Cache, Folded, Stream};
 use crate::kind::Kind;
+use crate::outcome::Failure;
 
 /// The largest payload the log takes: with its headers it must fit into one message of a broker's default size.
 pub(crate) const PAYLOAD_LIMIT: usize = 512 * 1024;
@@ -22,10 +25,19 @@ pub(crate) enum Why {
     Unloaded(Stream, Kind),
     /// The caller demanded another version.
     VersionMismatch { demanded: i64, actual: i64 },
-    /// An event could not be written as JSON.
-    Unwritable(String),
-    /// An event is larger than the bus could carry.
-    TooLarge { bytes: usize, limit: usize },
+    /// No further try will help.
+    Never(Failure),
+}
+
+/// Takes a decision on these books. One that panics costs only itself.
+pub(crate) fn take(decision: &Decision, books: &mut Books<'_>) -> Result<Verdict, Why> {
+    match catch_unwind(AssertUnwindSafe(|| decision(books))) {
+        Ok(decided) => decided.map_err(|Halt(why)| why),
+        Err(_panic) => {
+            let reason = "its decision panicked; see the log of this process".to_owned();
+            Err(Why::Never(Failure::Data { code: "panic".to_owned(), reason }))
+        }
+    }
 }
 
 /// A stream as this batch knows it: as committed when first read, plus what the batch has added.
@@ -54,6 +66,7 @@ pub struct Books<'b> {
     may_presume: bool,
     changed: Vec<(Stream, Folded)>,
     drafts: Vec<Draft>,
+    data_keys: Vec<DataKey>,
     /// The version of the stream looked at last: what the act's outcome names.
     sequence: i64,
 }
@@ -61,6 +74,7 @@ pub struct Books<'b> {
 /// What one decision added to the books.
 pub(crate) struct Added {
     pub(crate) drafts: Vec<Draft>,
+    pub(crate) data_keys: Vec<DataKey>,
     pub(crate) sequence: i64,
 }
 
@@ -71,7 +85,7 @@ impl<'b> Books<'b> {
         open: &'b mut HashMap<Stream, Open>,
         may_presume: bool,
     ) -> Self {
-        Self { cache, below, open, may_presume, changed: Vec::new(), drafts: Vec::new(), sequence: 0 }
+        Self { cache, below, open, may_presume, changed: Vec::new(), drafts: Vec::new(), data_keys: Vec::new(), sequence: 0 }
     }
 
     /// The state of an aggregate; the empty one where it has no events.
@@ -126,9 +140,12 @@ impl<'b> Books<'b> {
         let stream = stream_of::<A>(id);
         for event in &events {
             version = version.saturating_add(1);
-            let payload = serde_json::to_string(event).map_err(|reason| Halt(Why::Unwritable(reason.to_string())))?;
+            let payload = serde_json::to_string(event).map_err(|reason| {
+                Halt(Why::Never(Failure::Data { code: "json".to_owned(), reason: reason.to_string() }))
+            })?;
             if payload.len() > PAYLOAD_LIMIT {
-                return Err(Halt(Why::TooLarge { bytes: payload.len(), limit: PAYLOAD_LIMIT }));
+                let failure = Failure::TooLarge { bytes: payload.len(), limit: PAYLOAD_LIMIT };
+                return Err(Halt(Why::Never(failure)));
             }
             self.drafts.push(Draft {
                 stream: stream.clone(),
@@ -148,19 +165,26 @@ impl<'b> Books<'b> {
         Ok(Ok(()))
     }
 
+    /// Keeps the key that opens what the events of this decision carry sealed: in the same append as they are, or, where
+    /// the decision adds none, not at all.
+    pub fn keep_key(&mut self, key: &DataKey) {
+        self.data_keys.push(key.clone());
+    }
+
     /// Accepts what the decision added: the new states go into the open streams, the events to the caller.
     pub(crate) fn keep(self) -> Added {
         for (stream, folded) in self.changed {
             let read_at = self.open.get(&stream).map_or(0, |open| open.read_at);
             self.open.insert(stream, Open { folded, read_at });
         }
-        Added { drafts: self.drafts, sequence: self.sequence }
+        let data_keys = if self.drafts.is_empty() { Vec::new() } else { self.data_keys };
+        Added { drafts: self.drafts, data_keys, sequence: self.sequence }
     }
 
     /// Drops what the decision added. What it read stays read.
     pub(crate) fn drop_all(self) -> Added {
         let read = self.drafts.first().map_or(self.sequence, |draft| draft.sequence.saturating_sub(1));
-        Added { drafts: Vec::new(), sequence: read }
+        Added { drafts: Vec::new(), data_keys: Vec::new(), sequence: read }
     }
 
     fn folded<A: Aggregate>(&mut self, id: &Arc<str>) -> Result<(Arc<A>, i64), Halt> {

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::act::{Act, Key};
+use crate::act::{Act, Decision, Key};
 use crate::batch::{Batch, KeyName, name_of};
 use crate::cache::{Cache, Folded, Stream};
 use crate::connect::Database;
@@ -23,6 +23,7 @@ use crate::load;
 use crate::outcome::{Failure, Outcome};
 use crate::queue::{Queue, Queued};
 use crate::recorded::{self, Recorded};
+use crate::rehearsal::{self, Rehearsal};
 use crate::settle::Stored;
 use crate::snapshot;
 use crate::stats;
@@ -173,6 +174,14 @@ impl Store {
             }
             Err(_elapsed) => Err(Failure::Unknown),
         }
+    }
+
+    /// Takes a decision on the log as it stands and tells what would follow. Nothing is written.
+    ///
+    /// # Errors
+    /// A [`Failure`] where the log cannot be reached or the decision cannot be taken.
+    pub async fn rehearse(&self, decision: &Decision) -> Result<Rehearsal, Failure> {
+        rehearsal::rehearse(&self.shared, decision).await
     }
 
     /// The state of an aggregate and how many events it has.

@@ -1,0 +1,60 @@
+//! What a decision would do, without doing it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::act::{Decision, Verdict};
+use crate::books::{self, Books, Why};
+use crate::outcome::Failure;
+use crate::store::Shared;
+
+/// How often streams may be loaded for one rehearsal before the caller is told to come back.
+const LOADS: u32 = 64;
+
+/// How a decision would go on the log as it stands. Nothing is written and no key is used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rehearsal {
+    Decided { verdict: Verdict, events: Vec<Proposed> },
+    VersionMismatch { demanded: i64, actual: i64 },
+}
+
+/// An event that would follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposed {
+    pub aggregate_type: String,
+    pub aggregate_id: Arc<str>,
+    pub sequence: i64,
+    pub event_type: &'static str,
+    pub payload: Arc<str>,
+}
+
+pub(crate) async fn rehearse(shared: &Shared, decision: &Decision) -> Result<Rehearsal, Failure> {
+    for _load in 0..LOADS {
+        let mut open = HashMap::new();
+        // Nothing is presumed: no append will come to find out what was wrong.
+        let mut books = Books::new(&shared.cache, None, &mut open, false);
+        let (stream, kind) = match books::take(decision, &mut books) {
+            Ok(verdict) => {
+                let added = match verdict {
+                    Verdict::Accepted(_) => books.keep(),
+                    Verdict::Refused(_) => books.drop_all(),
+                };
+                let events = added.drafts.into_iter().map(|draft| Proposed {
+                    aggregate_type: draft.stream.kind.into_owned(),
+                    aggregate_id: draft.stream.id,
+                    sequence: draft.sequence,
+                    event_type: draft.event_type,
+                    payload: draft.payload,
+                });
+                return Ok(Rehearsal::Decided { verdict, events: events.collect() });
+            }
+            Err(Why::VersionMismatch { demanded, actual }) => {
+                return Ok(Rehearsal::VersionMismatch { demanded, actual });
+            }
+            Err(Why::Never(failure)) => return Err(failure),
+            Err(Why::Unloaded(stream, kind)) => (stream, kind),
+        };
+        shared.load(&[(stream, kind)]).await?;
+    }
+    Err(Failure::Busy)
+}
