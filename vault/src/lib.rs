@@ -1,0 +1,16 @@
+//! The keys: seals, opens and forgets personal values; makes credentials and knows them again.
+//!
+//! One master key, kept outside the database, is behind everything here. From it a key is derived for each purpose.
+//! Personal values are sealed under random data keys, which stand in the database wrapped: deleting a data key is
+//! forgetting what it sealed, while the events that carry it stay as they were.
+
+mod credential;
+mod data_key;
+mod forget;
+mod master_key;
+mod person;
+
+pub use credential::{ApiKeyName, Credential, TokenName};
+pub use data_key::{Envelope, OpenFailure};
+pub use forget::{forget_person, open};
+pub use master_key::{MasterKey, MasterKeyFailure, Vault};
