@@ -35,6 +35,10 @@ pub enum Role {
     Auditor,
 }
 
+impl Role {
+    pub const ALL: &'static [Self] = &[Self::Operator, Self::Support, Self::Analyst, Self::Auditor];
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Enrolled {
     pub operator_id: OperatorId,

@@ -11,7 +11,7 @@ const EDGES: [(&str, &[&str]); 13] = [
     ("embedded-postgres", &[]),
     ("event-store", &["domain"]),
     ("channels", &["domain"]),
-    ("gate", &["domain", "event-store"]),
+    ("gate", &["domain", "event-store", "vault"]),
     ("vault", &["domain", "event-store"]),
     ("bus", &["domain", "event-store"]),
     ("projections", &["domain", "event-store", "gate", "vault"]),

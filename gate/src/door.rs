@@ -1,0 +1,265 @@
+//! The way of every request: known, counted, read, proven, allowed; then served; then answered.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequestParts as _, Query, RawPathParams, Request},
+    http::{HeaderMap, HeaderValue, Response, header, request::Parts},
+};
+use chrono::Utc;
+use event_store::Store;
+use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+use vault::Vault;
+
+use crate::{
+    answer::Reply,
+    caller::{self, Caller, Demo},
+    idempotency::IdempotencyKey,
+    json,
+    problem::Problem,
+    rate::{Allowance, Rate, Rates},
+    rules,
+    scope::Scope,
+    signature::Signed,
+    visit::Visit,
+};
+
+/// How long a body may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Every bound of the door in one place.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests being served at once; more are sent away at once.
+    pub at_once: usize,
+    pub per_key: Rate,
+    pub per_merchant: Rate,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            at_once: 2_048,
+            per_key: Rate { per_second: 1_000, burst: 2_000 },
+            per_merchant: Rate { per_second: 2_000, burst: 4_000 },
+        }
+    }
+}
+
+/// What a route asks of whoever comes in.
+#[derive(Clone, Copy, Debug)]
+pub struct Entrance {
+    pub scope: Scope,
+    pub needs_key: bool,
+    pub body_max: usize,
+}
+
+/// The door of one server. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate {
+    pub store: Store,
+    pub vault: Vault,
+    demo: Option<Demo>,
+    places: Arc<Semaphore>,
+    keys: Arc<Rates>,
+    merchants: Arc<Rates>,
+}
+
+/// A request that was let in.
+#[derive(Debug)]
+pub struct Call {
+    pub caller: Caller,
+    pub visit: Visit,
+    pub key: Option<IdempotencyKey>,
+    /// What makes it this request and no other.
+    pub fingerprint: [u8; 32],
+    pub if_match: Option<i64>,
+    pub body: Map<String, Value>,
+    path: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+}
+
+impl Call {
+    /// A part of the path, by the name it has in the route.
+    pub fn path(&self, name: &str) -> &str {
+        self.path.iter().find(|(known, _value)| known == name).map_or("", |(_name, value)| value)
+    }
+
+    pub fn query(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl Gate {
+    /// `demo` opens the door with a key everybody knows: for development on this machine only.
+    pub fn new(store: Store, vault: Vault, demo: Option<Demo>, limits: Limits) -> Self {
+        Self {
+            store,
+            vault,
+            demo,
+            places: Arc::new(Semaphore::new(limits.at_once)),
+            keys: Arc::new(Rates::new(limits.per_key)),
+            merchants: Arc::new(Rates::new(limits.per_merchant)),
+        }
+    }
+
+    /// Lets a request in, has it served, and answers, whatever happens on the way.
+    pub async fn pass<F, S>(&self, entrance: Entrance, request: Request, serve: S) -> Response<Body>
+    where
+        F: Future<Output = Result<Reply, Problem>> + Send,
+        S: FnOnce(Call) -> F + Send,
+    {
+        let (mut parts, body) = request.into_parts();
+        let visit = Visit::of(&parts);
+        let mut marks = HeaderMap::new();
+        visit.mark(&mut marks);
+        let served = async {
+            let call = self.admit(entrance, &mut parts, body, &visit, &mut marks).await?;
+            let _place = self.places.try_acquire().map_err(|_full| Problem::later(rules::OVERLOADED, 1))?;
+            serve(call).await
+        };
+        let served = AssertUnwindSafe(served).catch_unwind().await.unwrap_or_else(|_panic| {
+            tracing::error!(request_id = visit.request_id, "a request ended in a panic");
+            Err(Problem::turned_away(rules::INTERNAL))
+        });
+        let mut response = match served {
+            Ok(reply) => reply.response(&visit),
+            Err(problem) => problem.response(&visit),
+        };
+        response.headers_mut().extend(marks);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    async fn admit(
+        &self,
+        entrance: Entrance,
+        parts: &mut Parts,
+        body: Body,
+        visit: &Visit,
+        marks: &mut HeaderMap,
+    ) -> Result<Call, Problem> {
+        let now = Utc::now();
+        let known = caller::identify(&parts.headers, &self.store, &self.vault, self.demo, now).await?;
+        self.count(&known.caller, 1, marks)?;
+        if !entrance.scope.is_granted_to(&known.caller) {
+            return Err(Problem::turned_away(rules::SCOPE_MISSING));
+        }
+        let key = IdempotencyKey::of(&parts.headers)?;
+        let body = read(body, &parts.headers, entrance.body_max).await?;
+        let path_and_query = parts.uri.path_and_query().map_or("/", |whole| whole.as_str()).to_owned();
+        let method = parts.method.as_str().to_owned();
+        let signed = Signed {
+            method: &method,
+            path_and_query: &path_and_query,
+            key: key.as_ref().map_or("", |key| &*key.0),
+            body: &body,
+        };
+        known.prove(&parts.headers, &signed, now)?;
+        if entrance.needs_key && key.is_none() {
+            return Err(Problem::turned_away(rules::IDEMPOTENCY_KEY_MISSING));
+        }
+        let body = self.object(&body, &parts.headers)?;
+        let fingerprint =
+            self.vault.fingerprint(&[method.as_bytes(), path_and_query.as_bytes(), json::canonical(&body).as_bytes()]);
+        let Query(query) = Query::try_from_uri(&parts.uri)
+            .map_err(|_not_readable| Problem::turned_away(rules::PARAMETER_MALFORMED))?;
+        let if_match = if_match(&parts.headers)?;
+        let path = RawPathParams::from_request_parts(parts, &())
+            .await
+            .map_err(|_not_text| Problem::turned_away(rules::ROUTE_UNKNOWN))?;
+        let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok(Call { caller: known.caller, visit: visit.clone(), key, fingerprint, if_match, body, path, query })
+    }
+
+    /// Counts so many requests at once, by key and by merchant.
+    ///
+    /// # Errors
+    /// That was more than may come.
+    pub fn count(&self, caller: &Caller, requests: u32, marks: &mut HeaderMap) -> Result<(), Problem> {
+        let (key, merchant) = match caller {
+            Caller::Merchant { merchant_id, key_id, .. } => (key_id.uuid(), Some(merchant_id.uuid())),
+            Caller::Operator { operator_id, .. } => (operator_id.uuid(), None),
+        };
+        let now = Instant::now();
+        tell_rate(marks, "key", self.keys.rate(), self.keys.take(key, requests, now))?;
+        match merchant {
+            Some(merchant) => {
+                tell_rate(marks, "merchant", self.merchants.rate(), self.merchants.take(merchant, requests, now))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A body is one JSON object; none is the empty one.
+    fn object(&self, body: &Bytes, headers: &HeaderMap) -> Result<Map<String, Value>, Problem> {
+        if body.is_empty() {
+            return Ok(Map::new());
+        }
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if is_json(content_type) {
+            json::parse(body)
+        } else {
+            Err(Problem::turned_away(rules::CONTENT_TYPE_UNSUPPORTED))
+        }
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let parameters = parameters.trim().to_ascii_lowercase();
+    kind.trim().eq_ignore_ascii_case("application/json")
+        && matches!(&*parameters, "" | "charset=utf-8" | "charset=\"utf-8\"")
+}
+
+async fn read(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes, Problem> {
+    let too_large = || Problem::turned_away(rules::BODY_TOO_LARGE).saying(format!("(at most {most} bytes)"));
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let is_declared_too_large = |length: u64| usize::try_from(length).map_or(true, |length| length > most);
+    if declared.is_some_and(is_declared_too_large) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_WITHIN, Limited::new(body, most).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_broken)) => Err(Problem::turned_away(rules::BODY_BROKEN)),
+        Err(_elapsed) => Err(Problem::turned_away(rules::BODY_TOO_SLOW)),
+    }
+}
+
+/// One version, in quotes, as `ETag` gave it.
+fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let version = value.to_str().ok().and_then(|text| text.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    version.map(Some).ok_or(Problem::turned_away(rules::IF_MATCH_MALFORMED))
+}
+
+/// Writes what is left into the headers.
+fn tell_rate(marks: &mut HeaderMap, name: &str, rate: Rate, allowance: Allowance) -> Result<(), Problem> {
+    let window_s = rate.burst.div_ceil(rate.per_second.max(1)).max(1);
+    let (left, full_in, waiting) = match allowance {
+        Allowance::Left { requests, full_in } => (requests, full_in, None),
+        Allowance::Wait(wait) => (0, wait, Some(wait)),
+    };
+    for (header, value) in [
+        ("ratelimit-policy", format!("\"{name}\";q={};w={window_s}", rate.burst)),
+        ("ratelimit", format!("\"{name}\";r={left};t={}", seconds_up(full_in))),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            marks.append(header, value);
+        }
+    }
+    waiting.map_or(Ok(()), |wait| Err(Problem::later(rules::RATE_LIMITED, seconds_up(wait).max(1))))
+}
+
+fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+}

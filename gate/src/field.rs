@@ -1,0 +1,344 @@
+//! The fields of a body: one declaration says how each is read, described and shown by example.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    channel::Channel,
+    currency::Currency,
+    free_text::{FreeText, OrderNo},
+    refusal::{Listed, Rule},
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    problem::{FieldProblem, Problem},
+    rules,
+};
+
+const LIST_MAX: usize = 1_000;
+
+/// A value as it stands in a body.
+pub trait Field: Sized {
+    /// Reads the value; what is wrong with it is written down under where it stands.
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self>;
+
+    /// JSON Schema.
+    fn schema() -> Value;
+}
+
+/// A whole body, declared with [`body!`].
+pub trait Body: Field {
+    /// A body that would be taken.
+    fn example() -> Value;
+
+    /// Reads a body; everything that is wrong with it at once.
+    ///
+    /// # Errors
+    /// A problem with a pointer to each value that is not as it should be.
+    fn parse(object: &Map<String, Value>) -> Result<Self, Problem> {
+        let mut problems = Vec::new();
+        let read = Self::read(&Value::Object(object.clone()), "", &mut problems);
+        read.filter(|_read| problems.is_empty()).ok_or_else(|| Problem::fields(problems))
+    }
+}
+
+/// An object being read.
+pub struct Fields<'f> {
+    object: &'f Map<String, Value>,
+    at: &'f str,
+    problems: &'f mut Vec<FieldProblem>,
+}
+
+impl<'f> Fields<'f> {
+    /// `None` where the value is no object, or has fields that are not among the known.
+    pub fn of(value: &'f Value, at: &'f str, known: &[&str], problems: &'f mut Vec<FieldProblem>) -> Option<Self> {
+        let Value::Object(object) = value else {
+            problems.push(FieldProblem { pointer: at.to_owned(), rule: rules::FIELD_MALFORMED });
+            return None;
+        };
+        for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
+            problems.push(FieldProblem { pointer: pointer(at, name), rule: rules::FIELD_UNKNOWN });
+        }
+        Some(Self { object, at, problems })
+    }
+
+    pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
+        match self.object.get(name) {
+            Some(value) => T::read(value, &pointer(self.at, name), self.problems),
+            None => {
+                self.problems.push(FieldProblem { pointer: pointer(self.at, name), rule: rules::FIELD_MISSING });
+                None
+            }
+        }
+    }
+
+    /// `null` is as good as nothing.
+    pub fn optional<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
+        match self.object.get(name) {
+            None | Some(Value::Null) => Some(None),
+            Some(value) => T::read(value, &pointer(self.at, name), self.problems).map(Some),
+        }
+    }
+}
+
+/// As RFC 6901 has it; a name of unknown length is cut.
+fn pointer(at: &str, name: &str) -> String {
+    let name: String = name.chars().take(64).collect();
+    format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Declares a body: for each field whether it is needed, its type, an example and what it means.
+#[macro_export]
+macro_rules! body {
+    ($(#[$doc:meta])* $vis:vis struct $name:ident {
+        $($need:ident $field:ident: $type:ty = $example:tt, $words:literal;)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        $vis struct $name {
+            $($vis $field: $crate::body!(@type $need $type),)*
+        }
+
+        impl $crate::Field for $name {
+            fn read(
+                value: &serde_json::Value,
+                at: &str,
+                problems: &mut Vec<$crate::FieldProblem>,
+            ) -> Option<Self> {
+                let mut fields = $crate::Fields::of(value, at, &[$(stringify!($field)),*], problems)?;
+                $(let $field = fields.$need(stringify!($field));)*
+                Some(Self { $($field: $field?,)* })
+            }
+
+            fn schema() -> serde_json::Value {
+                let mut required: Vec<&str> = Vec::new();
+                $($crate::body!(@list $need required $field);)*
+                let mut properties = serde_json::Map::new();
+                $({
+                    let mut schema = <$type as $crate::Field>::schema();
+                    if let Some(schema) = schema.as_object_mut() {
+                        schema.insert("description".to_owned(), $words.into());
+                    }
+                    properties.insert(stringify!($field).to_owned(), schema);
+                })*
+                serde_json::json!({
+                    "type": "object", "properties": properties, "required": required, "additionalProperties": false,
+                })
+            }
+        }
+
+        impl $crate::Body for $name {
+            fn example() -> serde_json::Value {
+                serde_json::json!({ $(stringify!($field): $example,)* })
+            }
+        }
+    };
+    (@type required $type:ty) => { $type };
+    (@type optional $type:ty) => { Option<$type> };
+    (@list required $list:ident $field:ident) => { $list.push(stringify!($field)) };
+    (@list optional $list:ident $field:ident) => {};
+}
+
+fn wrong<T>(at: &str, rule: &'static Rule, problems: &mut Vec<FieldProblem>) -> Option<T> {
+    problems.push(FieldProblem { pointer: at.to_owned(), rule });
+    None
+}
+
+/// A text that is read by a parser of the domain's, whose refusal becomes the field's problem.
+fn parsed<T, R: Listed>(
+    value: &Value,
+    at: &str,
+    problems: &mut Vec<FieldProblem>,
+    parse: impl FnOnce(&str) -> Result<T, R>,
+) -> Option<T> {
+    match value.as_str().map(parse) {
+        Some(Ok(parsed)) => Some(parsed),
+        Some(Err(refusal)) => wrong(at, refusal.rule(), problems),
+        None => wrong(at, rules::FIELD_MALFORMED, problems),
+    }
+}
+
+/// Fields whose text the domain knows how to read.
+macro_rules! texts {
+    ($($type:ty, $parse:expr, $schema:expr;)+) => {$(
+        impl Field for $type {
+            fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+                parsed(value, at, problems, $parse)
+            }
+
+            fn schema() -> Value {
+                $schema
+            }
+        }
+    )+};
+}
+
+/// An id's text form.
+fn id_schema(prefix: &str) -> Value {
+    json!({ "type": "string", "pattern": format!("^{prefix}[0-9a-f]{{32}}$") })
+}
+
+texts! {
+    FreeText, FreeText::parse, json!({ "type": "string", "minLength": 1, "maxLength": FreeText::LENGTH_MAX });
+    OrderNo, OrderNo::parse, json!({ "type": "string", "minLength": 1, "maxLength": OrderNo::LENGTH_MAX });
+    Currency, str::parse::<Currency>, json!({ "type": "string", "minLength": 3, "maxLength": 4 });
+    Channel, str::parse::<Channel>, json!({ "type": "string", "enum": Channel::ALL.iter().map(|it| it.name()).collect::<Vec<_>>() });
+    domain::id::PaymentId, str::parse::<domain::id::PaymentId>, id_schema(Self::PREFIX);
+    domain::id::RefundId, str::parse::<domain::id::RefundId>, id_schema(Self::PREFIX);
+    domain::id::MerchantId, str::parse::<domain::id::MerchantId>, id_schema(Self::PREFIX);
+    domain::id::ApiKeyId, str::parse::<domain::id::ApiKeyId>, id_schema(Self::PREFIX);
+    domain::id::SettlementId, str::parse::<domain::id::SettlementId>, id_schema(Self::PREFIX);
+    domain::id::AdjustmentId, str::parse::<domain::id::AdjustmentId>, id_schema(Self::PREFIX);
+}
+
+/// An amount in minor units: an integer, never a text, never a fraction. Its sign is for the rules to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amount(pub i64);
+
+impl Field for Amount {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        value.as_i64().map(Self).or_else(|| wrong(at, rules::AMOUNT_MALFORMED, problems))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "format": "int64", "minimum": 1 })
+    }
+}
+
+/// A whole number that is not negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub u32);
+
+impl Field for Count {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+        count.map(Self).or_else(|| wrong(at, rules::FIELD_MALFORMED, problems))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX })
+    }
+}
+
+impl Field for bool {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        value.as_bool().or_else(|| wrong(at, rules::FIELD_MALFORMED, problems))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+}
+
+/// A short text on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlatText(pub String);
+
+impl Field for FlatText {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let text = value.as_str().filter(|text| (1..=255).contains(&text.len()) && !text.chars().any(char::is_control));
+        text.map(|text| Self(text.to_owned())).or_else(|| wrong(at, rules::FIELD_MALFORMED, problems))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "minLength": 1, "maxLength": 255 })
+    }
+}
+
+/// An e-mail address. It is sealed before it goes any further.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Email(pub String);
+
+impl std::fmt::Debug for Email {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[e-mail]")
+    }
+}
+
+impl Field for Email {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let address = value.as_str().filter(|text| is_email(text));
+        address.map(|address| Self(address.to_owned())).or_else(|| wrong(at, rules::EMAIL_MALFORMED, problems))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "email", "maxLength": 254 })
+    }
+}
+
+fn is_email(text: &str) -> bool {
+    let Some((local, host)) = text.rsplit_once('@') else { return false };
+    let is_visible =
+        |part: &str| !part.chars().any(|c| c.is_control() || c.is_whitespace() || "<>()[]\\,;:\"@".contains(c));
+    let is_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+    text.len() <= 254
+        && (1..=64).contains(&local.len())
+        && is_visible(local)
+        && is_visible(host)
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..")
+        && host.contains('.')
+        && host.split('.').all(is_label)
+}
+
+/// An http or https address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url(pub String);
+
+impl Field for Url {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let url = value.as_str().filter(|text| is_url(text));
+        url.map(|url| Self(url.to_owned())).or_else(|| wrong(at, rules::URL_MALFORMED, problems))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "uri", "maxLength": 2_048 })
+    }
+}
+
+/// With a host, without credentials in it.
+fn is_url(text: &str) -> bool {
+    let Ok(uri) = text.parse::<axum::http::Uri>() else { return false };
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let host = uri.authority().filter(|authority| !authority.as_str().contains('@')).map(|authority| authority.host());
+    text.len() <= 2_048 && is_web && host.is_some_and(|host| !host.is_empty())
+}
+
+/// Pairs of texts the caller wants to find again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata(pub BTreeMap<FreeText, FreeText>);
+
+impl Field for Metadata {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let Value::Object(object) = value else { return wrong(at, rules::FIELD_MALFORMED, problems) };
+        let pairs = object.iter().map(|(name, value)| {
+            let at = pointer(at, name);
+            let name = parsed(&Value::from(name.as_str()), &at, problems, FreeText::parse);
+            Some((name?, FreeText::read(value, &at, problems)?))
+        });
+        pairs.collect::<Vec<_>>().into_iter().collect::<Option<BTreeMap<_, _>>>().map(Self)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "object", "maxProperties": 20, "additionalProperties": FreeText::schema() })
+    }
+}
+
+impl<T: Field> Field for Vec<T> {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let Value::Array(items) = value else { return wrong(at, rules::FIELD_MALFORMED, problems) };
+        if items.len() > LIST_MAX {
+            return wrong(at, rules::FIELD_MALFORMED, problems);
+        }
+        let items = items.iter().enumerate().map(|(n, item)| T::read(item, &format!("{at}/{n}"), problems));
+        items.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "array", "items": T::schema(), "maxItems": LIST_MAX })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! The door: who asks, signatures, limits, problem documents, for every HTTP face.
+//!
+//! A request comes in as HTTP and leaves here as a [`Call`]: known caller, checked signature, whole body, a key where
+//! one is needed. Whatever ends badly leaves as a [`Problem`], which says what is true now and what to do.
+
+mod answer;
+mod caller;
+mod door;
+mod field;
+mod idempotency;
+mod json;
+mod language;
+mod problem;
+mod rate;
+pub mod rules;
+mod scope;
+mod signature;
+mod visit;
+
+pub use answer::Reply;
+pub use caller::{Caller, Demo};
+pub use door::{Call, Entrance, Gate, Limits};
+pub use field::{Amount, Body, Count, Email, Field, Fields, FlatText, Metadata, Url};
+pub use idempotency::IdempotencyKey;
+pub use json::{canonical, parse};
+pub use language::Language;
+pub use problem::{FieldProblem, Outcome, Problem};
+pub use rate::Rate;
+pub use scope::Scope;
+pub use visit::Visit;

@@ -1,0 +1,81 @@
+//! How often somebody may ask: a bucket that fills at a steady rate, for each key and each merchant.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use uuid::Uuid;
+
+/// How many may be kept before those that are full again are thrown away.
+const KEPT: usize = 65_536;
+
+/// So many a second, and so many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    pub per_second: u32,
+    pub burst: u32,
+}
+
+/// What is left after one more request; or how long to wait for the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allowance {
+    Left { requests: u32, full_in: Duration },
+    Wait(Duration),
+}
+
+/// Counted as the moment at which a bucket would be full again (the generic cell rate algorithm).
+pub(crate) struct Rates {
+    rate: Rate,
+    full_at: Mutex<HashMap<Uuid, Instant>>,
+}
+
+impl Rates {
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self { rate, full_at: Mutex::default() }
+    }
+
+    pub(crate) const fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Takes `count` at once or nothing.
+    pub(crate) fn take(&self, who: Uuid, count: u32, now: Instant) -> Allowance {
+        let one = Duration::from_secs(1) / self.rate.per_second.max(1);
+        let whole = one.saturating_mul(self.rate.burst.max(1));
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if full_at.len() >= KEPT {
+            full_at.retain(|_who, full| *full > now);
+        }
+        let full = full_at.get(&who).copied().unwrap_or(now).max(now);
+        let missing = full.saturating_duration_since(now).saturating_add(one.saturating_mul(count));
+        if missing > whole {
+            return Allowance::Wait(missing.saturating_sub(whole));
+        }
+        full_at.insert(who, now + missing);
+        let left = whole.saturating_sub(missing).as_nanos() / one.as_nanos().max(1);
+        Allowance::Left { requests: u32::try_from(left).unwrap_or(u32::MAX), full_in: missing }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_let_through_then_the_rate() {
+        let rates = Rates::new(Rate { per_second: 10, burst: 5 });
+        let (who, start) = (Uuid::from_u128(1), Instant::now());
+        for left in (0..5).rev() {
+            assert!(matches!(rates.take(who, 1, start), Allowance::Left { requests, .. } if requests == left));
+        }
+        assert_eq!(rates.take(who, 1, start), Allowance::Wait(Duration::from_millis(100)));
+        assert!(matches!(rates.take(Uuid::from_u128(2), 1, start), Allowance::Left { .. }));
+        let later = start + Duration::from_millis(100);
+        assert!(matches!(rates.take(who, 1, later), Allowance::Left { requests: 0, .. }));
+        assert!(matches!(rates.take(who, 1, later), Allowance::Wait(_)));
+        assert!(matches!(rates.take(who, 5, start + Duration::from_secs(10)), Allowance::Left { requests: 0, .. }));
+        assert!(matches!(rates.take(who, 6, start + Duration::from_secs(20)), Allowance::Wait(_)));
+    }
+}

@@ -1,0 +1,87 @@
+//! What credentials may do. Every route names one scope; whoever has not got it stays outside.
+
+use std::collections::BTreeSet;
+
+use domain::operator::event::Role;
+
+use crate::caller::Caller;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Start, capture and cancel payments.
+    TakePayments,
+    Refund,
+    PlaceOrders,
+    /// Open and close a settlement.
+    Settle,
+    /// Approve a settlement and have it paid out.
+    PayOut,
+    DecideReviews,
+    /// Remittances and adjustments.
+    KeepBooks,
+    /// Register merchants, agree terms, issue keys.
+    KeepMerchants,
+    /// Ask a channel to do something on its own.
+    WorkChannels,
+}
+
+impl Scope {
+    pub const ALL: &'static [Self] = &[
+        Self::TakePayments,
+        Self::Refund,
+        Self::PlaceOrders,
+        Self::Settle,
+        Self::PayOut,
+        Self::DecideReviews,
+        Self::KeepBooks,
+        Self::KeepMerchants,
+        Self::WorkChannels,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TakePayments => "payments:write",
+            Self::Refund => "refunds:write",
+            Self::PlaceOrders => "orders:write",
+            Self::Settle => "settlements:write",
+            Self::PayOut => "payouts:write",
+            Self::DecideReviews => "reviews:write",
+            Self::KeepBooks => "books:write",
+            Self::KeepMerchants => "merchants:write",
+            Self::WorkChannels => "channels:write",
+        }
+    }
+
+    /// What a merchant's API key may do.
+    const fn is_a_merchants(self) -> bool {
+        match self {
+            Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle => true,
+            Self::PayOut | Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+        }
+    }
+
+    /// What a role may do.
+    pub const fn is_of(self, role: Role) -> bool {
+        match role {
+            Role::Operator => true,
+            Role::Support => match self {
+                Self::TakePayments | Self::Refund | Self::DecideReviews => true,
+                Self::PlaceOrders
+                | Self::Settle
+                | Self::PayOut
+                | Self::KeepBooks
+                | Self::KeepMerchants
+                | Self::WorkChannels => false,
+            },
+            Role::Analyst | Role::Auditor => false,
+        }
+    }
+
+    pub(crate) fn is_granted_to(self, caller: &Caller) -> bool {
+        let roles: &BTreeSet<Role> = match caller {
+            Caller::Merchant { .. } => return self.is_a_merchants(),
+            Caller::Operator { roles, .. } => roles,
+        };
+        roles.iter().any(|role| self.is_of(*role))
+    }
+}
