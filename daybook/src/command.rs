@@ -15,8 +15,10 @@ mod dev;
 mod doctor;
 mod log;
 mod migrate;
+mod place;
 mod postgres;
 mod serve;
+mod token;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,6 +50,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Log(log::Log),
     Postgres(postgres::Postgres),
+    Token(token::Token),
 }
 
 pub(crate) fn run(line: Line) -> Result<ExitCode> {
@@ -58,6 +61,7 @@ pub(crate) fn run(line: Line) -> Result<ExitCode> {
         Command::Doctor(doctor) => runtime()?.block_on(doctor.run()),
         Command::Log(log) => runtime()?.block_on(log.run()),
         Command::Postgres(postgres) => postgres.run(),
+        Command::Token(token) => runtime()?.block_on(token.run()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 
 use event_store::{
-    Database,
+    Database, Limits, Store, Upcasters,
     schema::{self, Status},
 };
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
@@ -32,6 +32,12 @@ pub(crate) fn version(migrations: &[i64]) -> i64 {
 pub(crate) fn pool(app_url: &str) -> Result<PgPool> {
     let database = Database::parse(app_url).map_err(|reason| Failure::NoDatabase(reason.to_string()))?;
     Ok(database.pool(PROBE_CONNECTIONS))
+}
+
+/// The log, for a process that writes to it. No connection is made yet.
+pub(crate) fn store(app_url: &str) -> Result<Store> {
+    let database = Database::parse(app_url).map_err(|reason| Failure::NoDatabase(reason.to_string()))?;
+    Ok(Store::open(database, Upcasters::default(), Limits::default()))
 }
 
 /// One connection of the owner.

@@ -30,6 +30,24 @@ pub(crate) enum Failure {
     )]
     Schema { applied: i64, known: i64 },
 
+    #[error(transparent)]
+    MasterKey(#[from] vault::MasterKeyFailure),
+
+    #[error(
+        "no master key is named: give --master-key-file FILE or DAYBOOK_MASTER_KEY_FILE; \
+         make one with `openssl rand -hex 32` and keep a copy where the database is not"
+    )]
+    NoMasterKey,
+
+    #[error(transparent)]
+    Demo(#[from] command_api::demo::DemoFailure),
+
+    #[error(
+        "{listen} can be reached from other machines, and `daybook dev` has a merchant whose key everybody knows: \
+         listen on 127.0.0.1, or use `daybook serve`"
+    )]
+    DemoInPublic { listen: SocketAddr },
+
     #[error("{0}")]
     NotThere(String),
 

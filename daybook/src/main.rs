@@ -10,6 +10,7 @@ mod failure;
 mod home;
 mod http;
 mod interrupt;
+mod keys;
 mod logging;
 
 #[global_allocator]

@@ -130,6 +130,29 @@ impl CaptureId {
     }
 }
 
+/// Ids of what a request asks for: the same for every repeat of it, also when its answer is long forgotten.
+macro_rules! asked_for {
+    ($($name:ident $kind:literal;)+) => {$(
+        impl $name {
+            /// The one thing of this kind that a request brings about: whose request, and under which key.
+            #[must_use]
+            pub fn asked_for(scope: &str, key: &str) -> Self {
+                Self(derive($kind, &[scope, key]))
+            }
+        }
+    )+};
+}
+
+asked_for! {
+    MerchantId "asked merchant";
+    ApiKeyId "asked api key";
+    CaptureId "asked capture";
+    RefundId "asked refund";
+    PayoutId "asked payout";
+    RemittanceId "asked remittance";
+    AdjustmentId "asked adjustment";
+}
+
 impl SettlementId {
     /// One settlement per merchant, mode, currency and period.
     #[must_use]
@@ -143,6 +166,14 @@ impl FundsId {
     #[must_use]
     pub fn derive(merchant: MerchantId, livemode: bool, currency: Currency) -> Self {
         Self(derive("settled_funds", &[&merchant.to_string(), world(livemode), currency.code()]))
+    }
+}
+
+impl OperatorId {
+    /// One operator per person, whoever enrols them and however often.
+    #[must_use]
+    pub fn derive(person: &str) -> Self {
+        Self(derive("operator", &[person]))
     }
 }
 

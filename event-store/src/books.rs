@@ -85,7 +85,16 @@ impl<'b> Books<'b> {
         open: &'b mut HashMap<Stream, Open>,
         may_presume: bool,
     ) -> Self {
-        Self { cache, below, open, may_presume, changed: Vec::new(), drafts: Vec::new(), data_keys: Vec::new(), sequence: 0 }
+        Self {
+            cache,
+            below,
+            open,
+            may_presume,
+            changed: Vec::new(),
+            drafts: Vec::new(),
+            data_keys: Vec::new(),
+            sequence: 0,
+        }
     }
 
     /// The state of an aggregate; the empty one where it has no events.

@@ -86,35 +86,37 @@ impl Queue {
         }
     }
 
-    pub(crate) fn push(&self, act: Act, command_id: Uuid) -> Result<Pending, Failure> {
-        let is_test = act.tenant.livemode == Some(false);
-        let places = if is_test { &self.test_places } else { &self.live_places };
-        let place = Arc::clone(places).try_acquire_owned().map_err(|_full| Failure::Busy)?;
-        let (answer, outcome) = oneshot::channel();
-        let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
-        let queued = Queued { act, command_id, tries: 0, ticket: Arc::clone(&ticket), answer, _place: place };
-        let refused = {
+    /// Lets acts in, in order, as far as there is room for each; those that come in come in together.
+    pub(crate) fn push(&self, acts: Vec<Act>) -> Vec<Result<Pending, Failure>> {
+        let mut refused = Vec::new();
+        let mut entered = Vec::with_capacity(acts.len());
+        {
             let mut lanes = self.lock();
-            match (lanes.closed, is_test) {
-                (true, _) => Some(queued),
-                (false, true) => {
-                    lanes.test.push_back(queued);
-                    None
-                }
-                (false, false) => {
-                    lanes.live.push_back(queued);
-                    None
+            for act in acts {
+                let is_test = act.tenant.livemode == Some(false);
+                let places = if is_test { &self.test_places } else { &self.live_places };
+                let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+                    entered.push(Err(Failure::Busy));
+                    continue;
+                };
+                let (answer, outcome) = oneshot::channel();
+                let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
+                let pending = Pending { ticket: Arc::clone(&ticket), outcome };
+                let queued = Queued { act, command_id: Uuid::now_v7(), tries: 0, ticket, answer, _place: place };
+                if lanes.closed {
+                    refused.push(queued);
+                    entered.push(Err(Failure::Unavailable { reason: "this process is stopping".to_owned() }));
+                } else {
+                    let lane = if is_test { &mut lanes.test } else { &mut lanes.live };
+                    lane.push_back(queued);
+                    entered.push(Ok(pending));
                 }
             }
-        };
-        let is_refused = refused.is_some();
-        // Its place is free again before the writer looks whether anybody is left.
+        }
+        // Their places are free again before the writer looks whether anybody is left.
         drop(refused);
         self.wake.notify_one();
-        if is_refused {
-            return Err(Failure::Unavailable { reason: "this process is stopping".to_owned() });
-        }
-        Ok(Pending { ticket, outcome })
+        entered
     }
 
     /// Back to the head of its lane, to be decided again: until then it may be withdrawn once more.

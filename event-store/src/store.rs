@@ -9,7 +9,6 @@ use domain::aggregate::Aggregate;
 use sqlx::postgres::PgPool;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
 use crate::act::{Act, Decision, Key};
 use crate::batch::{Batch, KeyName, name_of};
@@ -21,7 +20,7 @@ use crate::generations::Generations;
 use crate::kind::Kind;
 use crate::load;
 use crate::outcome::{Failure, Outcome};
-use crate::queue::{Queue, Queued};
+use crate::queue::{Pending, Queue, Queued};
 use crate::recorded::{self, Recorded};
 use crate::rehearsal::{self, Rehearsal};
 use crate::settle::Stored;
@@ -80,6 +79,9 @@ impl Drop for Tasks {
         self.waker.abort();
     }
 }
+
+/// An act in the queue; or what is known of it at once.
+type Entered = Result<Pending, Result<Outcome, Failure>>;
 
 /// The end of the log as this process knows it. It hands out numbers, never the lock they are kept under: nobody who
 /// waits here can hold up the writer.
@@ -160,12 +162,33 @@ impl Store {
     /// # Errors
     /// A [`Failure`], which says whether the act was applied.
     pub async fn execute(&self, act: Act) -> Result<Outcome, Failure> {
+        match self.enter(vec![act]).pop() {
+            Some(entered) => self.outcome(entered).await,
+            None => Err(Failure::Busy),
+        }
+    }
+
+    /// As [`Store::execute`], for acts that come together: they enter the queue together and so, where there is room,
+    /// share an append. Each has its own outcome, in order.
+    pub async fn execute_all(&self, acts: Vec<Act>) -> Vec<Result<Outcome, Failure>> {
+        futures_util::future::join_all(self.enter(acts).into_iter().map(|entered| self.outcome(entered))).await
+    }
+
+    fn enter(&self, acts: Vec<Act>) -> Vec<Entered> {
         if self.shared.is_unresolved.load(Ordering::Acquire) {
-            return self.shared.while_unresolved(act.key.as_ref());
+            return acts.iter().map(|act| Err(self.shared.while_unresolved(act.key.as_ref()))).collect();
         }
         crash::point("execute.before_queue");
-        let pending = self.shared.queue.push(act, Uuid::now_v7())?;
+        let entered = self.shared.queue.push(acts);
         crash::point("execute.after_queue");
+        entered.into_iter().map(|entered| entered.map_err(Err)).collect()
+    }
+
+    async fn outcome(&self, entered: Entered) -> Result<Outcome, Failure> {
+        let pending = match entered {
+            Ok(pending) => pending,
+            Err(at_once) => return at_once,
+        };
         match tokio::time::timeout(self.shared.limits.answer_within, pending.outcome).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_dropped)) => Err(Failure::Unknown),

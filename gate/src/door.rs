@@ -12,6 +12,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, header, request::Parts},
 };
 use chrono::Utc;
+use domain::refusal::Rule;
 use event_store::Store;
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -58,7 +59,6 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug)]
 pub struct Entrance {
     pub scope: Scope,
-    pub needs_key: bool,
     pub body_max: usize,
 }
 
@@ -149,7 +149,7 @@ impl Gate {
     ) -> Result<Call, Problem> {
         let now = Utc::now();
         let known = caller::identify(&parts.headers, &self.store, &self.vault, self.demo, now).await?;
-        self.count(&known.caller, 1, marks)?;
+        self.count_and_tell(&known.caller, 1, marks)?;
         if !entrance.scope.is_granted_to(&known.caller) {
             return Err(Problem::turned_away(rules::SCOPE_MISSING));
         }
@@ -164,9 +164,6 @@ impl Gate {
             body: &body,
         };
         known.prove(&parts.headers, &signed, now)?;
-        if entrance.needs_key && key.is_none() {
-            return Err(Problem::turned_away(rules::IDEMPOTENCY_KEY_MISSING));
-        }
         let body = self.object(&body, &parts.headers)?;
         let fingerprint =
             self.vault.fingerprint(&[method.as_bytes(), path_and_query.as_bytes(), json::canonical(&body).as_bytes()]);
@@ -180,11 +177,15 @@ impl Gate {
         Ok(Call { caller: known.caller, visit: visit.clone(), key, fingerprint, if_match, body, path, query })
     }
 
-    /// Counts so many requests at once, by key and by merchant.
+    /// Counts so many more requests at once, by key and by merchant.
     ///
     /// # Errors
     /// That was more than may come.
-    pub fn count(&self, caller: &Caller, requests: u32, marks: &mut HeaderMap) -> Result<(), Problem> {
+    pub fn count(&self, caller: &Caller, requests: u32) -> Result<(), Problem> {
+        self.count_and_tell(caller, requests, &mut HeaderMap::new())
+    }
+
+    fn count_and_tell(&self, caller: &Caller, requests: u32, marks: &mut HeaderMap) -> Result<(), Problem> {
         let (key, merchant) = match caller {
             Caller::Merchant { merchant_id, key_id, .. } => (key_id.uuid(), Some(merchant_id.uuid())),
             Caller::Operator { operator_id, .. } => (operator_id.uuid(), None),
@@ -211,6 +212,15 @@ impl Gate {
             Err(Problem::turned_away(rules::CONTENT_TYPE_UNSUPPORTED))
         }
     }
+}
+
+/// Answers a request that found no route.
+pub fn turn_away(request: Request, rule: &'static Rule) -> Response<Body> {
+    let (parts, _unread) = request.into_parts();
+    let visit = Visit::of(&parts);
+    let mut response = Problem::turned_away(rule).response(&visit);
+    visit.mark(response.headers_mut());
+    response
 }
 
 fn is_json(content_type: &str) -> bool {

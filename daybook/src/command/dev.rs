@@ -3,16 +3,23 @@
 use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
 use clap::Args;
+use command_api::demo;
 use embedded_postgres::{Cluster, DATABASE, Stop};
+use gate::Gate;
 use tokio::task::spawn_blocking;
 
-use super::{migrate::Owned, say, serve::Listen};
+use super::{
+    migrate::Owned,
+    say,
+    serve::{Listen, Rates},
+};
 use crate::{
     database,
-    failure::{Attempt as _, Result},
+    failure::{Attempt as _, Failure, Result},
     home::{Claim, Home},
     http,
     interrupt::Interrupt,
+    keys::Keys,
 };
 
 /// Serve on this machine, with a Postgres in .daybook (what `make run` starts)
@@ -27,10 +34,17 @@ pub(super) struct Dev {
     home: Home,
     #[command(flatten)]
     database: Owned,
+    #[command(flatten)]
+    keys: Keys,
+    #[command(flatten)]
+    rates: Rates,
 }
 
 impl Dev {
     pub(super) async fn run(self) -> Result<ExitCode> {
+        if !self.listen.address.ip().is_loopback() {
+            return Err(Failure::DemoInPublic { listen: self.listen.address });
+        }
         let interrupt = Interrupt::listen()?;
         let mut mark = match self.home.claim()? {
             Claim::Ours(mark) => mark,
@@ -64,12 +78,17 @@ impl Dev {
         if interrupt.is_asked() {
             return Ok(());
         }
-        let router = http::router(database::pool(app_url)?)?;
+        let vault = self.keys.vault_or_draw(self.home.directory())?;
+        let store = database::store(app_url)?;
+        demo::ensure(&store, &vault).await?;
+        let gate = Gate::new(store.clone(), vault, Some(demo::DEMO), self.rates.limits());
+        let router = http::router(database::pool(app_url)?, gate)?;
         // A ledger does not end because nobody reads its greeting.
         if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
             tracing::warn!(%failure, "what to try next could not be shown");
         }
         http::serve(listener, router, interrupt).await;
+        store.close().await;
         Ok(())
     }
 
@@ -99,6 +118,10 @@ fn what_next(listen: SocketAddr, own_url: Option<&str>) -> String {
     let look = own_url.map_or_else(|| "psql \"$DATABASE_URL\"".to_owned(), |url| format!("psql '{url}'"));
     format!(
         "\nDaybook {version} serves on http://{listen}\n\n  \
+           a payment      curl -X POST http://{listen}/api/v1/payments -H 'Content-Type: application/json' \\\n                            \
+             -H 'X-API-Key: test-api-key' -H 'X-Signature: test-signature' -H 'Idempotency-Key: first' \\\n                            \
+             -d '{{\"order_no\":\"ORDER-1\",\"amount\":10000,\"currency\":\"USD\",\"channel\":\"stripe\"}}'\n  \
+           the API        http://{listen}/docs\n  \
            is it ready?   curl 'http://{listen}/readyz?verbose'\n  \
            metrics        curl http://{listen}/metrics\n  \
            the database   {look}\n  \

@@ -3,15 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use embedded_postgres::{Cluster, DATABASE};
-use event_store::{Database, Limits, Store, Upcasters};
-use sqlx::PgConnection;
 
-use crate::{
-    database,
-    failure::{Attempt as _, Failure, Result},
-    home::Home,
-};
+use super::place::Place;
+use crate::failure::{Attempt as _, Failure, Result};
 
 mod show;
 mod stats;
@@ -45,16 +39,6 @@ enum Action {
     Stats(stats::Stats),
 }
 
-/// Which log to read.
-#[derive(Args, Debug)]
-struct Place {
-    #[command(flatten)]
-    home: Home,
-    /// Where the ledger is; without it, the embedded Postgres
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
-    database_url: Option<String>,
-}
-
 impl Log {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let done = match self.action {
@@ -67,37 +51,6 @@ impl Log {
             Err(Failure::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
             done => done.map(|()| ExitCode::SUCCESS),
         }
-    }
-}
-
-impl Place {
-    fn url(&self) -> Result<String> {
-        if let Some(url) = self.database_url.as_deref().filter(|url| !url.is_empty()) {
-            return Ok(url.to_owned());
-        }
-        let home = self.home.postgres();
-        let start = "nothing was read; set DATABASE_URL, or start one";
-        let cluster = Cluster::running(&home)?
-            .ok_or_else(|| Failure::NoDatabase(format!("{start} in {}: `daybook dev`", home.display())))?;
-        Ok(cluster.url(DATABASE))
-    }
-
-    /// A connection to a ledger that is there, with a schema this binary can read.
-    async fn connect(&self) -> Result<PgConnection> {
-        let mut connection = database::connect(&self.url()?).await?;
-        let status = database::status(&mut connection).await?;
-        if !status.is_current() {
-            let (applied, known) = (database::version(&status.applied), database::version(&status.known));
-            return Err(Failure::Schema { applied, known });
-        }
-        Ok(connection)
-    }
-
-    /// A store on such a ledger. Its connections have the application's few rights.
-    async fn store(&self) -> Result<Store> {
-        drop(self.connect().await?);
-        let database = Database::parse(&self.url()?).map_err(|reason| Failure::NoDatabase(reason.to_string()))?;
-        Ok(Store::open(database, Upcasters::default(), Limits::default()))
     }
 }
 

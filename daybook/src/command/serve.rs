@@ -3,8 +3,9 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use clap::Args;
+use gate::{Gate, Limits, Rate};
 
-use crate::{database, failure::Result, http, interrupt::Interrupt};
+use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys};
 
 /// Serve HTTP on an existing, migrated database
 ///
@@ -18,6 +19,10 @@ pub(super) struct Serve {
 
     #[command(flatten)]
     listen: Listen,
+    #[command(flatten)]
+    keys: Keys,
+    #[command(flatten)]
+    rates: Rates,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -30,10 +35,32 @@ pub(super) struct Listen {
 impl Serve {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let interrupt = Interrupt::listen()?;
+        let vault = self.keys.vault()?;
         let listener = http::bind(self.listen.address).await?;
-        let router = http::router(database::pool(&self.database_url)?)?;
+        let store = database::store(&self.database_url)?;
+        let gate = Gate::new(store.clone(), vault, None, self.rates.limits());
+        let router = http::router(database::pool(&self.database_url)?, gate)?;
         tracing::info!(listen = %self.listen.address, "serving");
         http::serve(listener, router, interrupt).await;
+        store.close().await;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Rates {
+    /// Requests a second for one API key or token; twice as many at once
+    #[arg(long, env = "DAYBOOK_RATE_PER_KEY", default_value_t = 1_000, value_name = "COUNT")]
+    rate_per_key: u32,
+
+    /// Requests a second for one merchant, whatever its keys; twice as many at once
+    #[arg(long, env = "DAYBOOK_RATE_PER_MERCHANT", default_value_t = 2_000, value_name = "COUNT")]
+    rate_per_merchant: u32,
+}
+
+impl Rates {
+    pub(super) fn limits(self) -> Limits {
+        let rate = |per_second: u32| Rate { per_second, burst: per_second.saturating_mul(2) };
+        Limits { per_key: rate(self.rate_per_key), per_merchant: rate(self.rate_per_merchant), ..Limits::default() }
     }
 }

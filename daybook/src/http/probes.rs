@@ -4,15 +4,16 @@ use std::{fmt::Write as _, time::Duration};
 
 use axum::{
     Router,
-    extract::{FromRef, RawQuery, State},
+    extract::{FromRef, RawQuery, Request, State},
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER},
     },
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
 };
+use gate::Gate;
 use sqlx::PgPool;
 use tokio::time::timeout;
 
@@ -44,7 +45,7 @@ impl FromRef<Faces> for Metrics {
 }
 
 /// Every route of this server.
-pub(crate) fn router(pool: PgPool) -> Result<Router> {
+pub(crate) fn router(pool: PgPool, gate: Gate) -> Result<Router> {
     let metrics = Metrics::new()?;
     let counting = from_fn_with_state(metrics.clone(), metrics::count);
     Ok(Router::new()
@@ -52,9 +53,13 @@ pub(crate) fn router(pool: PgPool) -> Result<Router> {
         .route("/readyz", get(ready))
         .route("/healthz", get(ready))
         .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi))
+        .route("/docs", get(docs))
+        .with_state(Faces { pool, metrics })
+        .merge(command_api::router(gate))
         .fallback(absent)
-        .layer(counting)
-        .with_state(Faces { pool, metrics }))
+        .method_not_allowed_fallback(not_allowed)
+        .layer(counting))
 }
 
 async fn alive() -> &'static str {
@@ -117,7 +122,22 @@ async fn look(pool: &PgPool) -> Vec<Check> {
     vec![Check { name: "database", outcome: Ok("reachable".to_owned()) }, Check { name: "schema", outcome: schema }]
 }
 
-async fn absent() -> Response {
-    let problem = r#"{"type":"about:blank","title":"Not Found","status":404,"code":"route_not_found"}"#;
-    (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "application/problem+json")], problem).into_response()
+/// The API, for programs.
+async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/json")], command_api::document().to_string()).into_response()
+}
+
+/// The API, for people. It may run its own script and nothing else.
+async fn docs() -> Response {
+    let policy = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+    let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, policy)];
+    (headers, command_api::page()).into_response()
+}
+
+async fn absent(request: Request) -> Response {
+    gate::turn_away(request, gate::rules::ROUTE_UNKNOWN)
+}
+
+async fn not_allowed(request: Request) -> Response {
+    gate::turn_away(request, gate::rules::METHOD_NOT_ALLOWED)
 }

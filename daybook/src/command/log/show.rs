@@ -3,7 +3,8 @@
 use clap::Args;
 use event_store::Recorded;
 
-use super::{Place, reading, text};
+use super::{reading, text};
+use crate::command::place::Place;
 use crate::{
     command::say,
     failure::{Failure, Result},

@@ -3,7 +3,8 @@
 use clap::Args;
 use event_store::stats::{self, Standing};
 
-use super::{Place, reading, text};
+use super::{reading, text};
+use crate::command::place::Place;
 use crate::{command::say, failure::Result};
 
 /// How a follower that was mended goes on, at the event it stopped at.

@@ -5,7 +5,8 @@ use std::{fmt::Write as _, io::Write as _};
 use clap::Args;
 use event_store::{Recorded, Store};
 
-use super::{Place, reading, text};
+use super::{reading, text};
+use crate::command::place::Place;
 use crate::{
     failure::{Attempt as _, Result},
     interrupt::Interrupt,

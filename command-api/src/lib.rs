@@ -1,0 +1,20 @@
+//! Writes: an HTTP request becomes a command, the log decides, the outcome becomes an answer.
+//!
+//! Every write goes one way. A [`routes::Route`] names its scope and its plan; the gate lets the request in; the plan
+//! turns it into a [`plan::Plan`], a decision over the books; [`carry_out`] hands that to the store under the caller's
+//! idempotency key, and the outcome becomes the answer. What is told was decided and stored with the events.
+
+mod carry_out;
+pub mod demo;
+mod merchants;
+mod openapi;
+mod orders;
+mod payments;
+mod plan;
+mod refunds;
+mod reviews;
+mod routes;
+mod tenant;
+
+pub use openapi::{document, page};
+pub use routes::{ROUTES, Route, router};

@@ -1,0 +1,65 @@
+//! What a request comes to: a decision over the books, and for whom.
+
+use std::sync::Arc;
+
+use domain::refusal::Listed;
+use event_store::{Answer, Books, Decision, Halt, Tenant, Verdict};
+use gate::{Call, Language, Problem, Visit};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A request, ready for the log.
+pub(crate) struct Plan {
+    pub(crate) tenant: Tenant,
+    pub(crate) decision: Decision,
+    /// Told to whoever asked first and kept nowhere: a repeat is answered without it.
+    pub(crate) once: Option<Value>,
+}
+
+impl Plan {
+    pub(crate) fn new(
+        tenant: Tenant,
+        decision: impl Fn(&mut Books<'_>) -> Result<Verdict, Halt> + Send + Sync + 'static,
+    ) -> Self {
+        Self { tenant, decision: Box::new(decision), once: None }
+    }
+}
+
+/// What a decision needs of its request, to say in the caller's language what it decided.
+#[derive(Clone)]
+pub(crate) struct Teller {
+    visit: Arc<Visit>,
+}
+
+/// A sentence in both languages.
+pub(crate) type Words = (&'static str, &'static str);
+
+#[derive(Serialize)]
+struct Told<'w, T> {
+    code: u16,
+    message: &'w str,
+    data: T,
+}
+
+impl Teller {
+    pub(crate) fn of(call: &Call) -> Self {
+        Self { visit: Arc::new(call.visit.clone()) }
+    }
+
+    /// It is done, and this is how it stands. Ids, statuses and amounts only: this is stored and told again.
+    pub(crate) fn done(&self, (english, chinese): Words, data: impl Serialize) -> Verdict {
+        let message = match self.visit.language {
+            Language::English => english,
+            Language::Chinese => chinese,
+        };
+        let body = serde_json::to_string(&Told { code: 0, message, data }).unwrap_or_default();
+        Verdict::Accepted(Answer { status: 200, body })
+    }
+
+    /// A rule forbids it.
+    pub(crate) fn refused(&self, refusal: impl Listed) -> Verdict {
+        let rule = refusal.rule();
+        let status = i16::try_from(rule.http_status).unwrap_or(500);
+        Verdict::Refused(Answer { status, body: Problem::refused(rule).document(&self.visit) })
+    }
+}

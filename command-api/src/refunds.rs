@@ -1,0 +1,59 @@
+//! Refunds: one command on the payment, so that an excess is refused at once.
+
+use domain::{
+    free_text::FreeText,
+    id::{PaymentId, RefundId},
+    money::Money,
+    payment::{Payment, PaymentCommand, PaymentRefusal},
+};
+use futures_util::future::BoxFuture;
+use gate::{Amount, Body as _, Call, FlatText, Gate, Problem, body};
+use serde_json::json;
+
+use crate::{
+    payments,
+    plan::{Plan, Teller, Words},
+    tenant::{World, at_version, stream},
+};
+
+body! {
+    pub(crate) struct CreateRefund {
+        required payment_no: PaymentId = "PAY00000000000000000000000000000001", "Which payment.";
+        required amount: Amount = 5000, "In minor units; at most what was captured and not yet refunded.";
+        required reason: FreeText = "Returned one ticket", "Why.";
+        optional operator_id: FlatText = "clerk-7", "Who it was in your house. Not stored.";
+    }
+}
+
+const RESERVED: Words = ("the refund was accepted", "退款已受理");
+
+pub(crate) fn create<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+    Box::pin(async {
+        let CreateRefund { payment_no, amount, reason, operator_id: _ } = CreateRefund::parse(&call.body)?;
+        let world = World::of_payment(gate, call, payment_no).await?;
+        let Some(world) = world else { return Err(Problem::turned_away(payments::absent())) };
+        let key = call.key.as_ref().map_or("", |key| &*key.0);
+        let refund_id = RefundId::asked_for(&call.caller.idempotency_scope(), key);
+        let (payment, teller) = (stream(payment_no), Teller::of(call));
+        let (by, demanded) = (call.caller.actor(), call.if_match);
+        Ok(Plan::new(world.tenant(), move |books| {
+            let state = books.state::<Payment>(&payment)?;
+            let Some(agreed) = state.agreement().filter(|_agreed| world.has_payment(&state)) else {
+                return Ok(teller.refused(PaymentRefusal::PaymentAbsent));
+            };
+            at_version::<Payment>(books, &payment, demanded)?;
+            let amount = Money::new(amount.0, agreed.amount.currency);
+            let command = PaymentCommand::ReserveRefund { refund_id, amount, by, reason: reason.clone() };
+            Ok(match books.tell::<Payment>(&payment, &command)? {
+                Err(refusal) => teller.refused(refusal),
+                Ok(()) => teller.done(
+                    RESERVED,
+                    json!({
+                        "refund_no": refund_id, "payment_no": payment_no, "status": "pending",
+                        "amount": amount.amount_minor, "currency": amount.currency.code(),
+                    }),
+                ),
+            })
+        }))
+    })
+}

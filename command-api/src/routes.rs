@@ -1,0 +1,247 @@
+//! Every write there is: its address, who may ask, what it takes, what it does.
+
+use axum::{
+    Router,
+    body::Body as HttpBody,
+    extract::{Request, State},
+    http::Response,
+    routing::post,
+};
+use domain::refusal::{Listed, Rule};
+use futures_util::future::BoxFuture;
+use gate::{Body, Call, Entrance, Gate, Problem, Reply, Scope, rules};
+use serde_json::Value;
+
+use crate::{
+    carry_out::{carry_out, is_dry_run},
+    merchants, orders,
+    payments::{self, bulk},
+    plan::Plan,
+    refunds, reviews,
+};
+
+const BODY_MAX: usize = 64 * 1024;
+const BULK_BODY_MAX: usize = 1024 * 1024;
+
+/// One write.
+#[derive(Clone, Copy)]
+pub struct Route {
+    /// As axum writes it, with `{names}` for its parts. Every write is a POST.
+    pub path: &'static str,
+    /// Names the operation in the OpenAPI document.
+    pub name: &'static str,
+    pub summary: &'static str,
+    pub entrance: Entrance,
+    /// What it takes: the schema and an example.
+    pub body: (fn() -> Value, fn() -> Value),
+    /// The rules of the aggregate it commands.
+    pub rules: fn() -> Vec<&'static Rule>,
+    work: Work,
+}
+
+impl Route {
+    /// Whether the whole request has one idempotency key.
+    pub const fn has_one_key(&self) -> bool {
+        matches!(self.work, Work::One(_))
+    }
+}
+
+/// What it does: most make one plan.
+#[derive(Clone, Copy)]
+enum Work {
+    One(for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Plan, Problem>>),
+    Many(for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>),
+}
+
+type Planner = for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Plan, Problem>>;
+
+const fn one<B: Body, R: Listed>(
+    path: &'static str,
+    name: &'static str,
+    summary: &'static str,
+    scope: Scope,
+    planner: Planner,
+) -> Route {
+    Route {
+        path,
+        name,
+        summary,
+        entrance: Entrance { scope, body_max: BODY_MAX },
+        body: (B::schema, B::example),
+        rules: rules_of::<R>,
+        work: Work::One(planner),
+    }
+}
+
+fn rules_of<R: Listed>() -> Vec<&'static Rule> {
+    R::ALL.iter().map(|refusal| refusal.rule()).collect()
+}
+
+use domain::{merchant::MerchantRefusal, order::OrderRefusal, payment::PaymentRefusal};
+
+/// The list. A new write is a line here and a plan in its file.
+pub const ROUTES: &[Route] = &[
+    one::<payments::CreatePayment, PaymentRefusal>(
+        "/api/v1/payments",
+        "createPayment",
+        "Start a payment, or find the one its order has",
+        Scope::TakePayments,
+        payments::create,
+    ),
+    Route {
+        path: "/api/v1/payments/bulk",
+        name: "createPayments",
+        summary: "Start up to 1,000 payments, each with its own key and answer",
+        entrance: Entrance { scope: Scope::TakePayments, body_max: BULK_BODY_MAX },
+        body: (<bulk::Bulk as gate::Field>::schema, <bulk::Bulk as Body>::example),
+        rules: rules_of::<PaymentRefusal>,
+        work: Work::Many(bulk::create),
+    },
+    one::<payments::CapturePayment, PaymentRefusal>(
+        "/api/v1/payments/{payment_no}/capture",
+        "capturePayment",
+        "Take what was authorised, or a part of it",
+        Scope::TakePayments,
+        payments::capture,
+    ),
+    one::<payments::CancelPayment, PaymentRefusal>(
+        "/api/v1/payments/{payment_no}/cancel",
+        "cancelPayment",
+        "Cancel before capture, or let the rest go after a part",
+        Scope::TakePayments,
+        payments::cancel,
+    ),
+    one::<refunds::CreateRefund, PaymentRefusal>(
+        "/api/v1/refunds",
+        "createRefund",
+        "Give back a payment, whole or in part",
+        Scope::Refund,
+        refunds::create,
+    ),
+    one::<orders::PlaceOrder, OrderRefusal>(
+        "/api/v1/orders",
+        "placeOrder",
+        "Place an order by itself",
+        Scope::PlaceOrders,
+        orders::create,
+    ),
+    one::<orders::CancelOrder, OrderRefusal>(
+        "/api/v1/orders/{order_no}/cancel",
+        "cancelOrder",
+        "Cancel an order that is not paid",
+        Scope::PlaceOrders,
+        orders::cancel,
+    ),
+    one::<reviews::DecideReview, PaymentRefusal>(
+        "/api/v1/reviews/{payment_no}/approve",
+        "approveReview",
+        "Let a payment in review go on",
+        Scope::DecideReviews,
+        reviews::approve,
+    ),
+    one::<reviews::DecideReview, PaymentRefusal>(
+        "/api/v1/reviews/{payment_no}/reject",
+        "rejectReview",
+        "End a payment in review",
+        Scope::DecideReviews,
+        reviews::reject,
+    ),
+    one::<merchants::RegisterMerchant, MerchantRefusal>(
+        "/api/v1/merchants",
+        "registerMerchant",
+        "Register a merchant; its keys are shown once",
+        Scope::KeepMerchants,
+        merchants::register,
+    ),
+    one::<merchants::Activate, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/activate",
+        "activateMerchant",
+        "Let a merchant take real money",
+        Scope::KeepMerchants,
+        merchants::activate,
+    ),
+    one::<merchants::ForAReason, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/suspend",
+        "suspendMerchant",
+        "Stop a merchant from taking payments",
+        Scope::KeepMerchants,
+        merchants::suspend,
+    ),
+    one::<merchants::ForAReason, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/close",
+        "closeMerchant",
+        "Close a merchant's account for good",
+        Scope::KeepMerchants,
+        merchants::close,
+    ),
+    one::<merchants::AgreeFees, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/fees",
+        "agreeFees",
+        "Agree the fees of a channel and currency",
+        Scope::KeepMerchants,
+        merchants::agree_fees,
+    ),
+    one::<merchants::AgreeLimits, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/limits",
+        "agreeLimits",
+        "Agree the limits of a currency",
+        Scope::KeepMerchants,
+        merchants::agree_limits,
+    ),
+    one::<merchants::AllowChannel, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/channels",
+        "allowChannel",
+        "Allow or withdraw a channel",
+        Scope::KeepMerchants,
+        merchants::allow_channel,
+    ),
+    one::<merchants::AllowCurrency, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/currencies",
+        "allowCurrency",
+        "Allow or withdraw a currency",
+        Scope::KeepMerchants,
+        merchants::allow_currency,
+    ),
+    one::<merchants::RotateKey, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/keys",
+        "rotateKey",
+        "Issue the next API key; it is shown once",
+        Scope::KeepMerchants,
+        merchants::rotate_key,
+    ),
+    one::<merchants::Activate, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/keys/{key_id}/revoke",
+        "revokeKey",
+        "Revoke an API key at once",
+        Scope::KeepMerchants,
+        merchants::revoke_key,
+    ),
+];
+
+/// All of them, behind the gate.
+pub fn router(gate: Gate) -> Router {
+    ROUTES
+        .iter()
+        .fold(Router::new(), |router, route| {
+            let serve = move |State(gate): State<Gate>, request: Request| enter(*route, gate, request);
+            router.route(route.path, post(serve))
+        })
+        .with_state(gate)
+}
+
+async fn enter(route: Route, gate: Gate, request: Request) -> Response<HttpBody> {
+    let serving = gate.clone();
+    gate.pass(route.entrance, request, move |call| async move {
+        match route.work {
+            Work::Many(serve) => serve(&serving, &call).await,
+            Work::One(planner) => {
+                if call.key.is_none() && !is_dry_run(&call)? {
+                    return Err(Problem::turned_away(rules::IDEMPOTENCY_KEY_MISSING));
+                }
+                let plan = planner(&serving, &call).await?;
+                carry_out(&serving, &call, plan).await
+            }
+        }
+    })
+    .await
+}
