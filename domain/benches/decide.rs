@@ -126,7 +126,7 @@ fn merchant() -> MerchantId {
     MerchantId::new(number(1))
 }
 
-fn initiate() -> Result<PaymentCommand, TextRefusal> {
+fn initiate(capture_mode: CaptureMode) -> Result<PaymentCommand, TextRefusal> {
     let order_no = OrderNo::parse("ORDER-1")?;
     let payment_id = payment_id();
     let fee_plan = FeePlan {
@@ -139,7 +139,7 @@ fn initiate() -> Result<PaymentCommand, TextRefusal> {
     Ok(PaymentCommand::Initiate(Box::new(Initiate {
         agreed: Agreed { payment_id, merchant_id: merchant(), livemode: true, order_no, amount: usd(10_000) },
         channel: Channel::Stripe,
-        capture_mode: CaptureMode::Automatic,
+        capture_mode,
         method: None,
         purpose: Purpose { subject: Some(FreeText::parse("tea")?), ..Purpose::default() },
         terms: Terms {
@@ -157,7 +157,8 @@ fn payment_id() -> PaymentId {
 }
 
 fn payment() -> Result<Cases<PaymentCommand>, TextRefusal> {
-    let (initiate, reason) = (initiate()?, FreeText::parse("too small")?);
+    let (manual, reason) = (initiate(CaptureMode::Manual)?, FreeText::parse("too small")?);
+    let initiate = initiate(CaptureMode::Automatic)?;
     let reasons = vec!["night".to_owned()];
     let score = Score::try_from(5).unwrap_or_else(|_| unreachable!());
     let assessment = Assessment { score, decision: RiskDecision::Approve, reasons, rules_version: 1 };
@@ -186,7 +187,7 @@ fn payment() -> Result<Cases<PaymentCommand>, TextRefusal> {
     let settle = PaymentCommand::Settle { settlement_id: SettlementId::new(number(1)), effective_at: at() };
     let capture = PaymentCommand::Capture { capture_id: CaptureId::new(number(1)), amount: usd(10_000) };
     let submitted = vec![initiate.clone(), assess.clone(), submit.clone()];
-    let held: Vec<_> = submitted.iter().cloned().chain([authorised.clone()]).collect();
+    let held = vec![manual, assess.clone(), submit.clone(), authorised.clone()];
     let paid: Vec<_> = submitted.iter().cloned().chain([captured.clone()]).collect();
     let refunded: Vec<_> = paid.iter().cloned().chain((0..100).map(|id| reserve(id, 50))).collect();
     let confirmed: Vec<_> = refunded.iter().cloned().chain([confirm.clone()]).collect();

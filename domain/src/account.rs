@@ -22,7 +22,7 @@ pub enum Account {
     /// In dispute between merchant and customer.
     DisputeHolding,
     FxPosition,
-    /// Money that is here and not yet known to be whose: late successes until they are returned.
+    /// Money that is here and not yet known to be whose: what nobody expected, until it is returned.
     Suspense,
 }
 

@@ -1,5 +1,7 @@
 //! Finds card numbers in free text, so that none is ever stored.
 
+use std::ops::RangeInclusive;
+
 /// First digits of a brand, from and to, with the lengths its numbers have.
 struct Brand {
     from: u32,
@@ -29,7 +31,7 @@ const BRANDS: &[Brand] = &[
 
 const DIGITS_MAX: usize = 19;
 
-/// A card number stands in the text as a token of its own, whole or in groups parted by spaces or dashes.
+/// A card number stands in the text as a token of its own, whole or in groups parted by spaces, dashes or nothing seen.
 #[must_use]
 pub fn is_card_number_in(text: &str) -> bool {
     let mut groups: Vec<String> = Vec::new();
@@ -46,7 +48,7 @@ pub fn is_card_number_in(text: &str) -> bool {
         if groups.len() >= DIGITS_MAX {
             groups.remove(0);
         }
-        if !piece.ends_with(JOINERS) {
+        if !piece.ends_with(joins) {
             groups.clear();
         }
     }
@@ -58,8 +60,67 @@ fn parts(c: char) -> bool {
     !c.is_ascii_alphanumeric() && digit(c).is_none()
 }
 
-/// What people put between the groups of one number.
-const JOINERS: [char; 6] = [' ', '-', '\u{a0}', '\u{2010}', '\u{2011}', '\u{2013}'];
+/// What people put between the groups of one number: any space but the end of a line, any dash, and what is not seen.
+fn joins(c: char) -> bool {
+    let space = c.is_whitespace() && !matches!(c, '\n' | '\r');
+    space || UNSEEN.iter().chain(DASHES).any(|range| range.contains(&c))
+}
+
+/// Unicode's dash punctuation, with the signs that look like it.
+const DASHES: &[RangeInclusive<char>] = &[
+    '-'..='-',
+    '\u{2d7}'..='\u{2d7}', // modifier letter minus
+    '\u{58a}'..='\u{58a}',
+    '\u{5be}'..='\u{5be}',
+    '\u{1400}'..='\u{1400}',
+    '\u{1806}'..='\u{1806}',
+    '\u{2010}'..='\u{2015}',
+    '\u{2043}'..='\u{2043}', // hyphen bullet
+    '\u{207b}'..='\u{207b}', // superscript minus
+    '\u{208b}'..='\u{208b}', // subscript minus
+    '\u{2212}'..='\u{2212}', // minus
+    '\u{23af}'..='\u{23af}', // horizontal line extension
+    '\u{2500}'..='\u{2501}', // box drawings
+    '\u{2796}'..='\u{2796}', // heavy minus
+    '\u{2e17}'..='\u{2e17}',
+    '\u{2e1a}'..='\u{2e1a}',
+    '\u{2e3a}'..='\u{2e3b}',
+    '\u{2e40}'..='\u{2e40}',
+    '\u{2e5d}'..='\u{2e5d}',
+    '\u{301c}'..='\u{301c}',
+    '\u{3030}'..='\u{3030}',
+    '\u{30a0}'..='\u{30a0}',
+    '\u{30fc}'..='\u{30fc}', // prolonged sound mark
+    '\u{fe31}'..='\u{fe32}',
+    '\u{fe58}'..='\u{fe58}',
+    '\u{fe63}'..='\u{fe63}',
+    '\u{ff0d}'..='\u{ff0d}',
+    '\u{ff70}'..='\u{ff70}', // halfwidth prolonged sound mark
+    '\u{10d6e}'..='\u{10d6e}',
+    '\u{10ead}'..='\u{10ead}',
+];
+
+/// What has no width: format characters, joiners, fillers, variation selectors, tags.
+const UNSEEN: &[RangeInclusive<char>] = &[
+    '\u{ad}'..='\u{ad}', // soft hyphen
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{2800}'..='\u{2800}', // blank braille
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{fe0f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ffa0}'..='\u{ffa0}',
+    '\u{fff0}'..='\u{fffb}',
+    '\u{1bca0}'..='\u{1bca3}',
+    '\u{1d173}'..='\u{1d17a}',
+    '\u{e0000}'..='\u{e0fff}',
+];
 
 /// A decimal digit of any script people type numbers in, as ASCII.
 fn digit(c: char) -> Option<char> {

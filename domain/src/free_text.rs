@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{card, refusal::refusals};
 
 /// Free text that was looked at before it was let in. What is stored is read back as it is.
+// Reading does not look again: an event let in under the rules of its day must stay readable for ever. So JSON from
+// outside is never read into a `FreeText`: what asks takes a `String` and parses it, and no command is read from JSON.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FreeText(String);
@@ -112,6 +114,15 @@ mod tests {
         assert_eq!(OrderNo::parse(""), Err(TextRefusal::TextEmpty));
         assert_eq!(OrderNo::parse(&"x".repeat(65)), Err(TextRefusal::TextTooLong));
         assert_eq!(OrderNo::parse("a\nb"), Err(TextRefusal::TextHasControlCharacters));
+    }
+
+    #[test]
+    fn what_is_stored_is_read_back_whatever_the_rules_are_today() {
+        for stored in [r#""""#, r#""4111 1111 1111 1111""#, r#""a\u0000b""#] {
+            let text: FreeText = serde_json::from_str(stored).unwrap();
+            assert!(FreeText::parse(text.as_str()).is_err(), "{stored}");
+            assert_eq!(serde_json::to_string(&text).unwrap(), stored);
+        }
     }
 
     #[test]

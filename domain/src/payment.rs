@@ -27,12 +27,14 @@ mod report;
 mod risk;
 mod settling;
 pub mod status;
+pub mod suspense;
 
 use attempt::{Attempt, CaptureMode, Stage};
 use dispute::{DisputeOutcome, Disputes};
 use event::{Funds, PaymentEvent, Purpose};
 use refund::Refunds;
 pub use report::Report;
+use suspense::{Source, Suspense};
 
 /// The folded state. Sums are in minor units of the agreed currency.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,7 +49,8 @@ pub struct Payment {
     refunds: Refunds,
     disputes: Disputes,
     settled: Option<SettlementId>,
-    /// Amounts reported that were not those asked for, so that each is told of once.
+    suspense: Suspense,
+    /// Amounts reported that cannot be true, so that each is told of once.
     mismatches: Vec<(u32, Stage, Money)>,
 }
 
@@ -79,7 +82,8 @@ pub enum PaymentCommand {
     Capture { capture_id: CaptureId, amount: Money },
     Cancel { by: Actor },
     Report { attempt: u32, report: Report },
-    ReturnLateSuccess { attempt: u32, effective_at: DateTime<Utc> },
+    ReleaseLateAuthorisation { attempt: u32 },
+    ReturnSuspense { source: Source, effective_at: DateTime<Utc> },
     ReserveRefund { refund_id: RefundId, amount: Money, by: Actor, reason: FreeText },
     ConfirmRefund { refund_id: RefundId, effective_at: DateTime<Utc> },
     ReleaseRefund { refund_id: RefundId, reason: FreeText },
@@ -107,7 +111,7 @@ refusals! {
         PaymentDiffers = "payment_differs", 409,
             "This order number already has a payment with another amount or currency.", "该订单号已有金额或币种不同的支付。";
         CaptureDiffers = "capture_differs", 409,
-            "This capture was already asked for with another amount.", "该请款已以不同金额提交过。";
+            "This capture is already known with another amount.", "该请款已以不同金额登记过。";
         RefundDiffers = "refund_differs", 409,
             "This refund was already asked for with another amount.", "该退款已以不同金额提交过。";
         DisputeDiffers = "dispute_differs", 409,
@@ -140,20 +144,23 @@ refusals! {
             "The payment was captured; refund it instead.", "该支付已请款，请改用退款。";
         CancellationInProgress = "cancellation_in_progress", 409,
             "The payment is being cancelled.", "该支付正在取消。";
+        CaptureAutomatic = "capture_automatic", 409,
+            "The payment is captured without being asked for.", "该支付将自动请款。";
         PaymentNotAuthorised = "payment_not_authorised", 409,
             "There is no authorisation to capture from.", "没有可请款的授权。";
         CaptureInProgress = "capture_in_progress", 409, "A capture is under way.", "有一笔请款正在进行。";
         CaptureAmountExceeded = "capture_amount_exceeded", 422,
             "The amount is more than is left of the authorisation.", "金额超过授权的剩余部分。";
         CaptureUnknown = "capture_unknown", 404, "The payment has no such capture.", "该支付没有这笔请款。";
-        NothingLate = "nothing_late", 409, "This attempt has no late success to return.", "这次尝试没有需要退回的迟到成功。";
+        NothingLate = "nothing_late", 409,
+            "This attempt has no late authorisation to release.", "这次尝试没有需要释放的迟到授权。";
+        NothingInSuspense = "nothing_in_suspense", 409, "Nothing of this is in suspense.", "挂账中没有这笔款项。";
         PaymentAlreadySettled = "payment_already_settled", 409,
             "The payment is part of another settlement.", "该支付已属于另一结算。";
         PaymentNotCaptured = "payment_not_captured", 409, "The payment has not been captured.", "该支付尚未请款。";
         RefundAmountExceeded = "refund_amount_exceeded", 422,
             "The amount is more than can still be refunded.", "退款金额超过可退余额。";
         RefundUnknown = "refund_unknown", 404, "The payment has no such refund.", "该支付没有这笔退款。";
-        RefundReleased = "refund_released", 409, "The refund was released.", "该退款已释放。";
         RefundNotConfirmed = "refund_not_confirmed", 409, "The refund was not confirmed.", "该退款尚未确认。";
         RefundAlreadyConfirmed = "refund_already_confirmed", 409, "The refund was confirmed.", "该退款已确认。";
         DisputeAmountExceeded = "dispute_amount_exceeded", 422,
@@ -177,7 +184,7 @@ const fn already() -> Decision {
 
 impl Aggregate for Payment {
     const TYPE: &'static str = "payment";
-    const STATE_VERSION: i32 = 1;
+    const STATE_VERSION: i32 = 2;
     type Command = PaymentCommand;
     type Event = PaymentEvent;
     type Refusal = PaymentRefusal;
@@ -193,7 +200,8 @@ impl Aggregate for Payment {
             PaymentCommand::Capture { capture_id, amount } => self.request_capture(*capture_id, *amount),
             PaymentCommand::Cancel { by } => self.cancel(*by),
             PaymentCommand::Report { attempt, report } => self.hear(*attempt, report),
-            PaymentCommand::ReturnLateSuccess { attempt, effective_at } => self.return_late(*attempt, *effective_at),
+            PaymentCommand::ReleaseLateAuthorisation { attempt } => self.release_late(*attempt),
+            PaymentCommand::ReturnSuspense { source, effective_at } => self.return_suspense(*source, *effective_at),
             PaymentCommand::ReserveRefund { refund_id, amount, by, reason } => {
                 self.reserve_refund(*refund_id, *amount, *by, reason)
             }
@@ -218,9 +226,15 @@ impl Aggregate for Payment {
             PaymentEvent::CancellationRequested { by } => self.cancellation = Cancellation::Requested(*by),
             PaymentEvent::Cancelled { .. } => self.fold_cancelled(),
             PaymentEvent::Captured(captured) => {
-                self.fold_captured(captured);
                 self.fold_attempt(captured.attempt, event);
+                self.fold_captured(captured);
             }
+            PaymentEvent::Voided { attempt, .. } | PaymentEvent::AuthorisationExpired { attempt, .. } => {
+                self.fold_attempt(*attempt, event);
+                self.fold_cancellation();
+            }
+            PaymentEvent::MoneySuspended(moved) => self.fold_suspended(moved),
+            PaymentEvent::SuspenseReturned(moved) => self.suspense.give_back(moved.source),
             PaymentEvent::AmountMismatched { attempt, stage, reported, .. } => {
                 self.mismatches.push((*attempt, *stage, *reported));
             }
@@ -242,10 +256,8 @@ impl Aggregate for Payment {
             | PaymentEvent::Failed { attempt, .. }
             | PaymentEvent::CaptureRequested { attempt, .. }
             | PaymentEvent::CaptureDeclined { attempt, .. }
-            | PaymentEvent::Voided { attempt, .. }
-            | PaymentEvent::AuthorisationExpired { attempt, .. }
-            | PaymentEvent::SucceededLate(event::LateSuccess { attempt, .. })
-            | PaymentEvent::LateSuccessReturned(event::LateSuccess { attempt, .. }) => {
+            | PaymentEvent::AuthorisedLate { attempt, .. }
+            | PaymentEvent::LateAuthorisationReleased { attempt, .. } => {
                 self.fold_attempt(*attempt, event);
             }
         }

@@ -1,10 +1,12 @@
 //! A posting is balanced in every currency or cannot be built: one event, one entry.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 
 use crate::{
     account::{Account, Side},
-    id::AdjustmentId,
+    id::{AdjustmentId, CaptureId, DisputeId, RefundId},
     money::{Money, Totals},
     refusal::refusals,
 };
@@ -31,7 +33,16 @@ pub struct Movement {
 pub struct Posting {
     lines: Vec<Line>,
     effective_at: Option<DateTime<Utc>>,
-    reverses: Option<AdjustmentId>,
+    reverses: Option<Reversed>,
+}
+
+/// What an entry takes back: an entry before it in the same stream, by the id of what moved the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reversed {
+    Adjustment(AdjustmentId),
+    Capture(CaptureId),
+    Dispute(DisputeId),
+    Refund(RefundId),
 }
 
 refusals! {
@@ -80,19 +91,14 @@ impl Posting {
         Self { lines, effective_at: Some(effective_at), reverses: None }
     }
 
-    /// The same money back: every line on the other side.
+    /// The same money back: every line on the other side, with a link to what is reversed.
     #[must_use]
-    pub fn opposite(mut self) -> Self {
+    pub fn reversing(mut self, reversed: impl Into<Reversed>) -> Self {
         for line in &mut self.lines {
             line.side = line.side.opposite();
         }
+        self.reverses = Some(reversed.into());
         self
-    }
-
-    /// The same money back, with a link to what is reversed.
-    #[must_use]
-    pub fn reversing(self, reversed: AdjustmentId) -> Self {
-        Self { reverses: Some(reversed), ..self.opposite() }
     }
 
     #[must_use]
@@ -111,11 +117,37 @@ impl Posting {
         self.effective_at
     }
 
-    /// The adjustment this entry takes back.
+    /// What this entry takes back.
     #[must_use]
-    pub const fn reverses(&self) -> Option<AdjustmentId> {
+    pub const fn reverses(&self) -> Option<Reversed> {
         self.reverses
     }
+}
+
+macro_rules! reversed_by_id {
+    ($($variant:ident: $id:ty;)+) => {
+        $(impl From<$id> for Reversed {
+            fn from(id: $id) -> Self {
+                Self::$variant(id)
+            }
+        })+
+
+        /// The id says by its prefix what it is of.
+        impl fmt::Display for Reversed {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$variant(id) => id.fmt(f),)+
+                }
+            }
+        }
+    };
+}
+
+reversed_by_id! {
+    Adjustment: AdjustmentId;
+    Capture: CaptureId;
+    Dispute: DisputeId;
+    Refund: RefundId;
 }
 
 /// Debits less credits, per currency.

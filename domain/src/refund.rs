@@ -23,6 +23,8 @@ pub enum Phase {
     Unknown,
     Succeeded,
     Failed,
+    /// Reported as failed, then as succeeded: the better evidence stands.
+    SucceededLate,
     /// Reported as succeeded, then given back by the channel.
     Bounced,
 }
@@ -50,7 +52,6 @@ refusals! {
             "This refund was already requested otherwise.", "该退款已以不同内容提交过。";
         AmountNotPositive = "amount_not_positive", 422, "The amount must be greater than zero.", "金额必须大于零。";
         RefundNotSent = "refund_not_sent", 409, "The refund was never sent to the channel.", "该退款从未提交给支付渠道。";
-        RefundAlreadyFailed = "refund_already_failed", 409, "The refund has failed.", "该退款已失败。";
         RefundNotSucceeded = "refund_not_succeeded", 409, "The refund has not succeeded.", "该退款尚未成功。";
     }
 }
@@ -59,7 +60,7 @@ type Decision = Result<Vec<RefundEvent>, RefundRefusal>;
 
 impl Aggregate for Refund {
     const TYPE: &'static str = "refund";
-    const STATE_VERSION: i32 = 1;
+    const STATE_VERSION: i32 = 2;
     type Command = RefundCommand;
     type Event = RefundEvent;
     type Refusal = RefundRefusal;
@@ -80,6 +81,7 @@ impl Aggregate for Refund {
             RefundEvent::Requested(requested) => self.requested = Some(requested.as_ref().clone()),
             RefundEvent::Sent { .. } => self.phase = Phase::Sent,
             RefundEvent::OutcomeUnknown => self.phase = Phase::Unknown,
+            RefundEvent::Succeeded { .. } if self.phase == Phase::Failed => self.phase = Phase::SucceededLate,
             RefundEvent::Succeeded { .. } => self.phase = Phase::Succeeded,
             RefundEvent::Failed { .. } => self.phase = Phase::Failed,
             RefundEvent::Bounced { .. } => self.phase = Phase::Bounced,
@@ -104,7 +106,8 @@ impl Refund {
         let requested = self.requested()?;
         match self.phase {
             Phase::Requested => Ok(vec![RefundEvent::Sent { channel: requested.channel }]),
-            Phase::Sent | Phase::Unknown | Phase::Succeeded | Phase::Failed | Phase::Bounced => Ok(Vec::new()),
+            Phase::Sent | Phase::Unknown | Phase::Succeeded => Ok(Vec::new()),
+            Phase::Failed | Phase::SucceededLate | Phase::Bounced => Ok(Vec::new()),
         }
     }
 
@@ -112,21 +115,21 @@ impl Refund {
         self.requested()?;
         match self.phase {
             Phase::Requested => Err(RefundRefusal::RefundNotSent),
-            Phase::Failed => Err(RefundRefusal::RefundAlreadyFailed),
-            Phase::Sent | Phase::Unknown => {
+            Phase::Sent | Phase::Unknown | Phase::Failed => {
                 Ok(vec![RefundEvent::Succeeded { channel_refund_no: channel_refund_no.to_owned() }])
             }
-            Phase::Succeeded | Phase::Bounced => Ok(Vec::new()),
+            Phase::Succeeded | Phase::SucceededLate | Phase::Bounced => Ok(Vec::new()),
         }
     }
 
-    /// A failure told of after a success is a bounce, and is reported as one.
+    /// A failure told of after a success is a bounce; one that was told of before the success is old news.
     fn fail(&self, decline: Decline) -> Decision {
-        self.requested()?;
+        let payment_id = self.requested()?.payment_id;
         match self.phase {
             Phase::Requested => Err(RefundRefusal::RefundNotSent),
             Phase::Sent | Phase::Unknown => Ok(vec![RefundEvent::Failed { decline }]),
-            Phase::Succeeded | Phase::Failed | Phase::Bounced => Ok(Vec::new()),
+            Phase::Succeeded => Ok(vec![RefundEvent::Bounced { payment_id }]),
+            Phase::Failed | Phase::SucceededLate | Phase::Bounced => Ok(Vec::new()),
         }
     }
 
@@ -135,7 +138,8 @@ impl Refund {
         match self.phase {
             Phase::Requested => Err(RefundRefusal::RefundNotSent),
             Phase::Sent => Ok(vec![RefundEvent::OutcomeUnknown]),
-            Phase::Unknown | Phase::Succeeded | Phase::Failed | Phase::Bounced => Ok(Vec::new()),
+            Phase::Unknown | Phase::Succeeded | Phase::Failed => Ok(Vec::new()),
+            Phase::SucceededLate | Phase::Bounced => Ok(Vec::new()),
         }
     }
 
@@ -143,7 +147,7 @@ impl Refund {
         let payment_id = self.requested()?.payment_id;
         match self.phase {
             Phase::Requested | Phase::Sent | Phase::Unknown | Phase::Failed => Err(RefundRefusal::RefundNotSucceeded),
-            Phase::Succeeded => Ok(vec![RefundEvent::Bounced { payment_id }]),
+            Phase::Succeeded | Phase::SucceededLate => Ok(vec![RefundEvent::Bounced { payment_id }]),
             Phase::Bounced => Ok(Vec::new()),
         }
     }

@@ -114,7 +114,7 @@ fn two_people_reverse() {
     let posting = told.events()[0].posting();
     assert_eq!((posting.lines()[0].account, posting.lines()[1].account), (Account::Bank, Account::Suspense));
     assert_eq!(posting.lines()[0].side, crate::account::Side::Credit);
-    assert_eq!(posting.reverses(), Some(proposal().adjustment_id));
+    assert_eq!(posting.reverses(), Some(proposal().adjustment_id.into()));
     told.clone().when(&propose_reversal(1)).then_refused(AdjustmentRefusal::AlreadyReversed);
     told.clone().when(&reject_reversal()).then_refused(AdjustmentRefusal::AlreadyReversed);
     told.clone().when(&approve(2)).then_nothing();

@@ -27,12 +27,49 @@ const NUMBERS: &[&str] = &[
     "6759649826438453",
 ];
 
+/// One at least of every kind: spaces, dashes, what has no width, and several of them.
+const SEPARATORS: &[&str] = &[
+    " ",
+    "-",
+    "  ",
+    " - ",
+    "\t",
+    "\u{a0}",
+    "\u{1680}",
+    "\u{2000}",
+    "\u{2009}",
+    "\u{202f}",
+    "\u{205f}",
+    "\u{3000}",
+    "\u{2010}",
+    "\u{2013}",
+    "\u{2014}",
+    "\u{2015}",
+    "\u{2212}",
+    "\u{2e3a}",
+    "\u{30fc}",
+    "\u{fe63}",
+    "\u{ff0d}",
+    "\u{ad}",
+    "\u{180e}",
+    "\u{200b}",
+    "\u{200d}",
+    "\u{200e}",
+    "\u{202c}",
+    "\u{2060}",
+    "\u{2066}",
+    "\u{fe0f}",
+    "\u{feff}",
+    "\u{e0020}",
+    " \u{200b}\u{2014}\u{feff} ",
+];
+
 #[test]
 fn a_number_is_found_however_it_is_written() {
     for number in NUMBERS {
         assert!(is_card_number_in(number), "{number}");
         let grouped: Vec<&str> = (0..number.len()).step_by(4).map(|at| &number[at..number.len().min(at + 4)]).collect();
-        for separator in [" ", "-", "  ", "\u{a0}", " - "] {
+        for separator in SEPARATORS {
             assert!(is_card_number_in(&grouped.join(separator)), "{number} with {separator:?}");
         }
         assert!(is_card_number_in(&format!("pay 2 times with {number}, thank you")), "{number}");
@@ -63,6 +100,7 @@ fn what_only_looks_like_a_number_is_let_through() {
         "0000000000000000",
         "3111111111111117",
         "4111. 1111 1111 1111",
+        "4111\n1111\n1111\n1111",
     ] {
         assert!(!is_card_number_in(text), "{text}");
     }
@@ -70,6 +108,13 @@ fn what_only_looks_like_a_number_is_let_through() {
 
 proptest! {
     #![proptest_config(crate::cases::cases())]
+
+    #[test]
+    fn what_is_not_seen_hides_no_number(at in 0_usize..NUMBERS.len(), hidden in prop::collection::vec(0_usize..SEPARATORS.len(), 20)) {
+        let digits = NUMBERS[at].chars().zip(hidden);
+        let text: String = digits.map(|(digit, hidden)| format!("{digit}{}", SEPARATORS[hidden])).collect();
+        prop_assert!(is_card_number_in(&text), "{text:?}");
+    }
 
     #[test]
     fn one_wrong_digit_is_no_card_number(at in 0_usize..NUMBERS.len(), place in 4_usize..13, change in 1_u32..10) {

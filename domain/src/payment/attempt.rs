@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     channel::Channel,
+    currency::Currency,
     fee::FeePlan,
     id::CaptureId,
     money::Money,
@@ -35,7 +36,7 @@ pub enum Phase {
     Withdrawn,
 }
 
-/// When an authorisation is captured: with it, or when the merchant asks.
+/// When an authorisation is captured: with it and whole, or when the merchant asks and in parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaptureMode {
@@ -84,7 +85,7 @@ pub(super) struct Attempt {
     /// What is left of the authorisation will not be captured any more.
     pub(super) remainder_released: bool,
     pub(super) captures: BTreeMap<CaptureId, Capture>,
-    pub(super) late: Option<Late>,
+    pub(super) late_authorisation: Option<LateAuthorisation>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,14 +99,14 @@ pub(super) struct Capture {
 pub(super) enum CapturePhase {
     Requested,
     Captured,
+    /// Not taken as it was asked for: declined, let go with the authorisation, or of another amount.
     Declined,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Late {
-    pub(super) stage: Stage,
+pub(super) struct LateAuthorisation {
     pub(super) amount: Money,
-    pub(super) returned: bool,
+    pub(super) released: bool,
 }
 
 impl Attempt {
@@ -121,13 +122,23 @@ impl Attempt {
             captured_minor: 0,
             remainder_released: false,
             captures: BTreeMap::new(),
-            late: None,
+            late_authorisation: None,
         }
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Rejected | Phase::Failed | Phase::Voided | Phase::Expired | Phase::Withdrawn)
     }
 
     /// What may still be captured.
     pub(super) const fn remaining_minor(&self) -> i64 {
         if self.remainder_released { 0 } else { self.authorised_minor.saturating_sub(self.captured_minor) }
+    }
+
+    /// What was booked of a capture.
+    pub(super) fn captured(&self, capture_id: CaptureId, currency: Currency) -> Option<Money> {
+        let known = self.captures.get(&capture_id).filter(|known| known.phase == CapturePhase::Captured);
+        known.map(|known| Money::new(known.amount_minor, currency))
     }
 
     pub(super) fn is_capture_in_progress(&self) -> bool {
@@ -153,24 +164,22 @@ impl Attempt {
                 let asked = Capture { amount_minor: amount.amount_minor, phase: CapturePhase::Requested };
                 self.captures.insert(*capture_id, asked);
             }
-            PaymentEvent::CaptureDeclined { capture_id, .. } => {
-                if let Some(capture) = self.captures.get_mut(capture_id) {
-                    capture.phase = CapturePhase::Declined;
-                }
-            }
+            PaymentEvent::CaptureDeclined { capture_id, .. } => self.fold_not_captured(*capture_id),
             PaymentEvent::Voided { .. } => self.fold_released(Phase::Voided),
             PaymentEvent::AuthorisationExpired { .. } => self.fold_released(Phase::Expired),
-            PaymentEvent::SucceededLate(late) => {
-                self.late = Some(Late { stage: late.stage, amount: late.amount, returned: false });
+            PaymentEvent::AuthorisedLate { amount, .. } => {
+                self.late_authorisation = Some(LateAuthorisation { amount: *amount, released: false });
             }
-            PaymentEvent::LateSuccessReturned(late) => {
-                self.late = Some(Late { stage: late.stage, amount: late.amount, returned: true });
+            PaymentEvent::LateAuthorisationReleased { released: amount, .. } => {
+                self.late_authorisation = Some(LateAuthorisation { amount: *amount, released: true });
             }
             PaymentEvent::Captured(captured) => self.fold_captured(captured),
             PaymentEvent::Initiated(_)
             | PaymentEvent::AttemptOpened(_)
             | PaymentEvent::CancellationRequested { .. }
             | PaymentEvent::Cancelled { .. }
+            | PaymentEvent::MoneySuspended(_)
+            | PaymentEvent::SuspenseReturned(_)
             | PaymentEvent::AmountMismatched { .. }
             | PaymentEvent::RefundReserved { .. }
             | PaymentEvent::RefundConfirmed(_)
@@ -191,6 +200,12 @@ impl Attempt {
         self.captures.insert(captured.capture_id, Capture { amount_minor, phase: CapturePhase::Captured });
     }
 
+    pub(super) fn fold_not_captured(&mut self, capture_id: CaptureId) {
+        if let Some(capture) = self.captures.get_mut(&capture_id) {
+            capture.phase = CapturePhase::Declined;
+        }
+    }
+
     const fn fold_review(&mut self, approved: bool) {
         self.review_approved = Some(approved);
         self.phase = if approved { Phase::Approved } else { Phase::Rejected };
@@ -199,7 +214,9 @@ impl Attempt {
     /// Nothing more will be captured: with nothing captured yet, the attempt ends as `end`.
     fn fold_released(&mut self, end: Phase) {
         self.remainder_released = true;
-        self.captures.retain(|_, capture| capture.phase != CapturePhase::Requested);
+        for capture in self.captures.values_mut().filter(|capture| capture.phase == CapturePhase::Requested) {
+            capture.phase = CapturePhase::Declined;
+        }
         if self.captured_minor == 0 {
             self.phase = end;
         }

@@ -4,11 +4,11 @@ use crate::{
     account::Account,
     id::MerchantId,
     payment::{
-        attempt::Stage,
         dispute::DisputeOutcome,
-        event::{Captured, DisputeMoved, Funds, LateSuccess, PaymentEvent, RefundMoved, Settled},
+        event::{Captured, DisputeMoved, Funds, PaymentEvent, RefundMoved, Settled, Suspended},
+        suspense::Source,
     },
-    posting::{Movement, Posting},
+    posting::{Movement, Posting, Reversed},
 };
 
 impl PaymentEvent {
@@ -17,13 +17,15 @@ impl PaymentEvent {
         match self {
             Self::Captured(captured) => post_captured(captured),
             Self::RefundConfirmed(moved) => post_refund(moved),
-            Self::RefundBounced(moved) => post_refund(moved).opposite(),
+            Self::RefundBounced(moved) => post_refund(moved).reversing(moved.refund_id),
             Self::Disputed(moved) => post_disputed(moved),
-            Self::DisputeClosed { outcome: DisputeOutcome::Won, moved } => post_disputed(moved).opposite(),
+            Self::DisputeClosed { outcome: DisputeOutcome::Won, moved } => {
+                post_disputed(moved).reversing(moved.dispute_id)
+            }
             Self::DisputeClosed { outcome: DisputeOutcome::Lost, moved } => post_dispute_lost(moved),
             Self::Settled(settled) => post_settled(settled),
-            Self::SucceededLate(late) => post_late(late),
-            Self::LateSuccessReturned(late) => post_late(late).opposite(),
+            Self::MoneySuspended(moved) => post_suspended(moved),
+            Self::SuspenseReturned(moved) => post_suspended(moved).reversing(moved.source),
             Self::Initiated(_)
             | Self::AttemptOpened(_)
             | Self::RiskApproved { .. }
@@ -41,6 +43,8 @@ impl PaymentEvent {
             | Self::Cancelled { .. }
             | Self::Voided { .. }
             | Self::AuthorisationExpired { .. }
+            | Self::AuthorisedLate { .. }
+            | Self::LateAuthorisationReleased { .. }
             | Self::AmountMismatched { .. }
             | Self::RefundReserved { .. }
             | Self::RefundReleased { .. } => Posting::none(),
@@ -98,13 +102,21 @@ fn post_settled(settled: &Settled) -> Posting {
     Posting::moving(settled.effective_at, &[Movement { debit, credit, money: settled.net }])
 }
 
-/// Money of an attempt that had ended is nobody's yet; an authorisation alone is no money.
-fn post_late(late: &LateSuccess) -> Posting {
-    match late.stage {
-        Stage::Authorised => Posting::none(),
-        Stage::Captured => {
-            let debit = Account::ChannelReceivable(late.channel);
-            Posting::moving(late.effective_at, &[Movement { debit, credit: Account::Suspense, money: late.amount }])
+/// The channel owes us what it took, or less by what it gave; whose that is has to be found out.
+fn post_suspended(moved: &Suspended) -> Posting {
+    let receivable = Account::ChannelReceivable(moved.channel);
+    let (debit, credit) = match moved.source {
+        Source::Capture { .. } => (receivable, Account::Suspense),
+        Source::Refund { .. } => (Account::Suspense, receivable),
+    };
+    Posting::moving(moved.effective_at, &[Movement { debit, credit, money: moved.amount }])
+}
+
+impl From<Source> for Reversed {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Capture { capture_id, .. } => Self::Capture(capture_id),
+            Source::Refund { refund_id } => Self::Refund(refund_id),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Cancelling before the money is taken, racing with the channel that may be taking it.
+//! Cancelling what is not yet taken, racing with the channel that may be taking it.
 
 use crate::{
     actor::Actor,
@@ -7,12 +7,14 @@ use crate::{
 
 impl Payment {
     /// Done at once where no channel can take money any more; otherwise asked for, until the channel has let go.
+    /// After a part was captured the rest is let go: what was taken stays, and may be settled.
     pub(super) fn cancel(&self, by: Actor) -> Decision {
         let attempt = self.current()?;
-        if self.cancellation != Cancellation::NotAsked {
+        let rest_released = self.captured_minor > 0 && attempt.remainder_released;
+        if rest_released || self.cancellation != Cancellation::NotAsked {
             return already();
         }
-        if self.captured_minor > 0 {
+        if self.captured_minor > 0 && attempt.remaining_minor() == 0 {
             return Err(PaymentRefusal::PaymentCaptured);
         }
         if attempt.is_capture_in_progress() {
@@ -38,6 +40,14 @@ impl Payment {
         match self.cancellation {
             Cancellation::Requested(by) => by,
             Cancellation::NotAsked | Cancellation::Done => Actor::Process,
+        }
+    }
+
+    /// The money came and no more will: what was asked to be cancelled is there to be refunded instead.
+    pub(super) fn fold_cancellation(&mut self) {
+        let nothing_left = self.attempts.last().is_some_and(|attempt| attempt.remaining_minor() == 0);
+        if self.captured_minor > 0 && nothing_left {
+            self.cancellation = Cancellation::NotAsked;
         }
     }
 

@@ -1,4 +1,4 @@
-//! Capturing: in parts up to what was authorised, or all at once with the authorisation.
+//! Capturing: all at once with the authorisation, or as it is asked for, in parts.
 
 use chrono::{DateTime, Utc};
 
@@ -7,8 +7,9 @@ use crate::{
     money::Money,
     payment::{
         Cancellation, Decision, Payment, PaymentRefusal, already,
-        attempt::{Attempt, CapturePhase, Decline, Phase, Stage},
+        attempt::{Attempt, CaptureMode, CapturePhase, Decline, Phase, Stage},
         event::{Captured, PaymentEvent},
+        suspense::{Source, suspend},
     },
 };
 
@@ -16,9 +17,13 @@ impl Payment {
     pub(super) fn request_capture(&self, capture_id: CaptureId, amount: Money) -> Decision {
         let agreed = self.agreed()?;
         let attempt = self.current()?;
-        if let Some(known) = attempt.captures.get(&capture_id) {
+        if let Some(known) = self.attempts.iter().find_map(|attempt| attempt.captures.get(&capture_id)) {
             let same = known.amount_minor == amount.amount_minor && amount.currency == agreed.amount.currency;
             return if same { already() } else { Err(PaymentRefusal::CaptureDiffers) };
+        }
+        // Its money came before it was asked for: nothing would ever answer it.
+        if self.suspense.amount(Source::Capture { attempt: attempt.number, capture_id }).is_some() {
+            return Err(PaymentRefusal::CaptureDiffers);
         }
         if self.cancellation == Cancellation::Done {
             return Err(PaymentRefusal::PaymentCancelled);
@@ -26,6 +31,9 @@ impl Payment {
         Self::guard_amount(agreed, amount)?;
         if self.cancellation != Cancellation::NotAsked {
             return Err(PaymentRefusal::CancellationInProgress);
+        }
+        if attempt.capture_mode == CaptureMode::Automatic {
+            return Err(PaymentRefusal::CaptureAutomatic);
         }
         if !matches!(attempt.phase, Phase::Authorised | Phase::Captured) {
             return Err(PaymentRefusal::PaymentNotAuthorised);
@@ -39,7 +47,8 @@ impl Payment {
         Ok(vec![PaymentEvent::CaptureRequested { attempt: attempt.number, capture_id, amount }])
     }
 
-    /// A capture reported of an attempt that is under way. Only the amount that was asked for is booked.
+    /// A capture reported of an attempt, under way or ended. What was expected is the merchant's, all else is nobody's:
+    /// the channel has taken it, so it is booked, and waits in suspense.
     pub(super) fn hear_captured(
         &self,
         attempt: &Attempt,
@@ -49,16 +58,17 @@ impl Payment {
         effective_at: DateTime<Utc>,
     ) -> Decision {
         let agreed = self.agreed()?;
+        let source = Source::Capture { attempt: attempt.number, capture_id };
         let expected = Money::new(self.expected_minor(attempt, capture_id), agreed.amount.currency);
-        if amount != expected {
+        if let Some(known) = attempt.captured(capture_id, expected.currency).or_else(|| self.suspense.amount(source)) {
+            let same = known == amount;
+            return if same { already() } else { self.mismatch(attempt.number, Stage::Captured, known, amount) };
+        }
+        if amount.amount_minor <= 0 {
             return self.mismatch(attempt.number, Stage::Captured, expected, amount);
         }
-        if attempt.captures.get(&capture_id).is_some_and(|known| known.phase == CapturePhase::Captured) {
-            return already();
-        }
-        // Nothing is expected where nothing is left to capture, and nothing is no capture.
-        if amount.is_zero() {
-            return already();
+        if amount != expected {
+            return Ok(vec![suspend(source, attempt.channel, amount, effective_at)]);
         }
         let fee_minor = attempt.fee_plan.of_next(attempt.captured_minor, amount.amount_minor);
         let fee = Money::new(fee_minor, amount.currency);
@@ -76,15 +86,17 @@ impl Payment {
         }))])
     }
 
-    /// What this capture should bring: what was asked for, else all that is left, else all that was agreed.
+    /// What this capture should bring: what was asked for under its id; where nobody asks, all that was agreed, once.
     fn expected_minor(&self, attempt: &Attempt, capture_id: CaptureId) -> i64 {
-        match attempt.captures.get(&capture_id) {
-            Some(known) if known.phase == CapturePhase::Captured => known.amount_minor,
-            Some(known) => known.amount_minor.min(attempt.remaining_minor()),
-            None if matches!(attempt.phase, Phase::Submitted | Phase::Unknown) => {
+        if attempt.has_ended() {
+            return 0;
+        }
+        match (attempt.captures.get(&capture_id), attempt.capture_mode) {
+            (Some(asked), _) if asked.amount_minor <= attempt.remaining_minor() => asked.amount_minor,
+            (None, CaptureMode::Automatic) if attempt.captures.is_empty() => {
                 self.agreed.as_ref().map_or(0, |agreed| agreed.amount.amount_minor)
             }
-            None => attempt.remaining_minor(),
+            (Some(_), _) | (None, CaptureMode::Automatic | CaptureMode::Manual) => 0,
         }
     }
 
@@ -103,7 +115,6 @@ impl Payment {
     pub(super) fn fold_captured(&mut self, captured: &Captured) {
         self.captured_minor = self.captured_minor.saturating_add(captured.amount.amount_minor);
         self.fees_minor = self.fees_minor.saturating_add(captured.fee.amount_minor);
-        // The money came: what was asked to be cancelled is there to be refunded instead.
-        self.cancellation = Cancellation::NotAsked;
+        self.fold_cancellation();
     }
 }

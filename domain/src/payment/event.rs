@@ -16,6 +16,7 @@ use crate::{
     payment::{
         attempt::{CaptureMode, Decline, Stage},
         dispute::DisputeOutcome,
+        suspense::Source,
     },
     risk::Assessment,
     sealed::{Email, Note, Sealed},
@@ -93,10 +94,21 @@ pub enum PaymentEvent {
         attempt: u32,
         released: Money,
     },
-    /// An attempt that had ended succeeded all the same. The money is nobody's until it is returned.
-    SucceededLate(LateSuccess),
-    LateSuccessReturned(LateSuccess),
-    /// The channel reports another amount than was asked for: kept, and no money is booked.
+    /// An attempt that had ended was authorised all the same: held for nobody until the channel lets go.
+    AuthorisedLate {
+        attempt: u32,
+        channel: Channel,
+        amount: Money,
+    },
+    LateAuthorisationReleased {
+        attempt: u32,
+        channel: Channel,
+        released: Money,
+    },
+    /// The channel moved money that nobody expected it to: nobody's until it is returned.
+    MoneySuspended(Box<Suspended>),
+    SuspenseReturned(Box<Suspended>),
+    /// The channel reports an amount that cannot be true: kept, and no money is booked.
     AmountMismatched {
         attempt: u32,
         stage: Stage,
@@ -184,9 +196,8 @@ pub struct Captured {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LateSuccess {
-    pub attempt: u32,
-    pub stage: Stage,
+pub struct Suspended {
+    pub source: Source,
     pub channel: Channel,
     pub amount: Money,
     pub effective_at: DateTime<Utc>,
@@ -258,8 +269,10 @@ events_named!(PaymentEvent {
     Cancelled = "cancelled", "1.0";
     Voided = "voided", "1.0";
     AuthorisationExpired = "authorisation_expired", "1.0";
-    SucceededLate = "succeeded_late", "1.0";
-    LateSuccessReturned = "late_success_returned", "1.0";
+    AuthorisedLate = "authorised_late", "1.0";
+    LateAuthorisationReleased = "late_authorisation_released", "1.0";
+    MoneySuspended = "money_suspended", "1.0";
+    SuspenseReturned = "suspense_returned", "1.0";
     AmountMismatched = "amount_mismatched", "1.0";
     RefundReserved = "refund_reserved", "1.0";
     RefundConfirmed = "refund_confirmed", "1.0";

@@ -1,4 +1,8 @@
 //! Refunds of a payment: reserved before the channel is asked, so never too much.
+//!
+//! A channel may succeed with a refund after all that was released because it had failed. The money left, so it is
+//! booked: as the refund it was, while captures still cover all refunds; else in suspense, all of it, and the sum of
+//! refunds stays within the captures. A person looks at suspense; a bounce takes it back.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +17,7 @@ use crate::{
     payment::{
         Decision, Payment, PaymentRefusal, already,
         event::{PaymentEvent, RefundMoved},
+        suspense::{Source, suspend},
     },
 };
 
@@ -60,21 +65,28 @@ impl Payment {
 
     /// What was captured and is neither refunded, nor about to be, nor taken back by a dispute.
     fn refundable_minor(&self) -> i64 {
-        self.captured_minor
-            .saturating_sub(self.refunds.confirmed_minor)
-            .saturating_sub(self.refunds.reserved_minor)
-            .saturating_sub(self.disputes.held_minor())
+        self.unrefunded_minor().saturating_sub(self.disputes.held_minor())
+    }
+
+    fn unrefunded_minor(&self) -> i64 {
+        let refunded_minor = self.refunds.confirmed_minor.saturating_add(self.refunds.reserved_minor);
+        self.captured_minor.saturating_sub(refunded_minor)
     }
 
     pub(super) fn confirm_refund(&self, refund_id: RefundId, effective_at: DateTime<Utc>) -> Decision {
         let refund = self.refund(refund_id)?;
+        let source = Source::Refund { refund_id };
         match refund.phase {
-            Phase::Reserved => {
+            Phase::Released if self.suspense.amount(source).is_some() => already(),
+            Phase::Released if refund.amount_minor > self.unrefunded_minor() => {
+                let amount = Money::new(refund.amount_minor, self.agreed()?.amount.currency);
+                Ok(vec![suspend(source, self.current()?.channel, amount, effective_at)])
+            }
+            Phase::Reserved | Phase::Released => {
                 let fee_minor = self.fee_due_back(refund.amount_minor)?;
                 let moved = self.refund_moved(refund_id, refund.amount_minor, fee_minor, effective_at)?;
                 Ok(vec![PaymentEvent::RefundConfirmed(moved)])
             }
-            Phase::Released => Err(PaymentRefusal::RefundReleased),
             Phase::Confirmed | Phase::Bounced => already(),
         }
     }
@@ -94,7 +106,9 @@ impl Payment {
     /// The channel gives a confirmed refund back: the money and the fee return to where they came from.
     pub(super) fn bounce_refund(&self, refund_id: RefundId, effective_at: DateTime<Utc>) -> Decision {
         let refund = self.refund(refund_id)?;
+        let source = Source::Refund { refund_id };
         match refund.phase {
+            Phase::Released if self.suspense.amount(source).is_some() => self.return_suspense(source, effective_at),
             Phase::Confirmed => {
                 let moved =
                     self.refund_moved(refund_id, refund.amount_minor, refund.fee_returned_minor, effective_at)?;
@@ -161,10 +175,12 @@ impl Refunds {
 
     pub(super) fn confirm(&mut self, moved: &RefundMoved) {
         let (amount_minor, fee_minor) = (moved.amount.amount_minor, moved.fee_returned.amount_minor);
-        self.reserved_minor = self.reserved_minor.saturating_sub(amount_minor);
         self.confirmed_minor = self.confirmed_minor.saturating_add(amount_minor);
         self.fees_returned_minor = self.fees_returned_minor.saturating_add(fee_minor);
         if let Some(refund) = self.known.get_mut(&moved.refund_id) {
+            if refund.phase == Phase::Reserved {
+                self.reserved_minor = self.reserved_minor.saturating_sub(amount_minor);
+            }
             refund.phase = Phase::Confirmed;
             refund.fee_returned_minor = fee_minor;
         }

@@ -8,7 +8,7 @@ use crate::{
     payment::{
         Cancellation, Decision, Payment, PaymentRefusal, already,
         attempt::{Attempt, Decline, Phase, Stage},
-        event::{LateSuccess, PaymentEvent},
+        event::PaymentEvent,
     },
 };
 
@@ -64,27 +64,32 @@ impl Payment {
         }
     }
 
-    /// An attempt that has ended stays ended. Success all the same is late: its money is not the merchant's.
+    /// An attempt that has ended stays ended. Success all the same is late: what it brings is not the merchant's.
     fn hear_ended(&self, attempt: &Attempt, report: &Report) -> Decision {
-        let (stage, amount, effective_at) = match report {
-            Report::Authorised { amount, effective_at, .. } => (Stage::Authorised, *amount, *effective_at),
-            Report::Captured { amount, effective_at, .. } => (Stage::Captured, *amount, *effective_at),
+        match report {
+            Report::Authorised { amount, .. } => self.hear_authorised_late(attempt, *amount),
+            Report::Captured { capture_id, amount, channel_trade_no, effective_at } => {
+                self.hear_captured(attempt, *capture_id, *amount, channel_trade_no, *effective_at)
+            }
             Report::CaptureDeclined { .. }
             | Report::Declined { .. }
             | Report::Unknown
             | Report::Voided
-            | Report::Expired => return already(),
-        };
-        if amount.amount_minor <= 0 {
-            return self.mismatch(attempt.number, stage, self.agreed()?.amount, amount);
+            | Report::Expired => already(),
         }
+    }
+
+    fn hear_authorised_late(&self, attempt: &Attempt, amount: Money) -> Decision {
         // An authorisation that was let go is told of again when reports are doubled: that is old news.
-        let old_news = stage == Stage::Authorised && attempt.authorised_minor > 0;
-        if old_news || attempt.late.is_some_and(|late| late.stage >= stage) {
+        let told_before = self.mismatches.contains(&(attempt.number, Stage::Authorised, amount));
+        if told_before || attempt.authorised_minor > 0 || attempt.late_authorisation.is_some() {
             return already();
         }
+        if amount.amount_minor <= 0 {
+            return self.mismatch(attempt.number, Stage::Authorised, self.agreed()?.amount, amount);
+        }
         let (attempt, channel) = (attempt.number, attempt.channel);
-        Ok(vec![PaymentEvent::SucceededLate(LateSuccess { attempt, stage, channel, amount, effective_at })])
+        Ok(vec![PaymentEvent::AuthorisedLate { attempt, channel, amount }])
     }
 
     fn hear_authorised(&self, attempt: &Attempt, amount: Money, channel_trade_no: &str) -> Decision {
@@ -117,7 +122,7 @@ impl Payment {
         Ok(vec![expired, PaymentEvent::Cancelled { by: self.who_cancels() }])
     }
 
-    /// Another amount than was asked for: kept once for a person to look at, never booked.
+    /// What cannot be true, such as another amount than was told before: kept once for a person to look at, never booked.
     pub(super) fn mismatch(&self, attempt: u32, stage: Stage, expected: Money, reported: Money) -> Decision {
         if self.mismatches.contains(&(attempt, stage, reported)) {
             return already();
@@ -132,24 +137,20 @@ impl Payment {
     /// With the attempt gone and nothing captured, a cancellation that was asked for is done.
     fn and_cancelled_if_asked(&self, ended: PaymentEvent) -> Vec<PaymentEvent> {
         match self.cancellation {
-            Cancellation::Requested(by) => vec![ended, PaymentEvent::Cancelled { by }],
-            Cancellation::NotAsked | Cancellation::Done => vec![ended],
+            Cancellation::Requested(by) if self.captured_minor == 0 => vec![ended, PaymentEvent::Cancelled { by }],
+            Cancellation::NotAsked | Cancellation::Requested(_) | Cancellation::Done => vec![ended],
         }
     }
 
-    pub(super) fn return_late(&self, number: u32, effective_at: DateTime<Utc>) -> Decision {
+    /// The channel let go of an authorisation that came after its attempt had ended.
+    pub(super) fn release_late(&self, number: u32) -> Decision {
         let attempt = self.attempt(number)?;
-        let late = attempt.late.ok_or(PaymentRefusal::NothingLate)?;
-        if late.returned {
+        let late = attempt.late_authorisation.ok_or(PaymentRefusal::NothingLate)?;
+        if late.released {
             return already();
         }
-        Ok(vec![PaymentEvent::LateSuccessReturned(LateSuccess {
-            attempt: number,
-            stage: late.stage,
-            channel: attempt.channel,
-            amount: late.amount,
-            effective_at,
-        })])
+        let (channel, released) = (attempt.channel, late.amount);
+        Ok(vec![PaymentEvent::LateAuthorisationReleased { attempt: number, channel, released }])
     }
 }
 

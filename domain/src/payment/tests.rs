@@ -22,11 +22,11 @@ mod cancellations;
 mod captures;
 mod disputes;
 mod exploration;
-
 mod postings;
 mod refunds;
 mod reports;
 mod settlings;
+mod suspense;
 
 pub(super) fn usd(amount_minor: i64) -> Money {
     Money::new(amount_minor, Currency::USD)
@@ -90,7 +90,7 @@ pub(super) fn start(amount: Money) -> Initiate {
             amount,
         },
         channel: Channel::Stripe,
-        capture_mode: CaptureMode::Manual,
+        capture_mode: CaptureMode::Automatic,
         method: None,
         purpose: Purpose::default(),
         terms: Terms {
@@ -105,6 +105,10 @@ pub(super) fn start(amount: Money) -> Initiate {
 
 pub(super) fn initiate() -> PaymentCommand {
     PaymentCommand::Initiate(Box::new(start(usd(10_000))))
+}
+
+pub(super) fn initiate_manual() -> PaymentCommand {
+    PaymentCommand::Initiate(Box::new(Initiate { capture_mode: CaptureMode::Manual, ..start(usd(10_000)) }))
 }
 
 pub(super) fn assessed(attempt: u32, decision: RiskDecision) -> PaymentCommand {
@@ -136,6 +140,10 @@ pub(super) fn declined(attempt: u32) -> PaymentCommand {
 
 pub(super) fn capture_declined(attempt: u32, capture: u128) -> PaymentCommand {
     told(attempt, Report::CaptureDeclined { capture_id: capture_no(capture), decline: Decline::Other })
+}
+
+pub(super) fn voided() -> PaymentCommand {
+    told(1, Report::Voided)
 }
 
 pub(super) fn capture(number: u128, amount: Money) -> PaymentCommand {
@@ -175,8 +183,20 @@ pub(super) fn settle(number: u128) -> PaymentCommand {
     PaymentCommand::Settle { settlement_id: settlement_no(number), effective_at: at() }
 }
 
-pub(super) fn return_late(attempt: u32) -> PaymentCommand {
-    PaymentCommand::ReturnLateSuccess { attempt, effective_at: at() }
+pub(super) fn release_late(attempt: u32) -> PaymentCommand {
+    PaymentCommand::ReleaseLateAuthorisation { attempt }
+}
+
+pub(super) fn taken(attempt: u32, capture: u128) -> Source {
+    Source::Capture { attempt, capture_id: capture_no(capture) }
+}
+
+pub(super) fn given_back(refund: u128) -> Source {
+    Source::Refund { refund_id: refund_no(refund) }
+}
+
+pub(super) fn return_suspense(source: Source) -> PaymentCommand {
+    PaymentCommand::ReturnSuspense { source, effective_at: at() }
 }
 
 pub(super) type Told = Story<Payment>;
@@ -193,13 +213,30 @@ pub(super) fn submitted() -> Told {
     initiated().given(&assessed(1, RiskDecision::Approve)).given(&submit(1))
 }
 
+pub(super) fn submitted_manual() -> Told {
+    untold().given(&initiate_manual()).given(&assessed(1, RiskDecision::Approve)).given(&submit(1))
+}
+
+/// 100.00 authorised, to be captured when asked for.
 pub(super) fn held() -> Told {
-    submitted().given(&authorised(1, usd(10_000)))
+    submitted_manual().given(&authorised(1, usd(10_000)))
+}
+
+/// 40.00 of it captured.
+pub(super) fn partly_captured() -> Told {
+    held().given(&capture(1, usd(4_000))).given(&captured(1, 1, usd(4_000)))
 }
 
 /// All of 100.00 captured at once, fee 3.20.
 pub(super) fn paid() -> Told {
     submitted().given(&captured(1, 1, usd(10_000)))
+}
+
+/// Refunded whole, then a refund succeeds that was released before.
+pub(super) fn refunded_beyond() -> Told {
+    let whole = usd(10_000);
+    let released = paid().given(&reserve(1, whole)).given(&release(1));
+    released.given(&reserve(2, whole)).given(&confirm(2)).given(&confirm(1))
 }
 
 pub(super) fn failed() -> Told {

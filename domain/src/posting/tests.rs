@@ -113,7 +113,7 @@ proptest! {
         let posting = Posting::moving(at(), &movements);
         let reversed = AdjustmentId::new(Uuid::from_u128(9));
         let back = posting.clone().reversing(reversed);
-        prop_assert_eq!(back.reverses(), Some(reversed));
+        prop_assert_eq!(back.reverses(), Some(Reversed::Adjustment(reversed)));
         prop_assert_eq!(back.lines().len(), posting.lines().len());
         for (line, opposite) in posting.lines().iter().zip(back.lines()) {
             prop_assert_eq!((line.account, line.money), (opposite.account, opposite.money));

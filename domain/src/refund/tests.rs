@@ -48,8 +48,10 @@ path                  | request   send succeed               fail             un
 request               | -         sent !refund_not_sent      !refund_not_sent !refund_not_sent !refund_not_succeeded
 request,send          | -         -    succeeded             failed           outcome_unknown  !refund_not_succeeded
 request,send,unknown  | -         -    succeeded             failed           -                !refund_not_succeeded
-request,send,succeed  | -         -    -                     -                -                bounced
-request,send,fail     | -         -    !refund_already_failed -               -                !refund_not_succeeded
+request,send,succeed  | -         -    -                     bounced          -                bounced
+request,send,fail     | -         -    succeeded             -                -                !refund_not_succeeded
+request,send,fail,succeed   | -   -    -                     -                -                bounced
+request,send,succeed,fail   | -   -    -                     -                -                -
 request,send,succeed,bounce | -   -    -                     -                -                -
 ";
 

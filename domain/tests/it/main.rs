@@ -2,6 +2,8 @@
 #![cfg_attr(test, expect(clippy::wildcard_enum_match_arm, reason = "a law looks only at the events it is about"))]
 
 #[cfg(test)]
+mod boundary;
+#[cfg(test)]
 #[path = "../../src/cases.rs"]
 mod cases;
 #[cfg(test)]

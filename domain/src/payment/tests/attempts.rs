@@ -159,7 +159,7 @@ fn nothing_is_submitted_before_risk_approves() {
 #[test]
 fn what_names_no_attempt_is_refused() {
     let of_attempt =
-        [assessed(2, RiskDecision::Approve), submit(2), authorised(2, usd(1)), declined(2), return_late(2)];
+        [assessed(2, RiskDecision::Approve), submit(2), authorised(2, usd(1)), declined(2), release_late(2)];
     for command in of_attempt {
         initiated().when(&command).then_refused(PaymentRefusal::AttemptUnknown);
     }
@@ -176,7 +176,8 @@ fn without_a_payment_everything_but_initiating_is_refused() {
         capture(1, usd(1)),
         cancel(),
         declined(1),
-        return_late(1),
+        release_late(1),
+        return_suspense(taken(1, 1)),
         reserve(1, usd(1)),
         confirm(1),
         release(1),

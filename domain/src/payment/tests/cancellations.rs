@@ -58,15 +58,46 @@ fn success_that_wins_the_race_stays_success() {
 #[test]
 fn success_that_loses_the_race_is_late() {
     let lost = submitted().given(&cancel()).given(&told(1, Report::Voided));
-    let late = lost.when(&captured(1, 1, usd(10_000))).then(&["succeeded_late"]).is(Status::Cancelled);
-    late.when(&return_late(1)).then(&["late_success_returned"]).is(Status::Cancelled);
+    let late = lost.when(&captured(1, 1, usd(10_000))).then(&["money_suspended"]).is(Status::Cancelled);
+    late.when(&return_suspense(taken(1, 1))).then(&["suspense_returned"]).is(Status::Cancelled);
 }
 
 #[test]
 fn a_payment_with_money_in_it_is_refunded_instead() {
     paid().when(&cancel()).then_refused(PaymentRefusal::PaymentCaptured);
-    let part = held().given(&capture(1, usd(1))).given(&captured(1, 1, usd(1)));
-    part.when(&cancel()).then_refused(PaymentRefusal::PaymentCaptured);
+    let whole = partly_captured().given(&capture(2, usd(6_000))).given(&captured(1, 2, usd(6_000)));
+    whole.when(&cancel()).then_refused(PaymentRefusal::PaymentCaptured);
+}
+
+#[test]
+fn after_a_part_was_captured_the_rest_is_let_go_and_the_part_settles() {
+    let part = partly_captured();
+    part.clone().when(&settle(1)).then_refused(PaymentRefusal::CaptureStillOpen);
+    let asked = part.when(&cancel()).then(&["cancellation_requested"]).is(Status::Success);
+    assert!(asked.state.is_being_cancelled());
+    asked.clone().when(&capture(2, usd(1))).then_refused(PaymentRefusal::CancellationInProgress);
+    asked.clone().when(&settle(1)).then_refused(PaymentRefusal::CaptureStillOpen);
+    for report in [Report::Voided, Report::Expired] {
+        let let_go = asked.clone().when(&told(1, report)).is(Status::Success).in_phase(Phase::Captured);
+        let [PaymentEvent::Voided { released, .. } | PaymentEvent::AuthorisationExpired { released, .. }] =
+            let_go.events()
+        else {
+            unreachable!()
+        };
+        assert_eq!((*released, let_go.state.captured()), (usd(6_000), Some(usd(4_000))));
+        assert!(!let_go.state.is_being_cancelled());
+        let_go.clone().when(&cancel()).then_nothing();
+        let_go.clone().when(&capture(2, usd(1))).then_refused(PaymentRefusal::CaptureAmountExceeded);
+        let_go.when(&settle(1)).then(&["settled"]);
+    }
+}
+
+#[test]
+fn a_part_that_wins_the_race_leaves_the_rest_to_be_let_go() {
+    let declined = held().given(&capture(1, usd(4_000))).given(&capture_declined(1, 1)).given(&cancel());
+    let part = declined.when(&captured(1, 1, usd(4_000))).then(&["captured"]).is(Status::Success);
+    assert!(part.state.is_being_cancelled());
+    part.when(&told(1, Report::Voided)).then(&["voided"]).when(&settle(1)).then(&["settled"]);
 }
 
 #[test]
@@ -89,7 +120,7 @@ fn expiry_closes_what_was_not_captured() {
 
 #[test]
 fn expiry_of_a_remainder_leaves_what_was_captured() {
-    let part = held().given(&capture(1, usd(4_000))).given(&captured(1, 1, usd(4_000)));
+    let part = partly_captured();
     for report in [Report::Expired, Report::Voided] {
         let told = part.clone().when(&told(1, report)).is(Status::Success).in_phase(Phase::Captured);
         assert_eq!(told.events().len(), 1);

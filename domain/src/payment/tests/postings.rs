@@ -1,7 +1,10 @@
 //! Each movement of a payment, line by line.
 
 use super::*;
-use crate::account::{Account, Side};
+use crate::{
+    account::{Account, Side},
+    posting::Reversed,
+};
 
 /// The lines of the last event that moved money: account, debit or credit, amount.
 fn lines(told: &Told) -> Vec<(String, i64)> {
@@ -62,5 +65,29 @@ fn a_dispute_is_held_then_goes_to_who_won() {
 fn late_money_waits_in_suspense() {
     let late = failed().given(&captured(1, 1, usd(10_000)));
     expect(&late, &[(RECEIVABLE, 10_000), ("suspense", -10_000)]);
-    expect(&late.given(&return_late(1)), &[(RECEIVABLE, -10_000), ("suspense", 10_000)]);
+    expect(&late.given(&return_suspense(taken(1, 1))), &[(RECEIVABLE, -10_000), ("suspense", 10_000)]);
+}
+
+#[test]
+fn a_refund_beyond_the_captures_is_in_suspense_the_other_way() {
+    let beyond = refunded_beyond();
+    expect(&beyond, &[("suspense", 10_000), (RECEIVABLE, -10_000)]);
+    expect(&beyond.given(&return_suspense(given_back(1))), &[("suspense", -10_000), (RECEIVABLE, 10_000)]);
+}
+
+#[test]
+fn what_takes_back_says_what_it_takes_back() {
+    let reverses = |told: Told| told.history.last().unwrap().posting().reverses();
+    let refunded = paid().given(&reserve(1, usd(5_000))).given(&confirm(1));
+    assert_eq!(reverses(refunded.clone()), None);
+    assert_eq!(reverses(refunded.given(&bounce(1))), Some(Reversed::Refund(refund_no(1))));
+    let open = paid().given(&dispute(1, usd(1_000)));
+    let won = open.clone().given(&close_dispute(1, DisputeOutcome::Won));
+    assert_eq!(reverses(won), Some(Reversed::Dispute(dispute_no(1))));
+    assert_eq!(reverses(open.given(&close_dispute(1, DisputeOutcome::Lost))), None);
+    let late = failed().given(&captured(1, 1, usd(10_000)));
+    assert_eq!(reverses(late.clone()), None);
+    assert_eq!(reverses(late.given(&return_suspense(taken(1, 1)))), Some(Reversed::Capture(capture_no(1))));
+    let beyond = refunded_beyond().given(&return_suspense(given_back(1)));
+    assert_eq!(reverses(beyond), Some(Reversed::Refund(refund_no(1))));
 }

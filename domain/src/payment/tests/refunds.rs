@@ -1,6 +1,7 @@
 //! Refunds: never more than was captured, in any order.
 
 use super::*;
+use crate::aggregate::Event;
 
 fn moved(told: &Told) -> (i64, i64, Funds) {
     match told.events() {
@@ -71,8 +72,40 @@ fn the_same_refund_otherwise_is_refused() {
 fn a_released_refund_may_be_taken_by_another() {
     let released = paid().given(&reserve(1, usd(10_000))).when(&release(1)).then(&["refund_released"]);
     released.clone().is(Status::Success).when(&reserve(2, usd(10_000))).then(&["refund_reserved"]);
-    released.clone().when(&confirm(1)).then_refused(PaymentRefusal::RefundReleased);
     released.when(&bounce(1)).then_refused(PaymentRefusal::RefundNotConfirmed);
+}
+
+#[test]
+fn a_refund_that_succeeds_after_it_was_released_is_booked() {
+    let released = paid().given(&reserve(1, usd(4_000))).given(&release(1));
+    let late = released.clone().when(&confirm(1)).then(&["refund_confirmed"]).is(Status::PartiallyRefunded);
+    assert_eq!(moved(&late), (4_000, 128, Funds::Pending));
+    assert_eq!(late.state.refunded(), Some(usd(4_000)));
+    late.clone().when(&reserve(2, usd(6_001))).then_refused(PaymentRefusal::RefundAmountExceeded);
+    late.clone().when(&release(1)).then_refused(PaymentRefusal::RefundAlreadyConfirmed);
+    late.when(&bounce(1)).then(&["refund_bounced"]).is(Status::Success);
+    // Another refund under way keeps what was set aside for it.
+    let beside = released.given(&reserve(2, usd(6_000))).when(&confirm(1)).then(&["refund_confirmed"]);
+    beside.is(Status::Refunding).when(&confirm(2)).then(&["refund_confirmed"]).is(Status::Refunded);
+}
+
+#[test]
+fn what_is_refunded_beyond_the_captures_is_in_suspense() {
+    let beyond = refunded_beyond().is(Status::Refunded);
+    assert_eq!(beyond.history.last().map(Event::event_type), Some("money_suspended"));
+    assert_eq!(beyond.state.refunded(), Some(usd(10_000)));
+    beyond.clone().when(&confirm(1)).then_nothing();
+    beyond.clone().when(&release(1)).then_nothing();
+    for back in [bounce(1), return_suspense(given_back(1))] {
+        let returned = beyond.clone().when(&back).then(&["suspense_returned"]).is(Status::Refunded);
+        returned.clone().when(&bounce(1)).then_nothing();
+        returned.clone().when(&confirm(1)).then_nothing();
+        returned.when(&return_suspense(given_back(1))).then_nothing();
+    }
+    // What is set aside for another refund is not there for a late one either.
+    let aside = paid().given(&reserve(1, usd(4_000))).given(&release(1)).given(&reserve(2, usd(6_001)));
+    let late = aside.when(&confirm(1)).then(&["money_suspended"]).is(Status::Refunding);
+    late.when(&confirm(2)).then(&["refund_confirmed"]).is(Status::PartiallyRefunded);
 }
 
 #[test]

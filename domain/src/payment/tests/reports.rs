@@ -56,20 +56,29 @@ fn an_ended_attempt_absorbs_what_is_no_success() {
 
 #[test]
 fn success_of_a_failed_attempt_is_late_and_nobodys() {
-    let late = failed().when(&captured(1, 1, usd(10_000))).then(&["succeeded_late"]).is(Status::Failed);
+    let late = failed().when(&captured(1, 1, usd(10_000))).then(&["money_suspended"]).is(Status::Failed);
     assert_eq!(late.state.captured(), Some(usd(0)));
     late.clone().when(&captured(1, 1, usd(10_000))).then_nothing();
-    late.clone().when(&authorised(1, usd(10_000))).then_nothing();
-    late.given(&return_late(1)).when(&captured(1, 1, usd(10_000))).then_nothing();
+    late.given(&return_suspense(taken(1, 1))).when(&captured(1, 1, usd(10_000))).then_nothing();
 }
 
 #[test]
-fn a_late_authorisation_may_be_followed_by_a_late_capture() {
-    let authorised = failed().when(&authorised(1, usd(10_000))).then(&["succeeded_late"]);
-    assert!(authorised.events()[0].posting().moves_no_money());
-    let voided = authorised.given(&return_late(1));
-    let captured = voided.when(&captured(1, 1, usd(10_000))).then(&["succeeded_late"]);
-    captured.when(&return_late(1)).then(&["late_success_returned"]);
+fn a_late_authorisation_is_held_until_it_is_released() {
+    let late = failed().when(&authorised(1, usd(10_000))).then(&["authorised_late"]).is(Status::Failed);
+    assert!(late.events()[0].posting().moves_no_money());
+    late.clone().when(&authorised(1, usd(10_000))).then_nothing();
+    let released = late.when(&release_late(1)).then(&["late_authorisation_released"]);
+    released.clone().when(&authorised(1, usd(10_000))).then_nothing();
+    let captured = released.when(&captured(1, 1, usd(10_000))).then(&["money_suspended"]);
+    captured.when(&return_suspense(taken(1, 1))).then(&["suspense_returned"]);
+}
+
+#[test]
+fn an_authorisation_of_another_amount_is_not_late_when_told_again() {
+    let wrong = submitted().given(&authorised(1, usd(9_999))).given(&declined(1));
+    wrong.clone().when(&authorised(1, usd(9_999))).then_nothing();
+    wrong.when(&authorised(1, usd(10_000))).then(&["authorised_late"]);
+    failed().when(&authorised(1, usd(0))).then(&["amount_mismatched"]);
 }
 
 #[test]
@@ -80,16 +89,16 @@ fn late_success_after_another_attempt_succeeded_is_returned_by_itself() {
         .given(&submit(2))
         .given(&captured(2, 1, usd(10_000)))
         .when(&captured(1, 2, usd(10_000)))
-        .then(&["succeeded_late"])
+        .then(&["money_suspended"])
         .is(Status::Success);
     assert_eq!(twice.state.captured(), Some(usd(10_000)));
-    twice.when(&return_late(1)).then(&["late_success_returned"]).is(Status::Success);
+    twice.when(&return_suspense(taken(1, 2))).then(&["suspense_returned"]).is(Status::Success);
 }
 
 #[test]
-fn what_was_not_late_is_not_returned() {
-    failed().when(&return_late(1)).then_refused(PaymentRefusal::NothingLate);
-    paid().when(&return_late(1)).then_refused(PaymentRefusal::NothingLate);
+fn what_was_not_late_is_not_released() {
+    failed().when(&release_late(1)).then_refused(PaymentRefusal::NothingLate);
+    paid().when(&release_late(1)).then_refused(PaymentRefusal::NothingLate);
 }
 
 #[test]
@@ -102,9 +111,8 @@ fn a_late_amount_that_is_none_is_only_kept() {
 fn a_void_drops_the_capture_under_way() {
     let asked = held().given(&capture(1, usd(4_000)));
     let voided = asked.when(&told(1, Report::Voided)).then(&["voided"]).in_phase(Phase::Voided);
-    voided.when(&captured(1, 1, usd(4_000))).then(&["succeeded_late"]);
-    let part = held().given(&capture(1, usd(4_000))).given(&captured(1, 1, usd(4_000))).given(&capture(2, usd(100)));
-    let released = part.given(&told(1, Report::Voided));
+    voided.when(&captured(1, 1, usd(4_000))).then(&["money_suspended"]);
+    let released = partly_captured().given(&capture(2, usd(100))).given(&told(1, Report::Voided));
     released.clone().when(&settle(1)).then(&["settled"]);
-    released.when(&captured(1, 2, usd(100))).then(&["amount_mismatched"]);
+    released.when(&captured(1, 2, usd(100))).then(&["money_suspended"]);
 }

@@ -32,8 +32,7 @@ fn a_payment_settles_once() {
 #[test]
 fn nothing_settles_while_more_may_come() {
     held().when(&settle(1)).then_refused(PaymentRefusal::PaymentNotCaptured);
-    let part = held().given(&capture(1, usd(4_000))).given(&captured(1, 1, usd(4_000)));
-    part.when(&settle(1)).then_refused(PaymentRefusal::CaptureStillOpen);
+    partly_captured().when(&settle(1)).then_refused(PaymentRefusal::CaptureStillOpen);
 }
 
 /// All of the largest amount captured, refunded, and disputed as well, at a fixed fee that stays earned.

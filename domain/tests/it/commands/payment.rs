@@ -10,6 +10,7 @@ use domain::{
         attempt::{CaptureMode, Decline},
         dispute::DisputeOutcome,
         event::Purpose,
+        suspense::Source,
     },
     risk::{Assessment, RiskDecision, Score},
     terms::Terms,
@@ -21,13 +22,13 @@ pub(crate) fn merchant() -> MerchantId {
     MerchantId::new(Uuid::from_u128(1))
 }
 
-pub(crate) fn initiate(amount: Money, fee_plan: FeePlan) -> PaymentCommand {
+pub(crate) fn initiate(amount: Money, fee_plan: FeePlan, capture_mode: CaptureMode) -> PaymentCommand {
     let order_no = OrderNo::parse("ORDER-1").unwrap();
     let payment_id = PaymentId::derive(merchant(), true, order_no.as_str());
     PaymentCommand::Initiate(Box::new(Initiate {
         agreed: Agreed { payment_id, merchant_id: merchant(), livemode: true, order_no, amount },
         channel: Channel::Stripe,
-        capture_mode: CaptureMode::Manual,
+        capture_mode,
         method: None,
         purpose: Purpose::default(),
         terms: Terms {
@@ -46,6 +47,10 @@ pub(crate) fn assess(attempt: u32, decision: RiskDecision) -> PaymentCommand {
         attempt,
         assessment: Assessment { score, decision, reasons: vec![], rules_version: 1 },
     }
+}
+
+pub(crate) fn capture_mode() -> impl Strategy<Value = CaptureMode> {
+    prop_oneof![Just(CaptureMode::Automatic), Just(CaptureMode::Manual)]
 }
 
 fn attempt() -> impl Strategy<Value = u32> {
@@ -86,7 +91,7 @@ pub(crate) fn any_command(whole: i64) -> impl Strategy<Value = PaymentCommand> {
     let decision =
         prop_oneof![3 => Just(RiskDecision::Approve), 1 => Just(RiskDecision::Review), 1 => Just(RiskDecision::Reject)];
     prop_oneof![
-        2 => (money_or(whole), fee_plan()).prop_map(|(amount, plan)| initiate(amount, plan)),
+        2 => (money_or(whole), fee_plan(), capture_mode()).prop_map(|(amount, plan, mode)| initiate(amount, plan, mode)),
         2 => (attempt(), decision).prop_map(|(attempt, decision)| assess(attempt, decision)),
         1 => (attempt(), any::<bool>(), operator(), text())
             .prop_map(|(attempt, approved, by, reason)| PaymentCommand::DecideReview { attempt, approved, by, reason }),
@@ -95,7 +100,8 @@ pub(crate) fn any_command(whole: i64) -> impl Strategy<Value = PaymentCommand> {
             .prop_map(|(id, amount)| PaymentCommand::Capture { capture_id: CaptureId::new(id), amount }),
         1 => actor().prop_map(|by| PaymentCommand::Cancel { by }),
         6 => (attempt(), report(whole)).prop_map(|(attempt, report)| PaymentCommand::Report { attempt, report }),
-        1 => (attempt(), at()).prop_map(|(attempt, effective_at)| PaymentCommand::ReturnLateSuccess { attempt, effective_at }),
+        2 => attempt().prop_map(|attempt| PaymentCommand::ReleaseLateAuthorisation { attempt }),
+        1 => (source(), at()).prop_map(|(source, effective_at)| PaymentCommand::ReturnSuspense { source, effective_at }),
         4 => (number(), part_of(whole), actor(), text()).prop_map(|(id, amount, by, reason)| {
             PaymentCommand::ReserveRefund { refund_id: RefundId::new(id), amount, by, reason }
         }),
@@ -116,13 +122,21 @@ pub(crate) fn any_command(whole: i64) -> impl Strategy<Value = PaymentCommand> {
     ]
 }
 
+fn source() -> impl Strategy<Value = Source> {
+    prop_oneof![
+        3 => (attempt(), number())
+            .prop_map(|(attempt, id)| Source::Capture { attempt, capture_id: CaptureId::new(id) }),
+        1 => number().prop_map(|id| Source::Refund { refund_id: RefundId::new(id) }),
+    ]
+}
+
 pub(crate) fn captured(attempt: u32, capture: u128, amount: Money) -> PaymentCommand {
     let (capture_id, channel_trade_no) = (CaptureId::new(Uuid::from_u128(capture)), "ch".to_owned());
     let effective_at = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
     PaymentCommand::Report { attempt, report: Report::Captured { capture_id, amount, channel_trade_no, effective_at } }
 }
 
-fn authorised(amount: Money) -> PaymentCommand {
+pub(crate) fn authorised(amount: Money) -> PaymentCommand {
     let effective_at = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
     PaymentCommand::Report {
         attempt: 1,
@@ -133,7 +147,8 @@ fn authorised(amount: Money) -> PaymentCommand {
 /// What usually happens first, captured at once or in two steps, so that what follows meets a payment some way along.
 fn beginning(whole: i64, plan: FeePlan, decision: RiskDecision, at_once: bool) -> Vec<PaymentCommand> {
     let amount = Money::new(whole, Currency::USD);
-    let mut commands = vec![initiate(amount, plan), assess(1, decision), PaymentCommand::Submit { attempt: 1 }];
+    let mode = if at_once { CaptureMode::Automatic } else { CaptureMode::Manual };
+    let mut commands = vec![initiate(amount, plan, mode), assess(1, decision), PaymentCommand::Submit { attempt: 1 }];
     if at_once {
         commands.push(captured(1, 3, amount));
     } else {

@@ -1,0 +1,83 @@
+//! Money a channel moved and nobody expected: booked, and nobody's until it is returned.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    channel::Channel,
+    id::{CaptureId, RefundId},
+    money::Money,
+    payment::{
+        Decision, Payment, PaymentRefusal, already,
+        event::{PaymentEvent, Suspended},
+    },
+};
+
+/// Which movement at the channel it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Taken from the customer: not asked for, of another amount, or of an attempt that had ended.
+    Capture { attempt: u32, capture_id: CaptureId },
+    /// Given to the customer by a refund that had been released, where that leaves less captured than refunded.
+    Refund { refund_id: RefundId },
+}
+
+/// All that ever came to suspense, in the order of its sources.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Suspense(Vec<Entry>);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    moved: Suspended,
+    returned: bool,
+}
+
+pub(super) fn suspend(source: Source, channel: Channel, amount: Money, effective_at: DateTime<Utc>) -> PaymentEvent {
+    PaymentEvent::MoneySuspended(Box::new(Suspended { source, channel, amount, effective_at }))
+}
+
+impl Payment {
+    /// It is back where it came from, for instance refunded at the channel.
+    pub(super) fn return_suspense(&self, source: Source, effective_at: DateTime<Utc>) -> Decision {
+        self.agreed()?;
+        let entry = self.suspense.find(source).ok_or(PaymentRefusal::NothingInSuspense)?;
+        if entry.returned {
+            return already();
+        }
+        let moved = Suspended { effective_at, ..entry.moved };
+        Ok(vec![PaymentEvent::SuspenseReturned(Box::new(moved))])
+    }
+
+    /// A capture whose money is in suspense is not under way any more.
+    pub(super) fn fold_suspended(&mut self, moved: &Suspended) {
+        self.suspense.take(moved);
+        if let Source::Capture { attempt: number, capture_id } = moved.source
+            && let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.number == number)
+        {
+            attempt.fold_not_captured(capture_id);
+        }
+    }
+}
+
+impl Suspense {
+    /// What came of this source, returned since or not.
+    pub(super) fn amount(&self, source: Source) -> Option<Money> {
+        self.find(source).map(|entry| entry.moved.amount)
+    }
+
+    fn find(&self, source: Source) -> Option<&Entry> {
+        self.0.iter().find(|entry| entry.moved.source == source)
+    }
+
+    fn take(&mut self, moved: &Suspended) {
+        let at = self.0.partition_point(|entry| entry.moved.source < moved.source);
+        self.0.insert(at, Entry { moved: moved.clone(), returned: false });
+    }
+
+    pub(super) fn give_back(&mut self, source: Source) {
+        if let Some(entry) = self.0.iter_mut().find(|entry| entry.moved.source == source) {
+            entry.returned = true;
+        }
+    }
+}
