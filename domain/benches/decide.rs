@@ -226,7 +226,11 @@ fn order() -> Result<Cases<OrderCommand>, TextRefusal> {
         shipping_minor: 0,
         total: usd(10_000),
     }));
-    let pay = OrderCommand::MarkPaid { payment_id: PaymentId::new(number(1)), amount: usd(10_000) };
+    let pay = OrderCommand::MarkPaid {
+        payment_id: PaymentId::new(number(1)),
+        capture_id: CaptureId::new(number(1)),
+        amount: usd(10_000),
+    };
     Ok(vec![("place", vec![], place.clone()), ("mark paid", vec![place], pay)])
 }
 
@@ -284,7 +288,7 @@ fn funds() -> Cases<SettledFundsCommand> {
     };
     let record = |id| SettledFundsCommand::Record {
         funds: Box::new(opened.clone()),
-        source: Source::Settlement(SettlementId::new(number(id))),
+        source: Source::Payment(PaymentId::new(number(id))),
         amount: usd(100),
     };
     let thousand: Vec<_> = (0..1_000).map(record).collect();
@@ -293,7 +297,13 @@ fn funds() -> Cases<SettledFundsCommand> {
         amount: usd(5_000),
         effective_at: at(),
     };
-    vec![("record after a thousand", thousand.clone(), record(5_000)), ("reserve a payout", thousand, reserve)]
+    let made = SettledFundsCommand::ConfirmPayout { payout_id: PayoutId::new(number(1)), effective_at: at() };
+    let reserved: Vec<_> = thousand.iter().cloned().chain([reserve.clone()]).collect();
+    vec![
+        ("record after a thousand", thousand.clone(), record(5_000)),
+        ("reserve a payout", thousand, reserve),
+        ("confirm a payout", reserved, made),
+    ]
 }
 
 fn settlement() -> Cases<SettlementCommand> {
@@ -303,12 +313,14 @@ fn settlement() -> Cases<SettlementCommand> {
         livemode: true,
         currency: Currency::USD,
         period: settlement::event::Period { from: at().date_naive(), until: at().date_naive() },
-        carried_over: usd(0),
         opened_by: Actor::Process,
         two_people: true,
+        threshold_minor: 0,
     }));
     let include = |id| {
         SettlementCommand::IncludePayment(Box::new(settlement::event::PaymentLine {
+            settlement_id: SettlementId::new(number(1)),
+            merchant_id: merchant(),
             payment_id: PaymentId::new(number(id)),
             captured: usd(100),
             fees: usd(3),

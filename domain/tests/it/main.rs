@@ -9,6 +9,8 @@ mod commands;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod funds_laws;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod histories;
@@ -22,3 +24,5 @@ mod money_laws;
 mod payment_laws;
 #[cfg(test)]
 mod precedence;
+#[cfg(test)]
+mod world;
