@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{account::Account, currency::Currency};
+use domain::{account::Account, currency::Currency, settlement::Settlement};
 use proptest::prelude::*;
 
 use crate::{
@@ -49,7 +49,7 @@ proptest! {
     fn settlements_owe_what_the_funds_have_and_no_line_counts_twice(acts in acts()) {
         let world = played(&acts, false);
         let (available, reserved) = world.funds_of(1);
-        let owed: i128 = world.settlements.iter().filter_map(|settlement| settlement.owed()).map(|owed| i128::from(owed.amount_minor)).sum();
+        let owed: i128 = world.settlements.iter().filter_map(Settlement::owed).map(|owed| i128::from(owed.amount_minor)).sum();
         prop_assert_eq!(owed + world.not_included_minor() + world.carried_on_the_way_minor(), available + reserved);
     }
 }

@@ -370,7 +370,7 @@ impl World {
                 SettlementEvent::EntryIncluded(entry) => assert!(self.included.insert(entry.source), "{entry:?}"),
                 SettlementEvent::CarriedOver(carried) => self.on_the_way.push(carried.as_ref().clone()),
                 SettlementEvent::CarryOverIncluded(carried) => {
-                    self.on_the_way.retain(|other| other != carried.as_ref())
+                    self.on_the_way.retain(|other| other != carried.as_ref());
                 }
                 _ => {}
             }
