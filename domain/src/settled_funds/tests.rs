@@ -4,8 +4,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
+    account::Account,
+    adjustment::event::{Adjusted, AdjustmentEvent},
     currency::Currency,
-    id::{AdjustmentId, DisputeId, FundsId, MerchantId, PaymentId, RefundId},
+    id::{AdjustmentId, DisputeId, FundsId, MerchantId, OperatorId, PaymentId, RefundId},
     scenario::Story,
 };
 
@@ -134,6 +136,41 @@ fn a_source_goes_its_own_way() {
     ] {
         credited().when(&record(source, usd(amount))).then_refused(SettledFundsRefusal::SourceSignWrong);
     }
+}
+
+#[test]
+fn an_adjustment_between_two_merchants_is_told_to_both_and_so_is_its_reversal() {
+    let other = MerchantId::new(Uuid::from_u128(2));
+    let adjusted = |debit, credit| Adjusted {
+        adjustment_id: AdjustmentId::new(Uuid::from_u128(1)),
+        debit,
+        credit,
+        amount: usd(300),
+        approved_by: OperatorId::new(Uuid::from_u128(1)),
+        effective_at: at(),
+    };
+    let told = |event: AdjustmentEvent| -> Vec<(MerchantId, Source, i64)> {
+        let told = SettledFundsCommand::of_adjustment(true, &event);
+        let record = |command| match command {
+            SettledFundsCommand::Record { funds, source, amount } => (funds.merchant_id, source, amount.amount_minor),
+            other => panic!("{other:?}"),
+        };
+        told.into_iter().map(record).collect()
+    };
+    let (ours, theirs) = (Account::MerchantAvailable(funds().merchant_id), Account::MerchantAvailable(other));
+    let id = AdjustmentId::new(Uuid::from_u128(1));
+    let (made, reversed) = (Source::Adjustment(id), Source::AdjustmentReversed(id));
+    let between = Box::new(adjusted(ours, theirs));
+    assert_eq!(
+        told(AdjustmentEvent::Approved(between.clone())),
+        [(funds().merchant_id, made, -300), (other, made, 300)]
+    );
+    assert_eq!(
+        told(AdjustmentEvent::Reversed(between)),
+        [(funds().merchant_id, reversed, 300), (other, reversed, -300)]
+    );
+    let elsewhere = Box::new(adjusted(Account::Bank, Account::MerchantPending(other)));
+    assert_eq!(told(AdjustmentEvent::Approved(elsewhere)), []);
 }
 
 #[test]

@@ -116,7 +116,8 @@ impl Settlement {
         };
     }
 
-    /// What is left to pay out or to carry over; negative where the merchant owes it.
+    /// What is left to pay out or to carry over; negative where the merchant owes it. Once it was carried over, what is
+    /// still negative here, because a payout was paid after all, waits for a person to adjust it.
     #[must_use]
     pub fn owed(&self) -> Option<Money> {
         self.in_minor(self.owed_minor().ok()?).ok()
