@@ -151,9 +151,9 @@ fn an_adjustment_between_two_merchants_is_told_to_both_and_so_is_its_reversal() 
     };
     let told = |event: AdjustmentEvent| -> Vec<(MerchantId, Source, i64)> {
         let told = SettledFundsCommand::of_adjustment(true, &event);
-        let record = |command| match command {
-            SettledFundsCommand::Record { funds, source, amount } => (funds.merchant_id, source, amount.amount_minor),
-            other => panic!("{other:?}"),
+        let record = |command| {
+            let SettledFundsCommand::Record { funds, source, amount } = command else { unreachable!() };
+            (funds.merchant_id, source, amount.amount_minor)
         };
         told.into_iter().map(record).collect()
     };
