@@ -1,4 +1,4 @@
-//! What the events of other streams put on and take off settled funds, read off their postings.
+//! What other streams put on or take off settled funds, read off their postings.
 
 use std::collections::BTreeMap;
 

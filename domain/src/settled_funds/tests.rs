@@ -1,4 +1,4 @@
-//! Settled funds: what may be paid out, reserved, made or released.
+//! Settled funds: what may be paid out, reserved, made, released or given back.
 
 use uuid::Uuid;
 
