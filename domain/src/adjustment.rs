@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{aggregate::Aggregate, free_text::FreeText, id::OperatorId, refusal::refusals};
+use crate::{account::Account, aggregate::Aggregate, free_text::FreeText, id::OperatorId, refusal::refusals};
 
 pub mod event;
 use event::{Adjusted, AdjustmentEvent, Proposed};
@@ -44,6 +44,8 @@ refusals! {
         AdjustmentDiffers = "adjustment_differs", 409,
             "This adjustment was already proposed otherwise.", "该调账已以不同内容提出。";
         AccountsEqual = "accounts_equal", 422, "The two accounts must differ.", "两个科目不能相同。";
+        ReservedMovesByPayouts = "reserved_moves_by_payouts", 422,
+            "What is set aside for payouts moves by payouts alone.", "预留出款资金只能由出款变动。";
         AmountNotPositive = "amount_not_positive", 422, "The amount must be greater than zero.", "金额必须大于零。";
         AdjustmentRejected = "adjustment_rejected", 409, "The adjustment was rejected.", "该调账已被驳回。";
         AdjustmentApproved = "adjustment_approved", 409,
@@ -101,6 +103,9 @@ impl Adjustment {
         }
         if proposal.debit == proposal.credit {
             return Err(AdjustmentRefusal::AccountsEqual);
+        }
+        if [proposal.debit, proposal.credit].iter().any(|account| matches!(account, Account::MerchantReserved(_))) {
+            return Err(AdjustmentRefusal::ReservedMovesByPayouts);
         }
         if proposal.amount.amount_minor <= 0 {
             return Err(AdjustmentRefusal::AmountNotPositive);

@@ -1,46 +1,75 @@
 //! When a settlement falls due: business days after the money came.
 
-use chrono::{Datelike, Days, NaiveDate, Weekday};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveTime, Utc, Weekday};
 use serde::{Deserialize, Serialize};
 
-use crate::refusal::refusals;
+use crate::{currency::Currency, refusal::refusals};
 
 /// How a merchant is settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
     /// The n of T+n.
     pub delay_business_days: u8,
-    /// The IANA name of the zone in which the merchant's days begin.
-    pub time_zone: String,
-    /// Less than this waits for the next settlement; in minor units of whichever currency is settled.
-    pub threshold_minor: i64,
+    /// Minutes east of Greenwich of the zone in which the merchant's days begin. Summer time is agreed like any other.
+    pub utc_offset_minutes: i32,
+    /// Less than this waits for the next settlement; in minor units of each currency, and nothing where none is named.
+    pub thresholds: BTreeMap<Currency, i64>,
     /// The approver must not be the opener.
     pub two_people: bool,
 }
 
+/// From Baker Island to Kiritimati.
+const WESTERNMOST_MINUTES: i32 = -12 * 60;
+const EASTERNMOST_MINUTES: i32 = 14 * 60;
+
 refusals! {
     /// Why a schedule is none.
     pub enum ScheduleRefusal {
-        TimeZoneMalformed = "time_zone_malformed", 422, "This is not the name of a time zone.", "这不是有效的时区名称。";
+        UtcOffsetUnknown = "utc_offset_unknown", 422,
+            "No time zone is that far from Greenwich.", "没有与格林尼治相差如此之大的时区。";
         ThresholdNegative = "threshold_negative", 422, "The threshold must not be negative.", "起结金额不能为负数。";
     }
 }
 
 impl Schedule {
     /// # Errors
-    /// What looks like no time zone, or a negative threshold.
+    /// What is no offset of a time zone, or a negative threshold.
     pub fn check(&self) -> Result<(), ScheduleRefusal> {
-        let part_of_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+');
-        if self.time_zone.is_empty() || self.time_zone.len() > 64 || !self.time_zone.bytes().all(part_of_name) {
-            return Err(ScheduleRefusal::TimeZoneMalformed);
+        if !(WESTERNMOST_MINUTES..=EASTERNMOST_MINUTES).contains(&self.utc_offset_minutes) {
+            return Err(ScheduleRefusal::UtcOffsetUnknown);
         }
-        if self.threshold_minor < 0 {
+        if self.thresholds.values().any(|threshold_minor| *threshold_minor < 0) {
             return Err(ScheduleRefusal::ThresholdNegative);
         }
         Ok(())
     }
 
-    /// The day on which what was captured on `day` is settled; none beyond the end of the calendar.
+    /// What a settlement in this currency must come to for a payout.
+    #[must_use]
+    pub fn threshold_minor(&self, currency: Currency) -> i64 {
+        self.thresholds.get(&currency).copied().unwrap_or_default()
+    }
+
+    /// The merchant's day on which this moment falls; none beyond the end of the calendar.
+    #[must_use]
+    pub fn day_of(&self, moment: DateTime<Utc>) -> Option<NaiveDate> {
+        Some(moment.naive_utc().checked_add_offset(self.zone()?)?.date())
+    }
+
+    /// The moment from which what was captured then is to be settled: the beginning of the merchant's day that is due.
+    #[must_use]
+    pub fn due_at(&self, captured_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let midnight = self.due_on(self.day_of(captured_at)?)?.and_time(NaiveTime::MIN);
+        Some(midnight.checked_sub_offset(self.zone()?)?.and_utc())
+    }
+
+    fn zone(&self) -> Option<FixedOffset> {
+        FixedOffset::east_opt(self.utc_offset_minutes.checked_mul(60)?)
+    }
+
+    /// The day on which what was captured on `day` is settled, both the merchant's.
     #[must_use]
     pub fn due_on(&self, day: NaiveDate) -> Option<NaiveDate> {
         let mut due = day;
@@ -71,8 +100,7 @@ mod tests {
     use super::*;
 
     fn schedule(delay_business_days: u8) -> Schedule {
-        let time_zone = "Asia/Shanghai".to_owned();
-        Schedule { delay_business_days, time_zone, threshold_minor: 0, two_people: false }
+        Schedule { delay_business_days, utc_offset_minutes: 480, thresholds: BTreeMap::new(), two_people: false }
     }
 
     fn due(delay: u8, day: &str) -> String {
@@ -93,17 +121,45 @@ mod tests {
     #[test]
     fn the_calendar_has_an_end() {
         assert_eq!(schedule(1).due_on(NaiveDate::MAX), None);
+        assert_eq!(schedule(0).day_of(DateTime::<Utc>::MAX_UTC), None);
+        assert_eq!(schedule(1).due_at(DateTime::<Utc>::MAX_UTC), None);
+    }
+
+    #[test]
+    fn the_merchants_day_begins_in_the_merchants_zone() {
+        let due = |utc_offset_minutes, captured_at: &str| {
+            let schedule = Schedule { utc_offset_minutes, ..schedule(1) };
+            schedule.due_at(captured_at.parse().unwrap()).unwrap().to_rfc3339()
+        };
+        // Friday evening in London is Saturday in Shanghai and Friday noon in New York: all are due on Monday.
+        let friday = "2026-01-30T17:00:00Z";
+        assert_eq!(due(0, friday), "2026-02-02T00:00:00+00:00");
+        assert_eq!(due(480, friday), "2026-02-01T16:00:00+00:00");
+        assert_eq!(due(-300, friday), "2026-02-02T05:00:00+00:00");
+        // Thursday evening in London is Friday in Shanghai: due on Friday and on Monday.
+        let thursday = "2026-01-29T16:00:00Z";
+        assert_eq!(due(0, thursday), "2026-01-30T00:00:00+00:00");
+        assert_eq!(due(480, thursday), "2026-02-01T16:00:00+00:00");
+        assert_eq!(due(480, "2026-01-29T15:59:59Z"), "2026-01-29T16:00:00+00:00");
+        assert_eq!(schedule(1).day_of(thursday.parse().unwrap()), "2026-01-30".parse().ok());
+    }
+
+    #[test]
+    fn each_currency_has_its_own_threshold() {
+        let schedule = Schedule { thresholds: BTreeMap::from([(Currency::USD, 1_000)]), ..schedule(1) };
+        assert_eq!(schedule.threshold_minor(Currency::USD), 1_000);
+        assert_eq!(schedule.threshold_minor(Currency::EUR), 0);
     }
 
     #[test]
     fn a_schedule_says_what_is_wrong_with_it() {
         assert_eq!(schedule(1).check(), Ok(()));
-        assert_eq!(Schedule { threshold_minor: -1, ..schedule(1) }.check(), Err(ScheduleRefusal::ThresholdNegative));
-        for (name, ok) in [("Etc/GMT+8", true), ("America/Port-au-Prince", true), ("", false), ("a b", false)] {
-            assert_eq!(Schedule { time_zone: name.to_owned(), ..schedule(1) }.check().is_ok(), ok, "{name}");
+        let thresholds = BTreeMap::from([(Currency::EUR, 0), (Currency::USD, -1)]);
+        assert_eq!(Schedule { thresholds, ..schedule(1) }.check(), Err(ScheduleRefusal::ThresholdNegative));
+        for (utc_offset_minutes, ok) in [(-720, true), (840, true), (345, true), (-721, false), (841, false)] {
+            let checked = Schedule { utc_offset_minutes, ..schedule(1) }.check();
+            assert_eq!(checked, if ok { Ok(()) } else { Err(ScheduleRefusal::UtcOffsetUnknown) });
         }
-        assert!(Schedule { time_zone: "x".repeat(64), ..schedule(1) }.check().is_ok());
-        assert!(Schedule { time_zone: "x".repeat(65), ..schedule(1) }.check().is_err());
     }
 
     proptest! {
@@ -116,6 +172,21 @@ mod tests {
             prop_assert!(is_business_day(due));
             prop_assert!(due >= day + Days::new(u64::from(delay)));
             prop_assert!(schedule(delay).due_on(day + Days::new(1)).unwrap() >= due);
+        }
+
+        #[test]
+        fn money_is_due_when_the_day_due_begins_where_the_merchant_is(
+            seconds in 0_i64..4_000_000_000,
+            later in 0_i64..400_000,
+            utc_offset_minutes in -720_i32..=840,
+            delay in 0_u8..10,
+        ) {
+            let schedule = Schedule { utc_offset_minutes, ..schedule(delay) };
+            let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+            let due = schedule.due_at(at(seconds)).unwrap();
+            prop_assert_eq!(schedule.day_of(due), schedule.due_on(schedule.day_of(at(seconds)).unwrap()));
+            prop_assert_ne!(schedule.day_of(due), schedule.day_of(due - chrono::Duration::seconds(1)));
+            prop_assert!(schedule.due_at(at(seconds + later)).unwrap() >= due);
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct Merchant {
     limits: BTreeMap<Currency, Limits>,
     schedule: Option<Schedule>,
     endpoints: BTreeMap<WebhookEndpointId, Endpoint>,
+    /// A removed endpoint stays removed: its id is not used again.
+    endpoints_removed: BTreeSet<WebhookEndpointId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,11 +90,14 @@ refusals! {
         FeeBoundsCrossed = "fee_bounds_crossed", 422,
             "The minimum fee is larger than the maximum.", "最低费用大于最高费用。";
         LimitNegative = "limit_negative", 422, "Limits must not be negative.", "限额不能为负数。";
-        TimeZoneMalformed = "time_zone_malformed", 422, "This is not the name of a time zone.", "这不是有效的时区名称。";
+        UtcOffsetUnknown = "utc_offset_unknown", 422,
+            "No time zone is that far from Greenwich.", "没有与格林尼治相差如此之大的时区。";
         ThresholdNegative = "threshold_negative", 422, "The threshold must not be negative.", "起结金额不能为负数。";
         EndpointUnknown = "endpoint_unknown", 404, "The merchant has no such endpoint.", "该商户没有这个回调地址。";
         EndpointDiffers = "endpoint_differs", 409,
             "This endpoint was already added otherwise.", "该回调地址已以不同内容登记。";
+        EndpointRemoved = "endpoint_removed", 409,
+            "This endpoint was removed; add another under a new id.", "该回调地址已移除，请以新编号添加。";
         EndpointNotSecure = "endpoint_not_secure", 422,
             "An endpoint's address must begin with https.", "回调地址必须以 https 开头。";
         EndpointsTooMany = "endpoints_too_many", 422, "There may be at most 16 endpoints.", "回调地址最多 16 个。";
@@ -105,7 +110,7 @@ type Decision = Result<Vec<MerchantEvent>, MerchantRefusal>;
 
 impl Aggregate for Merchant {
     const TYPE: &'static str = "merchant";
-    const STATE_VERSION: i32 = 1;
+    const STATE_VERSION: i32 = 2;
     type Command = MerchantCommand;
     type Event = MerchantEvent;
     type Refusal = MerchantRefusal;
@@ -178,6 +183,7 @@ impl Aggregate for Merchant {
             }
             MerchantEvent::EndpointRemoved { endpoint_id, .. } => {
                 self.endpoints.remove(endpoint_id);
+                self.endpoints_removed.insert(*endpoint_id);
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub mod event;
+pub mod subject;
 use event::{Deed, Enrolled, OperatorEvent, Role, TokenIssued};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,8 +23,8 @@ pub struct Operator {
     dismissed: bool,
     roles: BTreeSet<Role>,
     tokens: BTreeMap<TokenId, Token>,
-    /// The last deed recorded, so that telling of it twice is telling of it once.
-    last_deed: Option<Uuid>,
+    /// Every deed recorded, so that telling of one twice, however late, is telling of it once.
+    deeds: BTreeSet<Uuid>,
 }
 
 /// A bearer token as it may be kept: its keyed hash.
@@ -64,7 +65,7 @@ type Decision = Result<Vec<OperatorEvent>, OperatorRefusal>;
 
 impl Aggregate for Operator {
     const TYPE: &'static str = "operator";
-    const STATE_VERSION: i32 = 1;
+    const STATE_VERSION: i32 = 2;
     type Command = OperatorCommand;
     type Event = OperatorEvent;
     type Refusal = OperatorRefusal;
@@ -106,7 +107,9 @@ impl Aggregate for Operator {
                 self.dismissed = true;
                 self.tokens.values_mut().for_each(|token| token.revoked = true);
             }
-            OperatorEvent::Acted(deed) => self.last_deed = Some(deed.deed_id),
+            OperatorEvent::Acted(deed) => {
+                self.deeds.insert(deed.deed_id);
+            }
         }
     }
 }
@@ -177,7 +180,7 @@ impl Operator {
 
     fn record_deed(&self, deed: &Deed) -> Decision {
         self.enrolled()?;
-        if self.last_deed == Some(deed.deed_id) {
+        if self.deeds.contains(&deed.deed_id) {
             return Ok(Vec::new());
         }
         if self.dismissed {

@@ -8,7 +8,7 @@ use crate::{
     actor::Actor,
     aggregate::Aggregate,
     free_text::{FreeText, OrderNo},
-    id::{MerchantId, OrderId, PaymentId, RefundId},
+    id::{CaptureId, MerchantId, OrderId, PaymentId, RefundId},
     money::Money,
     refusal::refusals,
 };
@@ -18,22 +18,16 @@ use event::{Item, OrderEvent, Placed};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Order {
-    placed: Option<Agreed>,
+    placed: Option<Placed>,
     phase: Phase,
     paid_by: Option<PaymentId>,
+    /// Amounts in minor units, capture by capture.
+    captures: BTreeMap<CaptureId, i64>,
+    paid_minor: i64,
     fulfilled: bool,
     /// Amounts in minor units, and whether they came back.
     refunds: BTreeMap<RefundId, (i64, bool)>,
     refunded_minor: i64,
-}
-
-/// What a payment of this order must match.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Agreed {
-    merchant_id: MerchantId,
-    livemode: bool,
-    order_no: OrderNo,
-    total: Money,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +44,10 @@ pub enum OrderCommand {
     Place(Box<Placed>),
     /// A payment opens the order it is for, or finds it. One item: the subject, once, for the whole amount.
     OpenForPayment(Box<OpenForPayment>),
+    /// One capture of the one payment. Less than the total pays the order in part.
     MarkPaid {
         payment_id: PaymentId,
+        capture_id: CaptureId,
         amount: Money,
     },
     Cancel {
@@ -87,6 +83,8 @@ refusals! {
             "This order number already has an order with other contents.", "该订单号已有内容不同的订单。";
         OrderPaidOtherwise = "order_paid_otherwise", 409,
             "The order was paid by another payment.", "该订单已由另一笔支付付清。";
+        CaptureDiffers = "capture_differs", 409,
+            "This capture was already asked for with another amount.", "该请款已以不同金额提交过。";
         OrderCancelled = "order_cancelled", 409, "The order was cancelled.", "该订单已取消。";
         OrderNotPaid = "order_not_paid", 409, "The order has not been paid.", "该订单尚未付款。";
         RefundDiffers = "refund_differs", 409,
@@ -105,8 +103,10 @@ refusals! {
         OrderTotalDiffers = "order_total_differs", 422,
             "Items, tax and shipping do not add up to the total.", "商品、税费与运费之和不等于总额。";
         OrderAlreadyPaid = "order_already_paid", 409, "The order was paid; refund it instead.", "该订单已付款，请改用退款。";
-        RefundBeyondTotal = "refund_beyond_total", 422,
-            "Refunds would be more than the order's total.", "退款总额将超过订单总额。";
+        PaidBeyondTotal = "paid_beyond_total", 422,
+            "More would be paid than the order's total.", "付款总额将超过订单总额。";
+        RefundBeyondPaid = "refund_beyond_paid", 422,
+            "Refunds would be more than was paid.", "退款总额将超过已付金额。";
     }
 }
 
@@ -116,7 +116,7 @@ const ITEM_COUNT_MAX: usize = 500;
 
 impl Aggregate for Order {
     const TYPE: &'static str = "order";
-    const STATE_VERSION: i32 = 1;
+    const STATE_VERSION: i32 = 2;
     type Command = OrderCommand;
     type Event = OrderEvent;
     type Refusal = OrderRefusal;
@@ -124,8 +124,10 @@ impl Aggregate for Order {
     fn decide(&self, command: &OrderCommand) -> Decision {
         match command {
             OrderCommand::Place(order) => self.place(order),
-            OrderCommand::OpenForPayment(opening) => self.place(&one_item(opening)),
-            OrderCommand::MarkPaid { payment_id, amount } => self.mark_paid(*payment_id, *amount),
+            OrderCommand::OpenForPayment(opening) => self.open_for_payment(opening),
+            OrderCommand::MarkPaid { payment_id, capture_id, amount } => {
+                self.mark_paid(*payment_id, *capture_id, *amount)
+            }
             OrderCommand::Cancel { by } => self.cancel(*by),
             OrderCommand::Fulfil { by } => self.fulfil(*by),
             OrderCommand::RecordRefund { refund_id, amount } => self.record_refund(*refund_id, *amount),
@@ -135,10 +137,12 @@ impl Aggregate for Order {
 
     fn apply(&mut self, event: &OrderEvent) {
         match event {
-            OrderEvent::Placed(order) => self.placed = Some(Agreed::of(order)),
-            OrderEvent::Paid { payment_id, .. } => {
+            OrderEvent::Placed(order) => self.placed = Some(order.as_ref().clone()),
+            OrderEvent::Paid { payment_id, capture_id, amount, .. } => {
                 self.phase = Phase::Paid;
                 self.paid_by = Some(*payment_id);
+                self.captures.insert(*capture_id, amount.amount_minor);
+                self.paid_minor = self.paid_minor.saturating_add(amount.amount_minor);
             }
             OrderEvent::Cancelled { .. } => self.phase = Phase::Cancelled,
             OrderEvent::Fulfilled { .. } => self.fulfilled = true,
@@ -155,13 +159,10 @@ impl Aggregate for Order {
 }
 
 impl Order {
-    /// The same order again is found. A payment finds an order of its number and total, whatever its items.
+    /// The same order again is found: the same to the last item.
     fn place(&self, order: &Placed) -> Decision {
         if let Some(placed) = &self.placed {
-            if *placed != Agreed::of(order) {
-                return Err(OrderRefusal::OrderDiffers);
-            }
-            return if self.phase == Phase::Cancelled { Err(OrderRefusal::OrderCancelled) } else { Ok(Vec::new()) };
+            return self.found(placed == order);
         }
         guard_items(&order.items)?;
         if order.tax_minor < 0 || order.shipping_minor < 0 {
@@ -176,25 +177,48 @@ impl Order {
         Ok(vec![OrderEvent::Placed(Box::new(order.clone()))])
     }
 
-    fn mark_paid(&self, payment_id: PaymentId, amount: Money) -> Decision {
-        let agreed = self.agreed()?;
-        match (self.phase, self.paid_by) {
-            (Phase::Paid, Some(paid_by)) if paid_by == payment_id => return Ok(Vec::new()),
-            (Phase::Paid, _) => return Err(OrderRefusal::OrderPaidOtherwise),
-            (Phase::Cancelled, _) => return Err(OrderRefusal::OrderCancelled),
-            (Phase::Open, _) => {}
+    /// A payment finds an order of its number and total, whatever its items.
+    fn open_for_payment(&self, opening: &OpenForPayment) -> Decision {
+        let Some(placed) = &self.placed else { return self.place(&one_item(opening)) };
+        let of_merchant = placed.merchant_id == opening.merchant_id && placed.livemode == opening.livemode;
+        self.found(of_merchant && placed.order_no == opening.order_no && placed.total == opening.amount)
+    }
+
+    fn found(&self, is_same: bool) -> Decision {
+        if !is_same {
+            return Err(OrderRefusal::OrderDiffers);
         }
-        if amount.currency != agreed.total.currency {
+        if self.phase == Phase::Cancelled { Err(OrderRefusal::OrderCancelled) } else { Ok(Vec::new()) }
+    }
+
+    fn mark_paid(&self, payment_id: PaymentId, capture_id: CaptureId, amount: Money) -> Decision {
+        let total = self.placed()?.total;
+        if self.paid_by.is_some_and(|paid_by| paid_by != payment_id) {
+            return Err(OrderRefusal::OrderPaidOtherwise);
+        }
+        if let Some(known_minor) = self.captures.get(&capture_id) {
+            let same = *known_minor == amount.amount_minor && amount.currency == total.currency;
+            return if same { Ok(Vec::new()) } else { Err(OrderRefusal::CaptureDiffers) };
+        }
+        if self.phase == Phase::Cancelled {
+            return Err(OrderRefusal::OrderCancelled);
+        }
+        if amount.currency != total.currency {
             return Err(OrderRefusal::CurrencyMismatch);
         }
         if amount.amount_minor <= 0 {
             return Err(OrderRefusal::AmountNotPositive);
         }
-        Ok(vec![OrderEvent::Paid { payment_id, amount }])
+        let paid_minor = self.paid_minor.saturating_add(amount.amount_minor);
+        if paid_minor > total.amount_minor {
+            return Err(OrderRefusal::PaidBeyondTotal);
+        }
+        let in_whole = paid_minor == total.amount_minor;
+        Ok(vec![OrderEvent::Paid { payment_id, capture_id, amount, in_whole }])
     }
 
     fn cancel(&self, by: Actor) -> Decision {
-        self.agreed()?;
+        self.placed()?;
         match self.phase {
             Phase::Cancelled => Ok(Vec::new()),
             Phase::Paid => Err(OrderRefusal::OrderAlreadyPaid),
@@ -223,14 +247,14 @@ impl Order {
             return Err(OrderRefusal::AmountNotPositive);
         }
         let refunded_minor = self.refunded_minor.saturating_add(amount.amount_minor);
-        if refunded_minor > total.amount_minor {
-            return Err(OrderRefusal::RefundBeyondTotal);
+        if refunded_minor > self.paid_minor {
+            return Err(OrderRefusal::RefundBeyondPaid);
         }
-        Ok(vec![OrderEvent::Refunded { refund_id, amount, in_whole: refunded_minor == total.amount_minor }])
+        Ok(vec![OrderEvent::Refunded { refund_id, amount, in_whole: refunded_minor == self.paid_minor }])
     }
 
     fn take_back_refund(&self, refund_id: RefundId) -> Decision {
-        let currency = self.agreed()?.total.currency;
+        let currency = self.placed()?.total.currency;
         let (amount_minor, taken_back) = self.refunds.get(&refund_id).ok_or(OrderRefusal::RefundUnknown)?;
         if *taken_back {
             return Ok(Vec::new());
@@ -238,27 +262,16 @@ impl Order {
         Ok(vec![OrderEvent::RefundTakenBack { refund_id, amount: Money::new(*amount_minor, currency) }])
     }
 
-    fn agreed(&self) -> Result<&Agreed, OrderRefusal> {
+    fn placed(&self) -> Result<&Placed, OrderRefusal> {
         self.placed.as_ref().ok_or(OrderRefusal::OrderAbsent)
     }
 
-    fn guard_paid(&self) -> Result<&Agreed, OrderRefusal> {
-        let agreed = self.agreed()?;
+    fn guard_paid(&self) -> Result<&Placed, OrderRefusal> {
+        let placed = self.placed()?;
         match self.phase {
-            Phase::Paid => Ok(agreed),
+            Phase::Paid => Ok(placed),
             Phase::Cancelled => Err(OrderRefusal::OrderCancelled),
             Phase::Open => Err(OrderRefusal::OrderNotPaid),
-        }
-    }
-}
-
-impl Agreed {
-    fn of(order: &Placed) -> Self {
-        Self {
-            merchant_id: order.merchant_id,
-            livemode: order.livemode,
-            order_no: order.order_no.clone(),
-            total: order.total,
         }
     }
 }

@@ -65,6 +65,8 @@ refusals! {
     pub enum SagaRefusal {
         SagaAbsent = "saga_absent", 404, "There is no such saga.", "该流程不存在。";
         SagaDiffers = "saga_differs", 409, "This saga was already started otherwise.", "该流程已以不同内容启动。";
+        StepDiffers = "step_differs", 409,
+            "This step was already started with another name or partner key.", "该步骤已以不同名称或合作方键启动。";
         StepUnknown = "step_unknown", 404, "The saga has no such step.", "该流程没有这个步骤。";
         SagaEnded = "saga_ended", 409, "The saga has ended.", "该流程已结束。";
         SagaNeedsAttention = "saga_needs_attention", 409, "The saga waits for a person.", "该流程正等待人工处理。";
@@ -86,7 +88,7 @@ type Decision = Result<Vec<SagaEvent>, SagaRefusal>;
 
 impl Aggregate for Saga {
     const TYPE: &'static str = "saga";
-    const STATE_VERSION: i32 = 1;
+    const STATE_VERSION: i32 = 2;
     type Command = SagaCommand;
     type Event = SagaEvent;
     type Refusal = SagaRefusal;

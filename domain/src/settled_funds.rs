@@ -1,36 +1,40 @@
 //! The settled funds of a merchant in one currency and mode: what may be paid out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{aggregate::Aggregate, id::PayoutId, money::Money, refusal::refusals};
+use crate::{
+    aggregate::Aggregate,
+    id::{PayoutId, SettlementId},
+    money::Money,
+    payout::{Evidence, Standing},
+    refusal::refusals,
+};
 
 pub mod event;
-use event::{Opened, PayoutMoved, SettledFundsEvent, Source};
+mod payout;
+mod source;
+use event::{Entry, Opened, SettledFundsEvent, Source};
 
-/// Payouts are limited here. What a payment or an adjustment put on or took off `available` is told once each.
+/// What is available here is what the books say is available, less what this stream has yet to be told of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SettledFunds {
     opened: Option<Opened>,
     available_minor: i64,
-    sources: BTreeSet<Source>,
+    #[serde(with = "crate::pairs")]
+    sources: BTreeMap<Source, i64>,
+    /// Which settlement reckons with an entry.
+    #[serde(with = "crate::pairs")]
+    assigned: BTreeMap<Source, SettlementId>,
     payouts: BTreeMap<PayoutId, Payout>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Payout {
     amount_minor: i64,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Phase {
-    Reserved,
-    PaidOut,
-    Released,
+    standing: Standing,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -41,16 +45,28 @@ pub enum SettledFundsCommand {
         source: Source,
         amount: Money,
     },
+    /// One settlement reckons with what came outside a payment's own settling, and no other.
+    AssignEntry {
+        source: Source,
+        settlement_id: SettlementId,
+    },
     ReservePayout {
         payout_id: PayoutId,
         amount: Money,
         effective_at: DateTime<Utc>,
     },
+    /// The bank says it was paid.
     ConfirmPayout {
         payout_id: PayoutId,
         effective_at: DateTime<Utc>,
     },
+    /// The bank says it failed.
     ReleasePayout {
+        payout_id: PayoutId,
+        effective_at: DateTime<Utc>,
+    },
+    /// The bank says it was paid and has come back.
+    ReturnPayout {
         payout_id: PayoutId,
         effective_at: DateTime<Utc>,
     },
@@ -62,15 +78,22 @@ refusals! {
         FundsAbsent = "funds_absent", 404, "Nothing was settled yet.", "尚无已结算资金。";
         FundsDiffer = "funds_differ", 409,
             "These are the funds of another merchant, currency or mode.", "这是其他商户、币种或模式的资金。";
+        SourceDiffers = "source_differs", 409,
+            "This source was already recorded with another amount.", "该来源已以不同金额登记。";
+        PaymentIsNoEntry = "payment_is_no_entry", 422,
+            "A payment is settled by its own line.", "支付只能以其自身的明细结算。";
+        SourceUnknown = "source_unknown", 404, "Nothing was recorded of this source.", "该来源没有任何记录。";
+        EntryAssignedElsewhere = "entry_assigned_elsewhere", 409,
+            "Another settlement reckons with this entry.", "该条目已计入其他结算。";
         PayoutDiffers = "payout_differs", 409,
             "This payout was already reserved with another amount.", "该出款已以不同金额预留。";
         PayoutNotReserved = "payout_not_reserved", 404, "There is no such payout.", "没有这笔出款。";
-        PayoutAlreadyReleased = "payout_already_released", 409, "The payout was released.", "该出款已释放。";
-        PayoutAlreadyConfirmed = "payout_already_confirmed", 409, "The payout was made.", "该出款已完成。";
         CurrencyMismatch = "currency_mismatch", 422,
             "The two amounts are in different currencies.", "两笔金额的币种不同。";
         AmountNotPositive = "amount_not_positive", 422, "The amount must be greater than zero.", "金额必须大于零。";
         AmountZero = "amount_zero", 422, "The amount must not be zero.", "金额不能为零。";
+        SourceSignWrong = "source_sign_wrong", 422,
+            "A source of this kind goes the other way.", "此类来源的方向相反。";
         FundsInsufficient = "funds_insufficient", 422,
             "The amount is more than may be paid out.", "金额超过可出款余额。";
         AmountOverflow = "amount_overflow", 422,
@@ -82,7 +105,7 @@ type Decision = Result<Vec<SettledFundsEvent>, SettledFundsRefusal>;
 
 impl Aggregate for SettledFunds {
     const TYPE: &'static str = "settled_funds";
-    const STATE_VERSION: i32 = 1;
+    const STATE_VERSION: i32 = 2;
     type Command = SettledFundsCommand;
     type Event = SettledFundsEvent;
     type Refusal = SettledFundsRefusal;
@@ -90,35 +113,37 @@ impl Aggregate for SettledFunds {
     fn decide(&self, command: &SettledFundsCommand) -> Decision {
         match command {
             SettledFundsCommand::Record { funds, source, amount } => self.record(funds, *source, *amount),
+            SettledFundsCommand::AssignEntry { source, settlement_id } => self.assign(*source, *settlement_id),
             SettledFundsCommand::ReservePayout { payout_id, amount, effective_at } => {
                 self.reserve(*payout_id, *amount, *effective_at)
             }
-            SettledFundsCommand::ConfirmPayout { payout_id, effective_at } => self.confirm(*payout_id, *effective_at),
-            SettledFundsCommand::ReleasePayout { payout_id, effective_at } => self.release(*payout_id, *effective_at),
+            SettledFundsCommand::ConfirmPayout { payout_id, effective_at } => {
+                self.hear(*payout_id, Evidence::Paid, *effective_at)
+            }
+            SettledFundsCommand::ReleasePayout { payout_id, effective_at } => {
+                self.hear(*payout_id, Evidence::Failed, *effective_at)
+            }
+            SettledFundsCommand::ReturnPayout { payout_id, effective_at } => {
+                self.hear(*payout_id, Evidence::Returned, *effective_at)
+            }
         }
     }
 
     fn apply(&mut self, event: &SettledFundsEvent) {
         match event {
             SettledFundsEvent::Opened(opened) => self.opened = Some(opened.as_ref().clone()),
-            SettledFundsEvent::Credited { source, amount } => {
-                self.sources.insert(*source);
-                self.available_minor = self.available_minor.saturating_add(amount.amount_minor);
-            }
+            SettledFundsEvent::Credited { source, amount } => self.fold_recorded(*source, amount.amount_minor),
             SettledFundsEvent::Debited { source, amount } => {
-                self.sources.insert(*source);
-                self.available_minor = self.available_minor.saturating_sub(amount.amount_minor);
+                self.fold_recorded(*source, amount.amount_minor.saturating_neg());
             }
-            SettledFundsEvent::PayoutReserved(moved) => {
-                let amount_minor = moved.amount.amount_minor;
-                self.available_minor = self.available_minor.saturating_sub(amount_minor);
-                self.payouts.insert(moved.payout_id, Payout { amount_minor, phase: Phase::Reserved });
+            SettledFundsEvent::EntryAssigned(entry) => {
+                self.assigned.insert(entry.source, entry.settlement_id);
             }
-            SettledFundsEvent::PayoutConfirmed(moved) => self.fold_payout(moved, Phase::PaidOut),
-            SettledFundsEvent::PayoutReleased(moved) => {
-                self.available_minor = self.available_minor.saturating_add(moved.amount.amount_minor);
-                self.fold_payout(moved, Phase::Released);
-            }
+            SettledFundsEvent::PayoutReserved(moved) => self.fold_payout(moved, Standing::UnderWay),
+            SettledFundsEvent::PayoutConfirmed(moved) => self.fold_payout(moved, Standing::Paid),
+            SettledFundsEvent::PayoutReleased(moved) => self.fold_payout(moved, Standing::Failed),
+            SettledFundsEvent::PayoutConfirmedLate(moved) => self.fold_payout(moved, Standing::PaidAfterAll),
+            SettledFundsEvent::PayoutReturned(moved) => self.fold_payout(moved, Standing::Returned),
         }
     }
 }
@@ -128,14 +153,22 @@ impl SettledFunds {
         if self.opened.as_ref().is_some_and(|opened| opened != funds) {
             return Err(SettledFundsRefusal::FundsDiffer);
         }
-        if self.sources.contains(&source) {
-            return Ok(Vec::new());
+        if let Some(known_minor) = self.sources.get(&source) {
+            let same = *known_minor == amount.amount_minor && amount.currency == funds.currency;
+            return if same { Ok(Vec::new()) } else { Err(SettledFundsRefusal::SourceDiffers) };
+        }
+        let taken_back = source.takes_back().and_then(|taken_back| self.sources.get(&taken_back));
+        if taken_back.is_some_and(|taken_minor| taken_minor.checked_neg() != Some(amount.amount_minor)) {
+            return Err(SettledFundsRefusal::SourceDiffers);
         }
         if amount.currency != funds.currency {
             return Err(SettledFundsRefusal::CurrencyMismatch);
         }
         if amount.is_zero() {
             return Err(SettledFundsRefusal::AmountZero);
+        }
+        if !source.may_be(amount.amount_minor) {
+            return Err(SettledFundsRefusal::SourceSignWrong);
         }
         if self.available_minor.checked_add(amount.amount_minor).is_none() {
             return Err(SettledFundsRefusal::AmountOverflow);
@@ -151,75 +184,28 @@ impl SettledFunds {
         Ok(if self.opened.is_none() { vec![opened, recorded] } else { vec![recorded] })
     }
 
-    fn reserve(&self, payout_id: PayoutId, amount: Money, effective_at: DateTime<Utc>) -> Decision {
+    fn assign(&self, source: Source, settlement_id: SettlementId) -> Decision {
         let opened = self.opened()?;
-        if let Some(known) = self.payouts.get(&payout_id) {
-            let same = known.amount_minor == amount.amount_minor && amount.currency == opened.currency;
-            return if same { Ok(Vec::new()) } else { Err(SettledFundsRefusal::PayoutDiffers) };
+        if matches!(source, Source::Payment(_)) {
+            return Err(SettledFundsRefusal::PaymentIsNoEntry);
         }
-        if amount.currency != opened.currency {
-            return Err(SettledFundsRefusal::CurrencyMismatch);
+        let amount_minor = self.sources.get(&source).ok_or(SettledFundsRefusal::SourceUnknown)?;
+        match self.assigned.get(&source) {
+            Some(assigned) if *assigned == settlement_id => return Ok(Vec::new()),
+            Some(_) => return Err(SettledFundsRefusal::EntryAssignedElsewhere),
+            None => {}
         }
-        if amount.amount_minor <= 0 {
-            return Err(SettledFundsRefusal::AmountNotPositive);
-        }
-        if amount.amount_minor > self.available_minor {
-            return Err(SettledFundsRefusal::FundsInsufficient);
-        }
-        Ok(vec![SettledFundsEvent::PayoutReserved(self.moved(payout_id, amount.amount_minor, effective_at)?)])
-    }
-
-    fn confirm(&self, payout_id: PayoutId, effective_at: DateTime<Utc>) -> Decision {
-        let payout = self.payout(payout_id)?;
-        match payout.phase {
-            Phase::PaidOut => Ok(Vec::new()),
-            Phase::Released => Err(SettledFundsRefusal::PayoutAlreadyReleased),
-            Phase::Reserved => {
-                let moved = self.moved(payout_id, payout.amount_minor, effective_at)?;
-                Ok(vec![SettledFundsEvent::PayoutConfirmed(moved)])
-            }
-        }
-    }
-
-    fn release(&self, payout_id: PayoutId, effective_at: DateTime<Utc>) -> Decision {
-        let payout = self.payout(payout_id)?;
-        match payout.phase {
-            Phase::Released => Ok(Vec::new()),
-            Phase::PaidOut => Err(SettledFundsRefusal::PayoutAlreadyConfirmed),
-            Phase::Reserved if self.available_minor.checked_add(payout.amount_minor).is_none() => {
-                Err(SettledFundsRefusal::AmountOverflow)
-            }
-            Phase::Reserved => {
-                let moved = self.moved(payout_id, payout.amount_minor, effective_at)?;
-                Ok(vec![SettledFundsEvent::PayoutReleased(moved)])
-            }
-        }
+        let (merchant_id, amount) = (opened.merchant_id, Money::new(*amount_minor, opened.currency));
+        Ok(vec![SettledFundsEvent::EntryAssigned(Box::new(Entry { settlement_id, merchant_id, source, amount }))])
     }
 
     fn opened(&self) -> Result<&Opened, SettledFundsRefusal> {
         self.opened.as_ref().ok_or(SettledFundsRefusal::FundsAbsent)
     }
 
-    fn payout(&self, payout_id: PayoutId) -> Result<&Payout, SettledFundsRefusal> {
-        self.opened()?;
-        self.payouts.get(&payout_id).ok_or(SettledFundsRefusal::PayoutNotReserved)
-    }
-
-    fn moved(
-        &self,
-        payout_id: PayoutId,
-        amount_minor: i64,
-        effective_at: DateTime<Utc>,
-    ) -> Result<Box<PayoutMoved>, SettledFundsRefusal> {
-        let opened = self.opened()?;
-        let amount = Money::new(amount_minor, opened.currency);
-        Ok(Box::new(PayoutMoved { payout_id, merchant_id: opened.merchant_id, amount, effective_at }))
-    }
-
-    fn fold_payout(&mut self, moved: &PayoutMoved, phase: Phase) {
-        if let Some(payout) = self.payouts.get_mut(&moved.payout_id) {
-            payout.phase = phase;
-        }
+    fn fold_recorded(&mut self, source: Source, amount_minor: i64) {
+        self.sources.insert(source, amount_minor);
+        self.available_minor = self.available_minor.saturating_add(amount_minor);
     }
 
     /// What may be paid out now; negative where refunds came after the settlement.

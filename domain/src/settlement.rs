@@ -1,6 +1,6 @@
 //! A settlement: what a merchant is owed for a period; closed, approved, paid out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,27 +8,33 @@ use crate::{
     actor::Actor,
     aggregate::Aggregate,
     free_text::FreeText,
-    id::{PaymentId, PayoutId},
+    id::{PaymentId, PayoutId, SettlementId},
     money::Money,
+    payout::{Evidence, Standing},
     refusal::refusals,
-    settled_funds::event::Source,
+    settled_funds::event::{Entry, Source},
 };
 
 pub mod event;
 mod lines;
 mod payout;
-use event::{Opened, PaymentLine, SettlementEvent};
-use lines::Sums;
+use event::{CarryOver, Opened, PaymentLine, SettlementEvent};
+use lines::{Parts, Sums, parts};
 
 /// Its own events move no money: payments settle themselves, and payouts leave from the settled funds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settlement {
     opened: Option<Opened>,
     phase: Phase,
-    payments: BTreeSet<PaymentId>,
-    entries: BTreeSet<Source>,
+    payments: BTreeMap<PaymentId, Parts>,
+    #[serde(with = "crate::pairs")]
+    entries: BTreeMap<Source, i64>,
+    carried_in: BTreeMap<SettlementId, i64>,
     sums: Sums,
-    payouts: BTreeMap<PayoutId, PayoutPhase>,
+    /// Who opened, closed and reopened it.
+    hands: Vec<Actor>,
+    payouts: BTreeMap<PayoutId, Payout>,
+    carried_out: Option<(SettlementId, i64)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,25 +47,23 @@ pub enum Phase {
     PayingOut,
     PayoutFailed,
     PaidOut,
+    CarriedOver,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum PayoutPhase {
-    Started,
-    Failed,
-    Done,
+struct Payout {
+    amount_minor: i64,
+    standing: Standing,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum SettlementCommand {
     Open(Box<Opened>),
     IncludePayment(Box<PaymentLine>),
-    /// What came upon settled funds outside a payment's own settling: positive for the merchant, negative against.
-    IncludeEntry {
-        source: Source,
-        amount: Money,
-    },
+    /// As settled funds assigned it.
+    IncludeEntry(Box<Entry>),
+    /// As the other settlement decided it.
+    IncludeCarryOver(Box<CarryOver>),
     Close {
         by: Actor,
     },
@@ -76,9 +80,17 @@ pub enum SettlementCommand {
         payout_id: PayoutId,
         reason: FreeText,
     },
+    /// It was paid and has come back.
+    ReportPayoutReturned {
+        payout_id: PayoutId,
+        reason: FreeText,
+    },
     Reopen {
         by: Actor,
         reason: FreeText,
+    },
+    CarryOver {
+        into: SettlementId,
     },
 }
 
@@ -89,20 +101,34 @@ refusals! {
         SettlementDiffers = "settlement_differs", 409,
             "This settlement was already opened otherwise.", "该结算已以不同内容开立。";
         PeriodBackwards = "period_backwards", 422, "The period ends before it begins.", "结算周期的结束早于开始。";
+        ThresholdNegative = "threshold_negative", 422, "The threshold must not be negative.", "起结金额不能为负数。";
+        LineOfAnother = "line_of_another", 422,
+            "This line is of another settlement or merchant.", "该明细属于其他结算或商户。";
+        PaymentIsNoEntry = "payment_is_no_entry", 422,
+            "A payment is settled by its own line.", "支付只能以其自身的明细结算。";
+        LineDiffers = "line_differs", 409,
+            "This line was already included with other amounts.", "该明细已以不同金额计入。";
         PayoutUnknown = "payout_unknown", 404, "The settlement has no such payout.", "该结算没有这笔出款。";
+        AlreadyCarriedOver = "already_carried_over", 409,
+            "The settlement was carried over into another.", "该结算已结转至其他结算。";
         SettlementNotOpen = "settlement_not_open", 409, "The settlement is closed.", "该结算已关闭。";
         SettlementNotClosed = "settlement_not_closed", 409, "The settlement is still open.", "该结算尚未关闭。";
         SettlementNotApproved = "settlement_not_approved", 409,
             "The settlement has not been approved.", "该结算尚未审批。";
         PayoutInProgress = "payout_in_progress", 409, "A payout is under way.", "有一笔出款正在进行。";
         PayoutAlreadyDone = "payout_already_done", 409, "The settlement was paid out.", "该结算已出款。";
-        PayoutAlreadyFailed = "payout_already_failed", 409, "This payout has failed.", "这笔出款已失败。";
-        ApproverIsOpener = "approver_is_opener", 403,
-            "Whoever opened the settlement may not approve it.", "开立结算的人不能审批该结算。";
+        ApproverNotOperator = "approver_not_operator", 403,
+            "Only an operator may be the second person.", "第二人必须是操作员。";
+        ApproverTookPart = "approver_took_part", 403,
+            "Whoever opened or closed the settlement may not approve it.", "开立或关闭结算的人不能审批该结算。";
         NothingToPayOut = "nothing_to_pay_out", 409,
             "There is nothing to pay out: the balance is carried over.", "没有可出款的金额：余额结转至下期。";
+        NothingToCarryOver = "nothing_to_carry_over", 409,
+            "There is nothing to carry over into another settlement.", "没有可结转至其他结算的金额。";
         CurrencyMismatch = "currency_mismatch", 422,
             "The two amounts are in different currencies.", "两笔金额的币种不同。";
+        LinePartNegative = "line_part_negative", 422,
+            "Captures, fees, refunds and disputes must not be negative.", "请款、费用、退款与争议金额不能为负数。";
         LineDoesNotAddUp = "line_does_not_add_up", 422,
             "Captures less fees, refunds and disputes are not the net.", "请款减去费用、退款与争议不等于净额。";
         AmountOverflow = "amount_overflow", 422,
@@ -114,7 +140,7 @@ type Decision = Result<Vec<SettlementEvent>, SettlementRefusal>;
 
 impl Aggregate for Settlement {
     const TYPE: &'static str = "settlement";
-    const STATE_VERSION: i32 = 1;
+    const STATE_VERSION: i32 = 2;
     type Command = SettlementCommand;
     type Event = SettlementEvent;
     type Refusal = SettlementRefusal;
@@ -123,13 +149,20 @@ impl Aggregate for Settlement {
         match command {
             SettlementCommand::Open(opening) => self.open(opening),
             SettlementCommand::IncludePayment(line) => self.include_payment(line),
-            SettlementCommand::IncludeEntry { source, amount } => self.include_entry(*source, *amount),
+            SettlementCommand::IncludeEntry(entry) => self.include_entry(entry),
+            SettlementCommand::IncludeCarryOver(carried) => self.include_carry_over(carried),
             SettlementCommand::Close { by } => self.close(*by),
             SettlementCommand::Approve { by } => self.approve(*by),
             SettlementCommand::StartPayout { payout_id } => self.start_payout(*payout_id),
             SettlementCommand::ReportPaidOut { payout_id } => self.hear_paid_out(*payout_id),
-            SettlementCommand::ReportPayoutFailed { payout_id, reason } => self.hear_payout_failed(*payout_id, reason),
+            SettlementCommand::ReportPayoutFailed { payout_id, reason } => {
+                self.hear_not_paid(*payout_id, Evidence::Failed, reason)
+            }
+            SettlementCommand::ReportPayoutReturned { payout_id, reason } => {
+                self.hear_not_paid(*payout_id, Evidence::Returned, reason)
+            }
             SettlementCommand::Reopen { by, reason } => self.reopen(*by, reason),
+            SettlementCommand::CarryOver { into } => self.carry_over(*into),
         }
     }
 
@@ -137,28 +170,31 @@ impl Aggregate for Settlement {
         match event {
             SettlementEvent::Opened(opened) => {
                 self.opened = Some(opened.as_ref().clone());
-                self.sums.net_minor = opened.carried_over.amount_minor;
+                self.hands.push(opened.opened_by);
             }
             SettlementEvent::PaymentIncluded(line) => {
-                self.payments.insert(line.payment_id);
+                self.payments.insert(line.payment_id, parts(line));
                 self.sums = self.sums.with_payment(line).unwrap_or(self.sums);
             }
-            SettlementEvent::EntryIncluded { source, amount } => {
-                self.entries.insert(*source);
-                self.sums = self.sums.with_entry(*source, amount.amount_minor).unwrap_or(self.sums);
+            SettlementEvent::EntryIncluded(entry) => {
+                self.entries.insert(entry.source, entry.amount.amount_minor);
+                self.sums = self.sums.with_entry(entry).unwrap_or(self.sums);
             }
-            SettlementEvent::Closed(_) => self.phase = Phase::Closed,
+            SettlementEvent::CarryOverIncluded(carried) => {
+                self.carried_in.insert(carried.from, carried.amount.amount_minor);
+                self.sums = self.sums.with_carry_over(carried).unwrap_or(self.sums);
+            }
+            SettlementEvent::Closed(closed) => self.fold_turned(closed.by, Phase::Closed),
             SettlementEvent::Approved { .. } => self.phase = Phase::Approved,
-            SettlementEvent::PayoutStarted { payout_id, .. } => {
-                self.fold_payout(*payout_id, PayoutPhase::Started, Phase::PayingOut);
+            SettlementEvent::PayoutStarted { payout_id, amount } => self.fold_started(*payout_id, *amount),
+            SettlementEvent::PaidOut { payout_id, .. } => self.fold_heard(*payout_id, Evidence::Paid),
+            SettlementEvent::PayoutFailed { payout_id, .. } => self.fold_heard(*payout_id, Evidence::Failed),
+            SettlementEvent::PayoutReturned { payout_id, .. } => self.fold_heard(*payout_id, Evidence::Returned),
+            SettlementEvent::Reopened { by, .. } => self.fold_turned(*by, Phase::Open),
+            SettlementEvent::CarriedOver(carried) => {
+                self.carried_out = Some((carried.into, carried.amount.amount_minor));
+                self.phase = Phase::CarriedOver;
             }
-            SettlementEvent::PaidOut { payout_id, .. } => {
-                self.fold_payout(*payout_id, PayoutPhase::Done, Phase::PaidOut);
-            }
-            SettlementEvent::PayoutFailed { payout_id, .. } => {
-                self.fold_payout(*payout_id, PayoutPhase::Failed, Phase::PayoutFailed);
-            }
-            SettlementEvent::Reopened { .. } => self.phase = Phase::Open,
         }
     }
 }
@@ -173,8 +209,8 @@ impl Settlement {
         if opening.period.until < opening.period.from {
             return Err(SettlementRefusal::PeriodBackwards);
         }
-        if opening.carried_over.currency != opening.currency {
-            return Err(SettlementRefusal::CurrencyMismatch);
+        if opening.threshold_minor < 0 {
+            return Err(SettlementRefusal::ThresholdNegative);
         }
         Ok(vec![SettlementEvent::Opened(Box::new(opening.clone()))])
     }
@@ -182,14 +218,18 @@ impl Settlement {
     fn approve(&self, by: Actor) -> Decision {
         let opened = self.opened()?;
         match self.phase {
+            Phase::CarriedOver => return Err(SettlementRefusal::AlreadyCarriedOver),
             Phase::Open => return Err(SettlementRefusal::SettlementNotClosed),
             Phase::Approved | Phase::PayingOut | Phase::PayoutFailed | Phase::PaidOut => return Ok(Vec::new()),
             Phase::Closed => {}
         }
-        if opened.two_people && by == opened.opened_by {
-            return Err(SettlementRefusal::ApproverIsOpener);
+        if opened.two_people && !matches!(by, Actor::Operator(_)) {
+            return Err(SettlementRefusal::ApproverNotOperator);
         }
-        if self.sums.net_minor <= 0 {
+        if opened.two_people && self.hands.contains(&by) {
+            return Err(SettlementRefusal::ApproverTookPart);
+        }
+        if !self.is_to_pay_out()? {
             return Err(SettlementRefusal::NothingToPayOut);
         }
         Ok(vec![SettlementEvent::Approved { by }])
@@ -198,14 +238,24 @@ impl Settlement {
     /// Open again to include more, unless money has left or is leaving.
     fn reopen(&self, by: Actor, reason: &FreeText) -> Decision {
         self.opened()?;
+        if self.carried_out.is_some() {
+            return Err(SettlementRefusal::AlreadyCarriedOver);
+        }
         match self.phase {
             Phase::Open => Ok(Vec::new()),
             Phase::PayingOut => Err(SettlementRefusal::PayoutInProgress),
-            Phase::PaidOut => Err(SettlementRefusal::PayoutAlreadyDone),
+            Phase::PaidOut | Phase::CarriedOver => Err(SettlementRefusal::PayoutAlreadyDone),
             Phase::Closed | Phase::Approved | Phase::PayoutFailed => {
                 Ok(vec![SettlementEvent::Reopened { by, reason: reason.clone() }])
             }
         }
+    }
+
+    fn fold_turned(&mut self, by: Actor, phase: Phase) {
+        if !self.hands.contains(&by) {
+            self.hands.push(by);
+        }
+        self.phase = phase;
     }
 
     fn opened(&self) -> Result<&Opened, SettlementRefusal> {

@@ -3,7 +3,12 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::{account::Account, currency::Currency, id::AdjustmentId, money::Money, scenario::Story};
+use crate::{
+    currency::Currency,
+    id::{AdjustmentId, MerchantId},
+    money::Money,
+    scenario::Story,
+};
 
 type Told = Story<Adjustment>;
 
@@ -75,6 +80,10 @@ fn an_adjustment_is_proposed_once() {
     told.clone()
         .when(&propose(Proposed { credit: Account::Bank, ..proposal() }))
         .then_refused(AdjustmentRefusal::AccountsEqual);
+    let reserved = Account::MerchantReserved(MerchantId::new(Uuid::from_u128(1)));
+    for touching in [Proposed { debit: reserved, ..proposal() }, Proposed { credit: reserved, ..proposal() }] {
+        told.clone().when(&propose(touching)).then_refused(AdjustmentRefusal::ReservedMovesByPayouts);
+    }
     for amount in [0, -1] {
         let amount = Money::new(amount, Currency::USD);
         told.clone()

@@ -75,7 +75,7 @@ impl Merchant {
             return Ok(Vec::new());
         }
         match schedule.check() {
-            Err(ScheduleRefusal::TimeZoneMalformed) => Err(MerchantRefusal::TimeZoneMalformed),
+            Err(ScheduleRefusal::UtcOffsetUnknown) => Err(MerchantRefusal::UtcOffsetUnknown),
             Err(ScheduleRefusal::ThresholdNegative) => Err(MerchantRefusal::ThresholdNegative),
             Ok(()) => Ok(vec![MerchantEvent::ScheduleAgreed { schedule: schedule.clone(), by }]),
         }

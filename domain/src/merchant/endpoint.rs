@@ -39,6 +39,9 @@ impl Merchant {
             let same = known.livemode == livemode && known.url == url;
             return if same { Ok(Vec::new()) } else { Err(MerchantRefusal::EndpointDiffers) };
         }
+        if self.endpoints_removed.contains(&endpoint_id) {
+            return Err(MerchantRefusal::EndpointRemoved);
+        }
         if !url.starts_with("https://") {
             return Err(MerchantRefusal::EndpointNotSecure);
         }

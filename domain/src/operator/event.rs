@@ -10,6 +10,7 @@ use crate::{
     aggregate::events_named,
     free_text::FreeText,
     id::{OperatorId, TokenId},
+    operator::subject::Subject,
     posting::Posting,
     sealed::{Email, PersonName, Sealed},
 };
@@ -62,7 +63,7 @@ pub struct TokenIssued {
 pub struct Deed {
     pub deed_id: Uuid,
     pub deed: FreeText,
-    pub on: FreeText,
+    pub on: Subject,
     pub reason: Option<FreeText>,
 }
 

@@ -6,7 +6,7 @@ use crate::{
     actor::Actor,
     aggregate::events_named,
     free_text::{FreeText, OrderNo},
-    id::{MerchantId, OrderId, PaymentId, RefundId},
+    id::{CaptureId, MerchantId, OrderId, PaymentId, RefundId},
     money::Money,
     posting::Posting,
 };
@@ -15,14 +15,31 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 pub enum OrderEvent {
     Placed(Box<Placed>),
-    Paid { payment_id: PaymentId, amount: Money },
-    Cancelled { by: Actor },
-    Fulfilled { by: Actor },
-    Refunded { refund_id: RefundId, amount: Money, in_whole: bool },
-    RefundTakenBack { refund_id: RefundId, amount: Money },
+    Paid {
+        payment_id: PaymentId,
+        capture_id: CaptureId,
+        amount: Money,
+        in_whole: bool,
+    },
+    Cancelled {
+        by: Actor,
+    },
+    Fulfilled {
+        by: Actor,
+    },
+    /// In whole: nothing is left of what was paid.
+    Refunded {
+        refund_id: RefundId,
+        amount: Money,
+        in_whole: bool,
+    },
+    RefundTakenBack {
+        refund_id: RefundId,
+        amount: Money,
+    },
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
     pub order_id: OrderId,
     pub merchant_id: MerchantId,

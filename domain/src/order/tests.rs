@@ -59,7 +59,12 @@ fn open_for_payment(amount: Money) -> OrderCommand {
 }
 
 fn mark_paid(number: u128, amount: Money) -> OrderCommand {
-    OrderCommand::MarkPaid { payment_id: payment(number), amount }
+    capture(number, 1, amount)
+}
+
+fn capture(number: u128, capture: u128, amount: Money) -> OrderCommand {
+    let capture_id = CaptureId::new(Uuid::from_u128(capture));
+    OrderCommand::MarkPaid { payment_id: payment(number), capture_id, amount }
 }
 
 fn cancel() -> OrderCommand {
@@ -91,6 +96,16 @@ fn an_order_is_placed_once() {
     Told::untold().when(&place(basket())).then_exactly(&[OrderEvent::Placed(Box::new(basket()))]);
     placed().when(&place(Placed { total: euro(10_000), ..basket() })).then_refused(OrderRefusal::OrderDiffers);
     placed().when(&place(Placed { livemode: false, ..basket() })).then_refused(OrderRefusal::OrderDiffers);
+    for other in [
+        Placed { items: vec![item(1, 8_000), item(1, 1_000)], ..basket() },
+        Placed { tax_minor: 600, shipping_minor: 400, ..basket() },
+    ] {
+        placed().when(&place(other)).then_refused(OrderRefusal::OrderDiffers);
+    }
+    Told::untold()
+        .given(&open_for_payment(usd(10_000)))
+        .when(&place(basket()))
+        .then_refused(OrderRefusal::OrderDiffers);
     placed().given(&cancel()).when(&place(basket())).then_refused(OrderRefusal::OrderCancelled);
 }
 
@@ -139,11 +154,36 @@ fn five_hundred_items_and_a_free_one_are_an_order() {
 #[test]
 fn an_order_is_paid_by_one_payment() {
     placed().when(&mark_paid(1, usd(10_000))).then(&["paid"]);
-    placed().when(&mark_paid(1, usd(4_000))).then(&["paid"]);
+    placed().when(&mark_paid(1, usd(10_001))).then_refused(OrderRefusal::PaidBeyondTotal);
     paid().when(&mark_paid(2, usd(10_000))).then_refused(OrderRefusal::OrderPaidOtherwise);
     placed().when(&mark_paid(1, euro(10_000))).then_refused(OrderRefusal::CurrencyMismatch);
     placed().when(&mark_paid(1, usd(0))).then_refused(OrderRefusal::AmountNotPositive);
     placed().given(&cancel()).when(&mark_paid(1, usd(1))).then_refused(OrderRefusal::OrderCancelled);
+}
+
+#[test]
+fn an_order_is_paid_capture_by_capture() {
+    let in_whole = |told: &Told| matches!(told.events(), [OrderEvent::Paid { in_whole: true, .. }]);
+    let part = placed().when(&capture(1, 1, usd(4_000))).then(&["paid"]);
+    let whole = part.clone().when(&capture(1, 2, usd(6_000))).then(&["paid"]);
+    assert_eq!((in_whole(&part), in_whole(&whole)), (false, true));
+    part.clone().when(&capture(1, 2, usd(6_001))).then_refused(OrderRefusal::PaidBeyondTotal);
+    part.clone().when(&capture(1, 2, usd(i64::MAX))).then_refused(OrderRefusal::PaidBeyondTotal);
+    part.clone().when(&capture(2, 2, usd(6_000))).then_refused(OrderRefusal::OrderPaidOtherwise);
+    part.clone().when(&capture(1, 1, usd(5_000))).then_refused(OrderRefusal::CaptureDiffers);
+    part.when(&capture(1, 1, euro(4_000))).then_refused(OrderRefusal::CaptureDiffers);
+    whole.when(&capture(1, 1, usd(4_000))).then_nothing();
+}
+
+#[test]
+fn no_more_is_refunded_than_was_paid() {
+    let part = placed().given(&capture(1, 1, usd(4_000)));
+    part.clone().when(&refund(1, usd(4_001))).then_refused(OrderRefusal::RefundBeyondPaid);
+    let back = part.when(&refund(1, usd(4_000))).then(&["refunded"]);
+    assert!(matches!(back.events(), [OrderEvent::Refunded { in_whole: true, .. }]));
+    let more = back.given(&capture(1, 2, usd(6_000)));
+    more.clone().when(&refund(2, usd(6_001))).then_refused(OrderRefusal::RefundBeyondPaid);
+    more.when(&refund(2, usd(6_000))).then(&["refunded"]);
 }
 
 #[test]
@@ -165,8 +205,8 @@ fn an_order_is_refunded_in_part_then_in_whole() {
     let part = paid().when(&refund(1, usd(4_000))).then(&["refunded"]);
     let whole = part.clone().when(&refund(2, usd(6_000))).then(&["refunded"]);
     assert_eq!((in_whole(&part), in_whole(&whole)), (false, true));
-    part.clone().when(&refund(2, usd(6_001))).then_refused(OrderRefusal::RefundBeyondTotal);
-    part.clone().when(&refund(2, usd(i64::MAX))).then_refused(OrderRefusal::RefundBeyondTotal);
+    part.clone().when(&refund(2, usd(6_001))).then_refused(OrderRefusal::RefundBeyondPaid);
+    part.clone().when(&refund(2, usd(i64::MAX))).then_refused(OrderRefusal::RefundBeyondPaid);
     part.clone().when(&refund(1, usd(4_001))).then_refused(OrderRefusal::RefundDiffers);
     part.when(&refund(1, euro(4_000))).then_refused(OrderRefusal::RefundDiffers);
 }

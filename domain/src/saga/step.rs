@@ -13,7 +13,7 @@ pub enum Way {
     Undo,
 }
 
-/// A step about to way. The partner's key is recorded before the call and is the same for every try.
+/// A step about to act. The partner's key is recorded before the call and is the same for every try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     pub step: u32,
@@ -33,13 +33,20 @@ pub struct Step {
     retries_max: u32,
 }
 
-/// The tries of one way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The tries of one way, all of one act: the same name, the same key for the partner.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Course {
+    act: Option<Act>,
     tries_count: u32,
     /// Tries made before a person last looked: they count against no limit any more.
     tries_forgiven_count: u32,
     phase: CoursePhase,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Act {
+    name: String,
+    partner_key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +63,11 @@ pub enum CoursePhase {
 impl Saga {
     pub(super) fn start_step(&self, start: &Start) -> Decision {
         let known = self.started()?.steps.get(&start.step);
-        let course = known.map_or(Course::default(), |step| *step.course(start.way));
+        let untried = Course::default();
+        let course = known.map_or(&untried, |step| step.course(start.way));
+        if course.act.as_ref().is_some_and(|act| !act.is_of(start)) {
+            return Err(SagaRefusal::StepDiffers);
+        }
         if start.try_no <= course.tries_count && start.try_no > 0 {
             return Ok(Vec::new());
         }
@@ -163,9 +174,8 @@ impl Saga {
 }
 
 impl Step {
-    pub(super) const fn new(retries_max: u32) -> Self {
-        let untried = Course { tries_count: 0, tries_forgiven_count: 0, phase: CoursePhase::NotStarted };
-        Self { forward: untried, undo: untried, retries_max }
+    pub(super) fn new(retries_max: u32) -> Self {
+        Self { forward: Course::default(), undo: Course::default(), retries_max }
     }
 
     #[must_use]
@@ -183,8 +193,9 @@ impl Step {
         }
     }
 
-    pub(super) const fn fold_started(&mut self, start: &Start) {
+    pub(super) fn fold_started(&mut self, start: &Start) {
         let course = self.course_mut(start.way);
+        course.act = Some(Act { name: start.name.clone(), partner_key: start.partner_key.clone() });
         course.tries_count = start.try_no;
         course.phase = CoursePhase::Started;
     }
@@ -195,9 +206,15 @@ impl Step {
         self.undo.tries_forgiven_count = self.undo.tries_count;
     }
 
-    /// An way whose end is not known, unless it has been taken back whatever it did.
+    /// A way whose end is not known, unless it has been taken back whatever it did.
     pub(super) fn is_under_way(&self) -> bool {
         self.undo.is_under_way() || (self.forward.is_under_way() && !self.undo.has_succeeded())
+    }
+}
+
+impl Act {
+    fn is_of(&self, start: &Start) -> bool {
+        self.name == start.name && self.partner_key == start.partner_key
     }
 }
 

@@ -125,6 +125,39 @@ fn a_step_is_tried_four_times_and_then_a_person_looks() {
 }
 
 #[test]
+fn a_step_keeps_its_name_and_the_key_its_partner_knows() {
+    let (name, partner_key) = (|| "ChannelPayment".to_owned(), || Some("PAY1/1/channel".to_owned()));
+    let step = |way, try_no, name, partner_key| {
+        SagaCommand::StartStep(Box::new(Start {
+            step: 1,
+            way,
+            try_no,
+            name,
+            partner_key,
+            retries_max: 3,
+            due_at: at(0),
+        }))
+    };
+    let others = |way, try_no| {
+        [
+            step(way, try_no, "Other".into(), partner_key()),
+            step(way, try_no, name(), Some("PAY1/1/other".into())),
+            step(way, try_no, name(), None),
+        ]
+    };
+    let retrying = told("start step:s1 fail:s1 retry:s1.2");
+    for other in others(Way::Forward, 1).iter().chain(&others(Way::Forward, 2)) {
+        retrying.clone().when(other).then_refused(SagaRefusal::StepDiffers);
+    }
+    // Taking back is another act, with a key of its own from its first try on.
+    let back = told("start step:s1 succeed:s1 compensate");
+    let undone = back.given(&step(Way::Undo, 1, "ChannelVoid".into(), Some("PAY1/1/void".into())));
+    for other in others(Way::Undo, 1) {
+        undone.clone().when(&other).then_refused(SagaRefusal::StepDiffers);
+    }
+}
+
+#[test]
 fn a_try_is_scheduled_started_and_failed_once() {
     let scheduled = told("start step:s1 fail:s1 retry:s1.2");
     assert_eq!(answer(&scheduled, "retry:s1.2"), "-");

@@ -1,14 +1,15 @@
-//! The lines of a settlement: each payment and each entry once, and the sums they make.
+//! The lines of a settlement: each payment, entry and carry-over once, and their sums.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     actor::Actor,
+    id::{MerchantId, SettlementId},
     money::Money,
-    settled_funds::event::Source,
+    settled_funds::event::{Entry, Source},
     settlement::{
         Decision, Phase, Settlement, SettlementRefusal,
-        event::{Closed, PaymentLine, SettlementEvent},
+        event::{CarryOver, Closed, PaymentLine, SettlementEvent},
     },
 };
 
@@ -20,9 +21,13 @@ pub(super) struct Sums {
     refunds_minor: i64,
     disputes_minor: i64,
     adjustments_minor: i64,
-    /// All of these, and what was carried over.
+    carried_over_minor: i64,
+    /// All of these.
     pub(super) net_minor: i64,
 }
+
+/// The parts of a payment's line in minor units: captured, fees, refunds, disputes.
+pub(super) type Parts = [i64; 4];
 
 impl Sums {
     pub(super) fn with_payment(self, line: &PaymentLine) -> Option<Self> {
@@ -37,35 +42,41 @@ impl Sums {
     }
 
     /// Refunds and disputes count against the merchant, so an amount for the merchant makes them less.
-    pub(super) fn with_entry(self, source: Source, amount_minor: i64) -> Option<Self> {
+    pub(super) fn with_entry(self, entry: &Entry) -> Option<Self> {
+        let amount_minor = entry.amount.amount_minor;
         let mut sums = Self { net_minor: self.net_minor.checked_add(amount_minor)?, ..self };
-        match source {
+        match entry.source {
             Source::Refund(_) | Source::RefundBounce(_) => {
                 sums.refunds_minor = self.refunds_minor.checked_sub(amount_minor)?;
             }
             Source::Dispute(_) | Source::DisputeWon(_) => {
                 sums.disputes_minor = self.disputes_minor.checked_sub(amount_minor)?;
             }
-            Source::Settlement(_) | Source::Adjustment(_) => {
+            // A payment comes by its own line, never here.
+            Source::Adjustment(_) | Source::AdjustmentReversed(_) | Source::Payment(_) => {
                 sums.adjustments_minor = self.adjustments_minor.checked_add(amount_minor)?;
             }
         }
         Some(sums)
     }
+
+    pub(super) fn with_carry_over(self, carried: &CarryOver) -> Option<Self> {
+        let amount_minor = carried.amount.amount_minor;
+        let carried_over_minor = self.carried_over_minor.checked_add(amount_minor)?;
+        Some(Self { carried_over_minor, net_minor: self.net_minor.checked_add(amount_minor)?, ..self })
+    }
 }
 
 impl Settlement {
     pub(super) fn include_payment(&self, line: &PaymentLine) -> Decision {
-        let currency = self.opened()?.currency;
-        if self.payments.contains(&line.payment_id) {
+        self.guard_own(line.settlement_id, line.merchant_id)?;
+        let amounts = [line.captured, line.fees, line.refunds, line.disputes, line.net];
+        let known = self.payments.get(&line.payment_id).map(|known| *known == parts(line));
+        if self.is_known(known, &amounts)? {
             return Ok(Vec::new());
         }
-        if self.phase != Phase::Open {
-            return Err(SettlementRefusal::SettlementNotOpen);
-        }
-        let amounts = [line.captured, line.fees, line.refunds, line.disputes, line.net];
-        if amounts.iter().any(|amount| amount.currency != currency) {
-            return Err(SettlementRefusal::CurrencyMismatch);
+        if [line.captured, line.fees, line.refunds, line.disputes].iter().any(|part| part.amount_minor < 0) {
+            return Err(SettlementRefusal::LinePartNegative);
         }
         if !adds_up(line) {
             return Err(SettlementRefusal::LineDoesNotAddUp);
@@ -76,42 +87,78 @@ impl Settlement {
         Ok(vec![SettlementEvent::PaymentIncluded(Box::new(line.clone()))])
     }
 
-    pub(super) fn include_entry(&self, source: Source, amount: Money) -> Decision {
-        let currency = self.opened()?.currency;
-        if self.entries.contains(&source) {
+    pub(super) fn include_entry(&self, entry: &Entry) -> Decision {
+        self.guard_own(entry.settlement_id, entry.merchant_id)?;
+        if matches!(entry.source, Source::Payment(_)) {
+            return Err(SettlementRefusal::PaymentIsNoEntry);
+        }
+        let known = self.entries.get(&entry.source).map(|known| *known == entry.amount.amount_minor);
+        if self.is_known(known, &[entry.amount])? {
             return Ok(Vec::new());
         }
-        if self.phase != Phase::Open {
-            return Err(SettlementRefusal::SettlementNotOpen);
-        }
-        if amount.currency != currency {
-            return Err(SettlementRefusal::CurrencyMismatch);
-        }
-        if self.sums.with_entry(source, amount.amount_minor).is_none() {
+        if self.sums.with_entry(entry).is_none() {
             return Err(SettlementRefusal::AmountOverflow);
         }
-        Ok(vec![SettlementEvent::EntryIncluded { source, amount }])
+        Ok(vec![SettlementEvent::EntryIncluded(Box::new(entry.clone()))])
+    }
+
+    pub(super) fn include_carry_over(&self, carried: &CarryOver) -> Decision {
+        self.guard_own(carried.into, carried.merchant_id)?;
+        let known = self.carried_in.get(&carried.from).map(|known| *known == carried.amount.amount_minor);
+        if self.is_known(known, &[carried.amount])? {
+            return Ok(Vec::new());
+        }
+        if self.sums.with_carry_over(carried).is_none() {
+            return Err(SettlementRefusal::AmountOverflow);
+        }
+        Ok(vec![SettlementEvent::CarryOverIncluded(Box::new(carried.clone()))])
+    }
+
+    /// A line says itself which settlement it is for.
+    fn guard_own(&self, settlement_id: SettlementId, merchant_id: MerchantId) -> Result<(), SettlementRefusal> {
+        let opened = self.opened()?;
+        if settlement_id != opened.settlement_id || merchant_id != opened.merchant_id {
+            return Err(SettlementRefusal::LineOfAnother);
+        }
+        Ok(())
+    }
+
+    /// Whether the line is here already; where it is not, it may still come.
+    fn is_known(&self, same_as_known: Option<bool>, amounts: &[Money]) -> Result<bool, SettlementRefusal> {
+        let currency = self.opened()?.currency;
+        let is_foreign = amounts.iter().any(|amount| amount.currency != currency);
+        match same_as_known {
+            Some(true) if !is_foreign => Ok(true),
+            Some(_) => Err(SettlementRefusal::LineDiffers),
+            None if self.phase != Phase::Open => Err(SettlementRefusal::SettlementNotOpen),
+            None if is_foreign => Err(SettlementRefusal::CurrencyMismatch),
+            None => Ok(false),
+        }
     }
 
     pub(super) fn close(&self, by: Actor) -> Decision {
-        let opened = self.opened()?;
+        self.opened()?;
         if self.phase != Phase::Open {
             return Ok(Vec::new());
         }
-        let Sums { gross_minor, fees_minor, refunds_minor, disputes_minor, adjustments_minor, net_minor } = self.sums;
+        let sums = self.sums;
         Ok(vec![SettlementEvent::Closed(Box::new(Closed {
             by,
             payments_count: self.payments.len().try_into().unwrap_or(u64::MAX),
-            gross: self.in_minor(gross_minor)?,
-            fees: self.in_minor(fees_minor)?,
-            refunds: self.in_minor(refunds_minor)?,
-            disputes: self.in_minor(disputes_minor)?,
-            adjustments: self.in_minor(adjustments_minor)?,
-            carried_over: opened.carried_over,
-            net: self.in_minor(net_minor)?,
-            carries_over: net_minor < 0,
+            gross: self.in_minor(sums.gross_minor)?,
+            fees: self.in_minor(sums.fees_minor)?,
+            refunds: self.in_minor(sums.refunds_minor)?,
+            disputes: self.in_minor(sums.disputes_minor)?,
+            adjustments: self.in_minor(sums.adjustments_minor)?,
+            carried_over: self.in_minor(sums.carried_over_minor)?,
+            net: self.in_minor(sums.net_minor)?,
+            carries_over: self.is_to_carry_over()?,
         }))])
     }
+}
+
+pub(super) const fn parts(line: &PaymentLine) -> Parts {
+    [line.captured.amount_minor, line.fees.amount_minor, line.refunds.amount_minor, line.disputes.amount_minor]
 }
 
 fn adds_up(line: &PaymentLine) -> bool {

@@ -1,9 +1,14 @@
-//! Paying a settlement out: one payout at a time, again under a new id after a failure.
+//! What a settlement owes: paid out, one payout at a time, or carried over, once.
 
 use crate::{
     free_text::FreeText,
-    id::PayoutId,
-    settlement::{Decision, PayoutPhase, Phase, Settlement, SettlementRefusal, event::SettlementEvent},
+    id::{PayoutId, SettlementId},
+    money::Money,
+    payout::{Evidence, Standing},
+    settlement::{
+        Decision, Payout, Phase, Settlement, SettlementRefusal,
+        event::{CarryOver, SettlementEvent},
+    },
 };
 
 impl Settlement {
@@ -13,39 +18,108 @@ impl Settlement {
             return Ok(Vec::new());
         }
         match self.phase {
+            Phase::CarriedOver => return Err(SettlementRefusal::AlreadyCarriedOver),
             Phase::Open | Phase::Closed => return Err(SettlementRefusal::SettlementNotApproved),
             Phase::PayingOut => return Err(SettlementRefusal::PayoutInProgress),
             Phase::PaidOut => return Err(SettlementRefusal::PayoutAlreadyDone),
             Phase::Approved | Phase::PayoutFailed => {}
         }
-        Ok(vec![SettlementEvent::PayoutStarted { payout_id, amount: self.in_minor(self.sums.net_minor)? }])
+        if !self.is_to_pay_out()? {
+            return Err(SettlementRefusal::NothingToPayOut);
+        }
+        Ok(vec![SettlementEvent::PayoutStarted { payout_id, amount: self.in_minor(self.owed_minor()?)? }])
     }
 
+    /// Evidence counts whenever it comes. A payout that was paid after all, when another had been made in its place,
+    /// leaves a negative sum, which is carried over.
     pub(super) fn hear_paid_out(&self, payout_id: PayoutId) -> Decision {
-        match self.payout(payout_id)? {
-            PayoutPhase::Started => {
-                Ok(vec![SettlementEvent::PaidOut { payout_id, amount: self.in_minor(self.sums.net_minor)? }])
-            }
-            PayoutPhase::Done => Ok(Vec::new()),
-            PayoutPhase::Failed => Err(SettlementRefusal::PayoutAlreadyFailed),
-        }
+        let (standing, amount) = self.payout(payout_id)?;
+        let steps = standing.hear(Evidence::Paid).iter();
+        Ok(steps.map(|_| SettlementEvent::PaidOut { payout_id, amount }).collect())
     }
 
-    pub(super) fn hear_payout_failed(&self, payout_id: PayoutId, reason: &FreeText) -> Decision {
-        match self.payout(payout_id)? {
-            PayoutPhase::Started => Ok(vec![SettlementEvent::PayoutFailed { payout_id, reason: reason.clone() }]),
-            PayoutPhase::Failed => Ok(Vec::new()),
-            PayoutPhase::Done => Err(SettlementRefusal::PayoutAlreadyDone),
-        }
+    /// It failed, or was given back.
+    pub(super) fn hear_not_paid(&self, payout_id: PayoutId, evidence: Evidence, reason: &FreeText) -> Decision {
+        let (standing, amount) = self.payout(payout_id)?;
+        let told = |step: &Standing| match step {
+            Standing::UnderWay => SettlementEvent::PayoutStarted { payout_id, amount },
+            Standing::Paid | Standing::PaidAfterAll => SettlementEvent::PaidOut { payout_id, amount },
+            Standing::Failed => SettlementEvent::PayoutFailed { payout_id, reason: reason.clone() },
+            Standing::Returned => SettlementEvent::PayoutReturned { payout_id, amount, reason: reason.clone() },
+        };
+        Ok(standing.hear(evidence).iter().map(told).collect())
     }
 
-    fn payout(&self, payout_id: PayoutId) -> Result<PayoutPhase, SettlementRefusal> {
+    fn payout(&self, payout_id: PayoutId) -> Result<(Standing, Money), SettlementRefusal> {
         self.opened()?;
-        self.payouts.get(&payout_id).copied().ok_or(SettlementRefusal::PayoutUnknown)
+        let payout = self.payouts.get(&payout_id).ok_or(SettlementRefusal::PayoutUnknown)?;
+        Ok((payout.standing, self.in_minor(payout.amount_minor)?))
     }
 
-    pub(super) fn fold_payout(&mut self, payout_id: PayoutId, payout: PayoutPhase, phase: Phase) {
+    /// To one other settlement, and never to a second one.
+    pub(super) fn carry_over(&self, into: SettlementId) -> Decision {
+        let opened = self.opened()?;
+        match self.carried_out {
+            Some((carried_into, _)) if carried_into == into => return Ok(Vec::new()),
+            Some(_) => return Err(SettlementRefusal::AlreadyCarriedOver),
+            None => {}
+        }
+        match self.phase {
+            Phase::Open => return Err(SettlementRefusal::SettlementNotClosed),
+            Phase::PayingOut => return Err(SettlementRefusal::PayoutInProgress),
+            Phase::Closed | Phase::Approved | Phase::PayoutFailed | Phase::PaidOut | Phase::CarriedOver => {}
+        }
+        if into == opened.settlement_id || !self.is_to_carry_over()? {
+            return Err(SettlementRefusal::NothingToCarryOver);
+        }
+        let (from, merchant_id, amount) =
+            (opened.settlement_id, opened.merchant_id, self.in_minor(self.owed_minor()?)?);
+        Ok(vec![SettlementEvent::CarriedOver(Box::new(CarryOver { from, into, merchant_id, amount }))])
+    }
+
+    /// The net less what was paid out and what was carried over.
+    fn owed_minor(&self) -> Result<i64, SettlementRefusal> {
+        let paid = self.payouts.values().filter(|payout| payout.standing.is_paid()).map(|payout| payout.amount_minor);
+        let gone = paid.chain(self.carried_out.map(|(_, amount_minor)| amount_minor));
+        let owed = gone.fold(i128::from(self.sums.net_minor), |owed, gone| owed.saturating_sub(i128::from(gone)));
+        i64::try_from(owed).ok().ok_or(SettlementRefusal::AmountOverflow)
+    }
+
+    pub(super) fn is_to_pay_out(&self) -> Result<bool, SettlementRefusal> {
+        let owed_minor = self.owed_minor()?;
+        Ok(owed_minor > 0 && owed_minor >= self.opened()?.threshold_minor)
+    }
+
+    pub(super) fn is_to_carry_over(&self) -> Result<bool, SettlementRefusal> {
+        Ok(self.owed_minor()? != 0 && !self.is_to_pay_out()?)
+    }
+
+    pub(super) fn fold_started(&mut self, payout_id: PayoutId, amount: Money) {
+        let payout = Payout { amount_minor: amount.amount_minor, standing: Standing::UnderWay };
         self.payouts.insert(payout_id, payout);
-        self.phase = phase;
+        self.phase = Phase::PayingOut;
+    }
+
+    pub(super) fn fold_heard(&mut self, payout_id: PayoutId, evidence: Evidence) {
+        if let Some(payout) = self.payouts.get_mut(&payout_id) {
+            payout.standing = payout.standing.hear(evidence).last().copied().unwrap_or(payout.standing);
+        }
+        let is_under_way = self.payouts.values().any(|payout| payout.standing == Standing::UnderWay);
+        let owes = self.owed_minor().is_ok_and(|owed_minor| owed_minor > 0);
+        self.phase = match self.phase {
+            // Opened again since: it is closed and approved on what is left.
+            Phase::Open | Phase::Closed | Phase::Approved => self.phase,
+            Phase::PayingOut | Phase::PayoutFailed | Phase::PaidOut if is_under_way => Phase::PayingOut,
+            Phase::PayingOut | Phase::PayoutFailed | Phase::PaidOut | Phase::CarriedOver if owes => Phase::PayoutFailed,
+            Phase::PayingOut | Phase::PayoutFailed | Phase::PaidOut => Phase::PaidOut,
+            Phase::CarriedOver => Phase::CarriedOver,
+        };
+    }
+
+    /// What is left to pay out or to carry over; negative where the merchant owes it. Once it was carried over, what is
+    /// still negative here, because a payout was paid after all, waits for a person to adjust it.
+    #[must_use]
+    pub fn owed(&self) -> Option<Money> {
+        self.in_minor(self.owed_minor().ok()?).ok()
     }
 }

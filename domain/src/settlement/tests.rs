@@ -32,9 +32,9 @@ fn opening() -> Opened {
         livemode: true,
         currency: Currency::USD,
         period: Period { from: "2026-01-01".parse().unwrap(), until: "2026-01-31".parse().unwrap() },
-        carried_over: usd(0),
         opened_by: person(1),
         two_people: true,
+        threshold_minor: 0,
     }
 }
 
@@ -44,6 +44,8 @@ fn open(opening: Opened) -> SettlementCommand {
 
 fn line(number: u128, captured: i64, fees: i64, refunds: i64, disputes: i64) -> PaymentLine {
     PaymentLine {
+        settlement_id: opening().settlement_id,
+        merchant_id: opening().merchant_id,
         payment_id: PaymentId::new(Uuid::from_u128(number)),
         captured: usd(captured),
         fees: usd(fees),
@@ -58,7 +60,25 @@ fn include(line: PaymentLine) -> SettlementCommand {
 }
 
 fn entry(source: Source, amount: Money) -> SettlementCommand {
-    SettlementCommand::IncludeEntry { source, amount }
+    let Opened { settlement_id, merchant_id, .. } = opening();
+    SettlementCommand::IncludeEntry(Box::new(Entry { settlement_id, merchant_id, source, amount }))
+}
+
+fn settlement_no(number: u128) -> SettlementId {
+    SettlementId::new(Uuid::from_u128(number))
+}
+
+fn carried(from: u128, amount: Money) -> CarryOver {
+    let Opened { settlement_id, merchant_id, .. } = opening();
+    CarryOver { from: settlement_no(from), into: settlement_id, merchant_id, amount }
+}
+
+fn include_carry_over(carried: CarryOver) -> SettlementCommand {
+    SettlementCommand::IncludeCarryOver(Box::new(carried))
+}
+
+fn carry_over(into: u128) -> SettlementCommand {
+    SettlementCommand::CarryOver { into: settlement_no(into) }
 }
 
 fn adjustment(number: u128) -> Source {
@@ -88,6 +108,11 @@ fn paid_out(number: u128) -> SettlementCommand {
 fn payout_failed(number: u128) -> SettlementCommand {
     let reason = FreeText::parse("account closed").unwrap();
     SettlementCommand::ReportPayoutFailed { payout_id: payout_no(number), reason }
+}
+
+fn payout_returned(number: u128) -> SettlementCommand {
+    let reason = FreeText::parse("account closed").unwrap();
+    SettlementCommand::ReportPayoutReturned { payout_id: payout_no(number), reason }
 }
 
 fn reopen() -> SettlementCommand {
@@ -126,12 +151,17 @@ fn a_settlement_is_opened_once() {
         .then_refused(SettlementRefusal::PeriodBackwards);
     let one_day = Period { from: opening().period.until, ..opening().period };
     told.clone().when(&open(Opened { period: one_day, ..opening() })).then(&["opened"]);
-    told.when(&open(Opened { carried_over: euro(0), ..opening() })).then_refused(SettlementRefusal::CurrencyMismatch);
+    told.when(&open(Opened { threshold_minor: -1, ..opening() })).then_refused(SettlementRefusal::ThresholdNegative);
 }
 
 impl Told {
     fn is(self, phase: Phase) -> Self {
         assert_eq!(self.state.phase(), Some(phase));
+        self
+    }
+
+    fn owes(self, amount_minor: i64) -> Self {
+        assert_eq!(self.state.owed(), Some(usd(amount_minor)));
         self
     }
 }
@@ -143,14 +173,17 @@ fn sums_are_of_every_line() {
     let dispute = Source::Dispute(DisputeId::new(Uuid::from_u128(9)));
     let won = Source::DisputeWon(DisputeId::new(Uuid::from_u128(10)));
     let told = Told::untold()
-        .given(&open(Opened { carried_over: usd(-1_000), ..opening() }))
+        .given(&open(opening()))
+        .given(&include_carry_over(carried(20, usd(-1_010))))
+        .given(&include_carry_over(carried(21, usd(10))))
         .given(&include(line(1, 10_000, 320, 500, 100)))
         .given(&include(line(2, 2_000, 88, 0, 0)))
         .given(&entry(refund, usd(-300)))
         .given(&entry(bounce, usd(50)))
         .given(&entry(dispute, usd(-40)))
         .given(&entry(won, usd(30)))
-        .given(&entry(adjustment(11), usd(-7)))
+        .given(&entry(adjustment(11), usd(-10)))
+        .given(&entry(Source::AdjustmentReversed(AdjustmentId::new(Uuid::from_u128(12))), usd(3)))
         .when(&close())
         .then(&["closed"]);
     let seen = sums(&told);
@@ -166,10 +199,55 @@ fn sums_are_of_every_line() {
 #[test]
 fn each_line_is_included_once() {
     let one = opened().given(&include(line(1, 100, 0, 0, 0))).given(&entry(adjustment(1), usd(5)));
-    one.clone().when(&include(line(1, 200, 0, 0, 0))).then_nothing();
-    one.when(&entry(adjustment(1), usd(6))).then_nothing();
-    let settled = Source::Settlement(SettlementId::new(Uuid::from_u128(5)));
-    opened().when(&entry(settled, usd(5))).then(&["entry_included"]);
+    let one = one.given(&include_carry_over(carried(20, usd(-5))));
+    one.clone().when(&include(line(1, 100, 0, 0, 0))).then_nothing();
+    one.clone().when(&entry(adjustment(1), usd(5))).then_nothing();
+    one.clone().when(&include_carry_over(carried(20, usd(-5)))).then_nothing();
+    for different in [
+        include(line(1, 200, 0, 0, 0)),
+        include(line(1, 101, 1, 0, 0)),
+        include(PaymentLine { net: euro(100), ..line(1, 100, 0, 0, 0) }),
+        entry(adjustment(1), usd(6)),
+        entry(adjustment(1), euro(5)),
+        include_carry_over(carried(20, usd(-6))),
+    ] {
+        one.clone().when(&different).then_refused(SettlementRefusal::LineDiffers);
+        one.clone().given(&close()).when(&different).then_refused(SettlementRefusal::LineDiffers);
+    }
+}
+
+#[test]
+fn a_payment_is_no_entry() {
+    let payment = Source::Payment(PaymentId::new(Uuid::from_u128(1)));
+    opened().when(&entry(payment, usd(5))).then_refused(SettlementRefusal::PaymentIsNoEntry);
+}
+
+#[test]
+fn a_line_of_another_settlement_or_merchant_is_refused() {
+    let (elsewhere, other) = (settlement_no(9), MerchantId::new(Uuid::from_u128(9)));
+    let of_entry = |settlement_id, merchant_id| {
+        let (source, amount) = (adjustment(1), usd(1));
+        SettlementCommand::IncludeEntry(Box::new(Entry { settlement_id, merchant_id, source, amount }))
+    };
+    for stray in [
+        include(PaymentLine { settlement_id: elsewhere, ..line(1, 1, 0, 0, 0) }),
+        include(PaymentLine { merchant_id: other, ..line(1, 1, 0, 0, 0) }),
+        of_entry(elsewhere, opening().merchant_id),
+        of_entry(opening().settlement_id, other),
+        include_carry_over(CarryOver { into: elsewhere, ..carried(20, usd(-1)) }),
+        include_carry_over(CarryOver { merchant_id: other, ..carried(20, usd(-1)) }),
+    ] {
+        opened().when(&stray).then_refused(SettlementRefusal::LineOfAnother);
+    }
+}
+
+#[test]
+fn no_part_of_a_payment_is_negative() {
+    for wrong in [line(1, -1, 0, 0, 0), line(1, 0, -1, 0, 0), line(1, 0, 0, -1, 0), line(1, 0, 0, 0, -1)] {
+        opened().when(&include(wrong)).then_refused(SettlementRefusal::LinePartNegative);
+    }
+    // Refunded before it settled, with the fee kept: what it leaves may be negative.
+    opened().when(&include(line(1, 100, 3, 100, 0))).then(&["payment_included"]).owes(-3);
 }
 
 #[test]
@@ -183,19 +261,22 @@ fn a_line_must_add_up_in_the_currency_of_the_settlement() {
         opened().when(&include(foreign)).then_refused(SettlementRefusal::CurrencyMismatch);
     }
     opened().when(&entry(adjustment(1), euro(1))).then_refused(SettlementRefusal::CurrencyMismatch);
+    opened().when(&include_carry_over(carried(20, euro(1)))).then_refused(SettlementRefusal::CurrencyMismatch);
 }
 
 #[test]
 fn sums_beyond_the_ledger_are_refused() {
     let full = opened().given(&include(line(1, i64::MAX, 0, 0, 0)));
     full.clone().when(&include(line(2, 1, 0, 0, 0))).then_refused(SettlementRefusal::AmountOverflow);
-    full.when(&entry(adjustment(1), usd(1))).then_refused(SettlementRefusal::AmountOverflow);
+    full.clone().when(&entry(adjustment(1), usd(1))).then_refused(SettlementRefusal::AmountOverflow);
+    full.when(&include_carry_over(carried(20, usd(1)))).then_refused(SettlementRefusal::AmountOverflow);
 }
 
 #[test]
 fn nothing_is_included_once_it_is_closed() {
     closed().when(&include(line(2, 1, 0, 0, 0))).then_refused(SettlementRefusal::SettlementNotOpen);
     closed().when(&entry(adjustment(1), usd(1))).then_refused(SettlementRefusal::SettlementNotOpen);
+    closed().when(&include_carry_over(carried(20, usd(1)))).then_refused(SettlementRefusal::SettlementNotOpen);
     closed().when(&include(line(1, 10_000, 320, 0, 0))).then_nothing();
 }
 
@@ -207,18 +288,64 @@ fn a_negative_net_carries_over() {
     told.when(&approve(person(2))).then_refused(SettlementRefusal::NothingToPayOut);
     let zero = opened().when(&close());
     assert!(!sums(&zero).carries_over);
-    zero.when(&approve(person(2))).then_refused(SettlementRefusal::NothingToPayOut);
+    zero.clone().when(&approve(person(2))).then_refused(SettlementRefusal::NothingToPayOut);
+    zero.when(&carry_over(2)).then_refused(SettlementRefusal::NothingToCarryOver);
 }
 
 #[test]
-fn where_two_people_are_asked_for_the_opener_does_not_approve() {
-    closed().when(&approve(person(1))).then_refused(SettlementRefusal::ApproverIsOpener);
+fn what_is_below_the_threshold_carries_over() {
+    let told = |captured| {
+        let opening = Opened { threshold_minor: 1_000, ..opening() };
+        Told::untold().given(&open(opening)).given(&include(line(1, captured, 0, 0, 0))).when(&close())
+    };
+    assert!(sums(&told(999)).carries_over && !sums(&told(1_000)).carries_over);
+    told(999).when(&approve(person(2))).then_refused(SettlementRefusal::NothingToPayOut);
+    let carried = told(999).when(&carry_over(2)).then(&["carried_over"]).is(Phase::CarriedOver).owes(0);
+    let Opened { settlement_id: from, merchant_id, .. } = opening();
+    let expected = CarryOver { from, into: settlement_no(2), merchant_id, amount: usd(999) };
+    assert_eq!(carried.events()[0], SettlementEvent::CarriedOver(Box::new(expected)));
+    told(1_000).when(&carry_over(2)).then_refused(SettlementRefusal::NothingToCarryOver);
+    told(1_000).when(&approve(person(2))).then(&["approved"]);
+}
+
+#[test]
+fn a_settlement_is_carried_over_once_and_says_nothing_after() {
+    let owing = opened().given(&include(line(1, 100, 3, 200, 0)));
+    owing.clone().when(&carry_over(2)).then_refused(SettlementRefusal::SettlementNotClosed);
+    let told = owing.given(&close()).when(&carry_over(2)).then(&["carried_over"]);
+    told.clone().when(&close()).then_nothing();
+    for command in [carry_over(3), reopen(), approve(person(2)), pay_out(1)] {
+        told.clone().when(&command).then_refused(SettlementRefusal::AlreadyCarriedOver);
+    }
+    told.clone().when(&include(line(2, 1, 0, 0, 0))).then_refused(SettlementRefusal::SettlementNotOpen);
+    let into_itself = SettlementCommand::CarryOver { into: opening().settlement_id };
+    let closed = opened().given(&include(line(1, 100, 3, 200, 0))).given(&close());
+    closed.when(&into_itself).then_refused(SettlementRefusal::NothingToCarryOver);
+}
+
+#[test]
+fn where_two_people_are_asked_for_the_second_is_an_operator_who_took_no_part() {
+    closed().when(&approve(person(1))).then_refused(SettlementRefusal::ApproverTookPart);
     closed().when(&approve(person(2))).then(&["approved"]).is(Phase::Approved);
+    for nobody in [Actor::Process, Actor::Merchant(opening().merchant_id)] {
+        closed().when(&approve(nobody)).then_refused(SettlementRefusal::ApproverNotOperator);
+    }
+    let by_machine = Told::untold().given(&open(Opened { opened_by: Actor::Process, ..opening() }));
+    let closed_by = |number| {
+        let close = SettlementCommand::Close { by: person(number) };
+        by_machine.clone().given(&include(line(1, 100, 0, 0, 0))).given(&close)
+    };
+    closed_by(3).when(&approve(person(3))).then_refused(SettlementRefusal::ApproverTookPart);
+    let again = closed_by(3).given(&reopen()).given(&close());
+    again.clone().when(&approve(person(3))).then_refused(SettlementRefusal::ApproverTookPart);
+    again.clone().when(&approve(person(1))).then_refused(SettlementRefusal::ApproverTookPart);
+    again.when(&approve(person(2))).then(&["approved"]);
     let alone = Told::untold()
         .given(&open(Opened { two_people: false, ..opening() }))
         .given(&include(line(1, 100, 0, 0, 0)))
         .given(&close());
-    alone.when(&approve(person(1))).then(&["approved"]);
+    alone.clone().when(&approve(person(1))).then(&["approved"]);
+    alone.when(&approve(Actor::Process)).then(&["approved"]);
     opened().when(&approve(person(2))).then_refused(SettlementRefusal::SettlementNotClosed);
 }
 
@@ -229,8 +356,8 @@ fn what_is_approved_is_paid_out_once() {
     started.clone().when(&pay_out(2)).then_refused(SettlementRefusal::PayoutInProgress);
     let done = started.when(&paid_out(1)).then(&["paid_out"]).is(Phase::PaidOut);
     done.clone().when(&pay_out(2)).then_refused(SettlementRefusal::PayoutAlreadyDone);
-    done.clone().when(&payout_failed(1)).then_refused(SettlementRefusal::PayoutAlreadyDone);
     done.clone().when(&approve(person(2))).then_nothing();
+    done.clone().when(&carry_over(2)).then_refused(SettlementRefusal::NothingToCarryOver);
     done.when(&reopen()).then_refused(SettlementRefusal::PayoutAlreadyDone);
 }
 
@@ -238,9 +365,53 @@ fn what_is_approved_is_paid_out_once() {
 fn a_failed_payout_is_tried_again_under_a_new_id() {
     let failed = paying().when(&payout_failed(1)).then(&["payout_failed"]).is(Phase::PayoutFailed);
     failed.clone().when(&pay_out(1)).then_nothing();
-    failed.clone().when(&paid_out(1)).then_refused(SettlementRefusal::PayoutAlreadyFailed);
     failed.clone().given(&pay_out(2)).when(&paid_out(2)).then(&["paid_out"]);
     failed.when(&reopen()).then(&["reopened"]).is(Phase::Open);
+}
+
+#[test]
+fn a_payout_that_comes_back_is_owed_again() {
+    let done = paying().given(&paid_out(1)).owes(0);
+    for evidence in [payout_failed(1), payout_returned(1)] {
+        let back = done.clone().when(&evidence).then(&["payout_returned"]).is(Phase::PayoutFailed).owes(9_680);
+        back.clone().when(&paid_out(1)).then_nothing();
+        back.given(&pay_out(2)).given(&paid_out(2)).is(Phase::PaidOut).owes(0);
+    }
+    paying().when(&payout_returned(1)).then(&["paid_out", "payout_returned"]).is(Phase::PayoutFailed);
+}
+
+#[test]
+fn a_payout_made_after_it_had_failed_settles_what_is_owed() {
+    let failed = paying().given(&payout_failed(1));
+    let late = failed.clone().when(&paid_out(1)).then(&["paid_out"]).is(Phase::PaidOut).owes(0);
+    late.clone().when(&pay_out(2)).then_refused(SettlementRefusal::PayoutAlreadyDone);
+    late.when(&payout_failed(1)).then_nothing();
+    // Opened again in between: only what came on top is left to pay.
+    let again = failed.given(&reopen()).given(&include(line(2, 1_000, 59, 0, 0))).given(&paid_out(1)).is(Phase::Open);
+    let approved = again.given(&close()).given(&approve(person(2)));
+    let rest = approved.when(&pay_out(2)).then(&["payout_started"]);
+    assert_eq!(rest.events()[0], SettlementEvent::PayoutStarted { payout_id: payout_no(2), amount: usd(941) });
+}
+
+#[test]
+fn what_was_paid_twice_is_carried_over_against_the_merchant() {
+    let second = paying().given(&payout_failed(1)).given(&pay_out(2));
+    let late = second.given(&paid_out(1)).is(Phase::PayingOut);
+    late.clone().when(&carry_over(2)).then_refused(SettlementRefusal::PayoutInProgress);
+    late.clone().given(&payout_failed(2)).is(Phase::PaidOut).owes(0);
+    let twice = late.given(&paid_out(2)).is(Phase::PaidOut).owes(-9_680);
+    let carried = twice.when(&carry_over(2)).then(&["carried_over"]).owes(0);
+    // And one of the two comes back all the same: it is paid out again, and nothing is opened again.
+    let back = carried.given(&payout_returned(2)).is(Phase::PayoutFailed).owes(9_680);
+    back.clone().when(&reopen()).then_refused(SettlementRefusal::AlreadyCarriedOver);
+    back.given(&pay_out(3)).given(&paid_out(3)).is(Phase::PaidOut).owes(0);
+}
+
+#[test]
+fn nothing_leaves_a_settlement_that_was_paid_while_it_was_open_again() {
+    let again = paying().given(&payout_failed(1)).given(&reopen()).given(&close()).given(&approve(person(2)));
+    let late = again.given(&paid_out(1)).is(Phase::Approved).owes(0);
+    late.when(&pay_out(2)).then_refused(SettlementRefusal::NothingToPayOut);
 }
 
 #[test]
@@ -248,7 +419,7 @@ fn what_was_not_approved_is_not_paid_out() {
     for before in [opened(), closed()] {
         before.when(&pay_out(1)).then_refused(SettlementRefusal::SettlementNotApproved);
     }
-    for report in [paid_out(1), payout_failed(1)] {
+    for report in [paid_out(1), payout_failed(1), payout_returned(1)] {
         approved().when(&report).then_refused(SettlementRefusal::PayoutUnknown);
     }
 }
@@ -273,6 +444,9 @@ fn without_a_settlement_everything_but_opening_is_refused() {
         paid_out(1),
         payout_failed(1),
         reopen(),
+        payout_returned(1),
+        carry_over(1),
+        include_carry_over(carried(1, usd(1))),
     ];
     for command in commands {
         Told::untold().when(&command).then_refused(SettlementRefusal::SettlementAbsent);

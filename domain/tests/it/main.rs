@@ -11,6 +11,8 @@ mod commands;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod funds_laws;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod histories;
@@ -24,3 +26,5 @@ mod money_laws;
 mod payment_laws;
 #[cfg(test)]
 mod precedence;
+#[cfg(test)]
+mod world;

@@ -4,17 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     account::Account,
+    actor::Actor,
     adjustment::{Adjustment, event::AdjustmentEvent},
     channel::Channel,
     currency::Currency,
-    merchant::Merchant,
+    id::PayoutId,
+    merchant::{Merchant, event::MerchantEvent},
     money::Money,
     operator::{Operator, event::OperatorEvent},
     order::{Order, event::OrderEvent},
     refund::{Refund, event::RefundEvent},
     remittance::{Remittance, event::RemittanceEvent},
     saga::{Phase, Saga, event::SagaEvent, step::Way},
-    settled_funds::{SettledFunds, event::SettledFundsEvent},
+    settled_funds::{
+        SettledFunds,
+        event::{SettledFundsEvent, Source},
+    },
     settlement::{Settlement, event::SettlementEvent},
 };
 use proptest::prelude::*;
@@ -25,6 +30,13 @@ use crate::{
     commands,
     histories::{Books, play},
 };
+
+/// What takes from what a settlement owes.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Gone {
+    Paid(PayoutId),
+    CarriedOver,
+}
 
 fn wide(money: Money) -> i128 {
     i128::from(money.amount_minor)
@@ -44,8 +56,36 @@ proptest! {
                     left += wide(moved.amount);
                     prop_assert!(left <= came);
                 }
-                SettledFundsEvent::PayoutReleased(moved) => left -= wide(moved.amount),
-                SettledFundsEvent::Opened(_) | SettledFundsEvent::PayoutConfirmed(_) => {}
+                SettledFundsEvent::PayoutConfirmedLate(moved) => left += wide(moved.amount),
+                SettledFundsEvent::PayoutReleased(moved) | SettledFundsEvent::PayoutReturned(moved) => {
+                    left -= wide(moved.amount);
+                }
+                SettledFundsEvent::Opened(_)
+                | SettledFundsEvent::EntryAssigned(_)
+                | SettledFundsEvent::PayoutConfirmed(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_source_counts_once_goes_its_own_way_and_comes_into_one_settlement(commands in commands::settled_funds::history()) {
+        let (mut sources, mut assigned) = (BTreeMap::new(), BTreeSet::new());
+        for event in play::<SettledFunds>(&commands).1 {
+            let (source, amount) = match event {
+                SettledFundsEvent::Credited { source, amount } => (source, wide(amount)),
+                SettledFundsEvent::Debited { source, amount } => (source, -wide(amount)),
+                SettledFundsEvent::EntryAssigned(entry) => {
+                    prop_assert!(!matches!(entry.source, Source::Payment(_)) && assigned.insert(entry.source));
+                    prop_assert_eq!(sources.get(&entry.source), Some(&wide(entry.amount)));
+                    continue;
+                }
+                _ => continue,
+            };
+            prop_assert!(sources.insert(source, amount).is_none());
+            match source {
+                Source::Refund(_) | Source::Dispute(_) => prop_assert!(amount < 0),
+                Source::RefundBounce(_) | Source::DisputeWon(_) => prop_assert!(amount > 0),
+                Source::Payment(_) | Source::Adjustment(_) | Source::AdjustmentReversed(_) => {}
             }
         }
     }
@@ -56,9 +96,11 @@ proptest! {
         let sum: i128 = history.iter().map(|event| match event {
             SettledFundsEvent::Credited { amount, .. } => wide(*amount),
             SettledFundsEvent::Debited { amount, .. } => -wide(*amount),
-            SettledFundsEvent::PayoutReserved(moved) => -wide(moved.amount),
-            SettledFundsEvent::PayoutReleased(moved) => wide(moved.amount),
-            SettledFundsEvent::Opened(_) | SettledFundsEvent::PayoutConfirmed(_) => 0,
+            SettledFundsEvent::PayoutReserved(moved) | SettledFundsEvent::PayoutConfirmedLate(moved) => -wide(moved.amount),
+            SettledFundsEvent::PayoutReleased(moved) | SettledFundsEvent::PayoutReturned(moved) => wide(moved.amount),
+            SettledFundsEvent::Opened(_)
+            | SettledFundsEvent::EntryAssigned(_)
+            | SettledFundsEvent::PayoutConfirmed(_) => 0,
         }).sum();
         prop_assert_eq!(state.available().map_or(0, wide), sum);
     }
@@ -76,25 +118,36 @@ proptest! {
 
     #[test]
     fn a_settlement_is_the_sum_of_its_lines(commands in commands::settlement::history()) {
-        let (mut sum, mut closed) = (0_i128, None);
+        let (mut sum, mut paid, mut threshold) = (0_i128, BTreeMap::new(), 0);
         for event in play::<Settlement>(&commands).1 {
+            let owed = sum - paid.values().sum::<i128>();
             match event {
-                SettlementEvent::Opened(opened) => sum += wide(opened.carried_over),
+                SettlementEvent::Opened(opened) => threshold = i128::from(opened.threshold_minor),
                 SettlementEvent::PaymentIncluded(line) => sum += wide(line.net),
-                SettlementEvent::EntryIncluded { amount, .. } => sum += wide(amount),
+                SettlementEvent::EntryIncluded(entry) => sum += wide(entry.amount),
+                SettlementEvent::CarryOverIncluded(carried) => sum += wide(carried.amount),
                 SettlementEvent::Closed(closing) => {
                     prop_assert_eq!(wide(closing.net), sum);
                     let parts = wide(closing.gross) - wide(closing.fees) - wide(closing.refunds) - wide(closing.disputes);
                     prop_assert_eq!(parts + wide(closing.adjustments) + wide(closing.carried_over), sum);
-                    prop_assert_eq!(closing.carries_over, sum < 0);
-                    closed = Some(closing.net);
+                    prop_assert_eq!(closing.carries_over, owed < 0 || (0 < owed && owed < threshold));
                 }
                 SettlementEvent::PayoutStarted { amount, .. } => {
-                    prop_assert_eq!(Some(amount), closed);
-                    prop_assert!(amount.amount_minor > 0);
+                    prop_assert_eq!(wide(amount), owed);
+                    prop_assert!(owed > 0 && owed >= threshold);
+                }
+                SettlementEvent::PaidOut { payout_id, amount } => {
+                    prop_assert!(paid.insert(Gone::Paid(payout_id), wide(amount)).is_none());
+                }
+                SettlementEvent::PayoutReturned { payout_id, amount, .. } => {
+                    prop_assert_eq!(paid.remove(&Gone::Paid(payout_id)), Some(wide(amount)));
+                }
+                SettlementEvent::CarriedOver(carried) => {
+                    prop_assert_eq!(wide(carried.amount), owed);
+                    prop_assert!(owed < 0 || (0 < owed && owed < threshold));
+                    prop_assert!(paid.insert(Gone::CarriedOver, owed).is_none());
                 }
                 SettlementEvent::Approved { .. }
-                | SettlementEvent::PaidOut { .. }
                 | SettlementEvent::PayoutFailed { .. }
                 | SettlementEvent::Reopened { .. } => {}
             }
@@ -107,24 +160,64 @@ proptest! {
         for event in play::<Settlement>(&commands).1 {
             match event {
                 SettlementEvent::PaymentIncluded(line) => prop_assert!(payments.insert(line.payment_id)),
-                SettlementEvent::EntryIncluded { source, .. } => prop_assert!(sources.insert(source)),
+                SettlementEvent::EntryIncluded(entry) => {
+                    prop_assert!(!matches!(entry.source, Source::Payment(_)) && sources.insert(entry.source));
+                }
                 _ => {}
             }
         }
     }
 
     #[test]
-    fn a_settlement_is_paid_out_once(commands in commands::settlement::history()) {
-        let (mut under_way, mut paid) = (false, false);
+    fn a_settlement_has_one_payout_under_way_and_none_once_it_was_paid(commands in commands::settlement::history()) {
+        let (mut under_way, mut paid) = (BTreeSet::new(), BTreeSet::new());
         for event in play::<Settlement>(&commands).1 {
-            prop_assert!(!paid);
             match event {
-                SettlementEvent::PayoutStarted { .. } => {
-                    prop_assert!(!under_way);
-                    under_way = true;
+                SettlementEvent::PayoutStarted { payout_id, .. } => {
+                    prop_assert!(under_way.is_empty());
+                    under_way.insert(payout_id);
                 }
-                SettlementEvent::PayoutFailed { .. } => under_way = false,
-                SettlementEvent::PaidOut { .. } => paid = true,
+                SettlementEvent::PayoutFailed { payout_id, .. } => prop_assert!(under_way.remove(&payout_id)),
+                SettlementEvent::PaidOut { payout_id, .. } => {
+                    under_way.remove(&payout_id);
+                    paid.insert(payout_id);
+                }
+                SettlementEvent::PayoutReturned { payout_id, .. } => prop_assert!(paid.remove(&payout_id)),
+                SettlementEvent::Reopened { .. } => prop_assert!(under_way.is_empty()),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_settlement_is_approved_by_an_operator_who_took_no_part(commands in commands::settlement::history()) {
+        let (mut two_people, mut took_part) = (false, Vec::new());
+        for event in play::<Settlement>(&commands).1 {
+            match event {
+                SettlementEvent::Opened(opened) => {
+                    two_people = opened.two_people;
+                    took_part.push(opened.opened_by);
+                }
+                SettlementEvent::Closed(closed) => took_part.push(closed.by),
+                SettlementEvent::Reopened { by, .. } => took_part.push(by),
+                SettlementEvent::Approved { by } if two_people => {
+                    prop_assert!(matches!(by, Actor::Operator(_)) && !took_part.contains(&by));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_settlement_carried_over_includes_nothing_more(commands in commands::settlement::history()) {
+        let mut over = false;
+        for event in play::<Settlement>(&commands).1 {
+            match event {
+                SettlementEvent::CarriedOver(_) => over = true,
+                SettlementEvent::PaymentIncluded(_)
+                | SettlementEvent::EntryIncluded(_)
+                | SettlementEvent::CarryOverIncluded(_)
+                | SettlementEvent::Reopened { .. } => prop_assert!(!over),
                 _ => {}
             }
         }
@@ -174,21 +267,25 @@ proptest! {
     }
 
     #[test]
-    fn an_order_is_never_refunded_beyond_its_total(commands in commands::order::history()) {
-        let (mut total, mut refunded, mut paid_count) = (0, 0, 0);
+    fn an_order_is_never_paid_beyond_its_total_nor_refunded_beyond_what_was_paid(commands in commands::order::history()) {
+        let (mut total, mut paid, mut refunded, mut payments) = (0, 0, 0, BTreeSet::new());
         for event in play::<Order>(&commands).1 {
             match event {
                 OrderEvent::Placed(order) => total = wide(order.total),
-                OrderEvent::Paid { .. } => paid_count += 1,
+                OrderEvent::Paid { payment_id, amount, in_whole, .. } => {
+                    payments.insert(payment_id);
+                    paid += wide(amount);
+                    prop_assert_eq!(in_whole, paid == total);
+                }
                 OrderEvent::Refunded { amount, in_whole, .. } => {
                     refunded += wide(amount);
-                    prop_assert_eq!(in_whole, refunded == total);
+                    prop_assert_eq!(in_whole, refunded == paid);
                 }
                 OrderEvent::RefundTakenBack { amount, .. } => refunded -= wide(amount),
-                OrderEvent::Cancelled { .. } => prop_assert_eq!(paid_count, 0),
-                OrderEvent::Fulfilled { .. } => prop_assert_eq!(paid_count, 1),
+                OrderEvent::Cancelled { .. } => prop_assert!(payments.is_empty()),
+                OrderEvent::Fulfilled { .. } => prop_assert_eq!(payments.len(), 1),
             }
-            prop_assert!((0..=total).contains(&refunded) && paid_count <= 1);
+            prop_assert!((0..=paid).contains(&refunded) && paid <= total && payments.len() <= 1);
         }
     }
 
@@ -240,6 +337,28 @@ proptest! {
     }
 
     #[test]
+    fn an_endpoint_removed_stays_removed(commands in commands::merchant::history()) {
+        let mut removed = BTreeSet::new();
+        for event in play::<Merchant>(&commands).1 {
+            match event {
+                MerchantEvent::EndpointAdded { endpoint_id, .. } => prop_assert!(!removed.contains(&endpoint_id)),
+                MerchantEvent::EndpointRemoved { endpoint_id, .. } => prop_assert!(removed.insert(endpoint_id)),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_deed_is_recorded_once(commands in commands::operator::history()) {
+        let mut deeds = BTreeSet::new();
+        for event in play::<Operator>(&commands).1 {
+            if let OperatorEvent::Acted(deed) = event {
+                prop_assert!(deeds.insert(deed.deed_id));
+            }
+        }
+    }
+
+    #[test]
     fn an_operator_always_has_a_role_until_dismissed(commands in commands::operator::history()) {
         let mut roles = BTreeSet::new();
         for event in play::<Operator>(&commands).1 {
@@ -278,12 +397,15 @@ proptest! {
     }
 
     #[test]
-    fn every_try_of_a_step_is_counted_once(commands in commands::saga::history()) {
-        let mut tries = BTreeMap::new();
+    fn every_try_of_a_step_is_counted_once_and_is_of_one_act(commands in commands::saga::history()) {
+        let (mut tries, mut acts) = (BTreeMap::new(), BTreeMap::new());
         for event in play::<Saga>(&commands).1 {
             if let SagaEvent::StepStarted(start) = event {
                 let last = tries.insert((start.step, start.way == Way::Undo), start.try_no).unwrap_or(0);
                 prop_assert_eq!(start.try_no, last + 1);
+                let act = (start.name, start.partner_key);
+                let first = acts.entry((start.step, start.way == Way::Undo)).or_insert_with(|| act.clone());
+                prop_assert_eq!(first, &act);
             }
         }
     }

@@ -5,6 +5,7 @@ use domain::{
     operator::{
         OperatorCommand,
         event::{Deed, Enrolled, Role, TokenIssued},
+        subject::Subject,
     },
     sealed::Sealed,
 };
@@ -24,7 +25,8 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<OperatorCommand>> {
     let issue = (number(), word(), at(), operator()).prop_map(|(id, hash, expires_at, by)| {
         OperatorCommand::IssueToken(Box::new(TokenIssued { token_id: TokenId::new(id), hash, expires_at, by }))
     });
-    let deed = (number(), text(), text()).prop_map(|(deed_id, deed, on)| {
+    let subject = prop_oneof![Just(Subject::Log), operator().prop_map(Subject::Operator)];
+    let deed = (number(), text(), subject).prop_map(|(deed_id, deed, on)| {
         OperatorCommand::RecordDeed(Box::new(Deed { deed_id, deed, on, reason: None }))
     });
     let command = prop_oneof![
@@ -34,7 +36,7 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<OperatorCommand>> {
         3 => issue,
         2 => (number(), operator()).prop_map(|(id, by)| OperatorCommand::RevokeToken { token_id: TokenId::new(id), by }),
         1 => (operator(), text()).prop_map(|(by, reason)| OperatorCommand::Dismiss { by, reason }),
-        2 => deed,
+        4 => deed,
     ];
     prop::collection::vec(command, 0..20)
 }

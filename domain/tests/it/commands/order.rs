@@ -2,7 +2,7 @@
 
 use domain::{
     free_text::OrderNo,
-    id::{MerchantId, OrderId, PaymentId, RefundId},
+    id::{CaptureId, MerchantId, OrderId, PaymentId, RefundId},
     order::{
         OpenForPayment, OrderCommand,
         event::{Item, Placed},
@@ -22,6 +22,11 @@ fn item() -> impl Strategy<Value = Item> {
     (text(), 0_u32..4, minor()).prop_map(|(name, quantity, unit_price_minor)| Item { name, quantity, unit_price_minor })
 }
 
+fn mark_paid(payment: Uuid, capture: Uuid, amount: Money) -> OrderCommand {
+    let (payment_id, capture_id) = (PaymentId::new(payment), CaptureId::new(capture));
+    OrderCommand::MarkPaid { payment_id, capture_id, amount }
+}
+
 fn any_command() -> impl Strategy<Value = OrderCommand> {
     prop_oneof![
         1 => (prop::collection::vec(item(), 0..4), money(), minor())
@@ -30,8 +35,8 @@ fn any_command() -> impl Strategy<Value = OrderCommand> {
             let Placed { order_id, merchant_id, livemode, order_no, .. } = order(vec![], amount, 0);
             OrderCommand::OpenForPayment(Box::new(OpenForPayment { order_id, merchant_id, livemode, order_no, subject, amount }))
         }),
-        2 => (number(), money())
-            .prop_map(|(id, amount)| OrderCommand::MarkPaid { payment_id: PaymentId::new(id), amount }),
+        3 => (prop_oneof![4 => Just(Uuid::from_u128(1)), 1 => number()], number(), money())
+            .prop_map(|(id, capture, amount)| mark_paid(id, capture, amount)),
         1 => actor().prop_map(|by| OrderCommand::Cancel { by }),
         1 => actor().prop_map(|by| OrderCommand::Fulfil { by }),
         3 => (number(), money())
@@ -44,9 +49,10 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<OrderCommand>> {
     let total = Money::new(10_000, Currency::USD);
     let name = FreeText::parse("tea").unwrap();
     let good = order(vec![Item { name, quantity: 2, unit_price_minor: 4_500 }], total, 1_000);
-    let paid = OrderCommand::MarkPaid { payment_id: PaymentId::new(Uuid::from_u128(1)), amount: total };
-    (0_usize..3, prop::collection::vec(any_command(), 0..16)).prop_map(move |(length, more)| {
-        let mut commands = vec![OrderCommand::Place(Box::new(good.clone())), paid.clone()];
+    let paid = prop::sample::select(vec![total, Money::new(4_000, Currency::USD)]);
+    (0_usize..3, paid, prop::collection::vec(any_command(), 0..16)).prop_map(move |(length, paid, more)| {
+        let paid = mark_paid(Uuid::from_u128(1), Uuid::from_u128(1), paid);
+        let mut commands = vec![OrderCommand::Place(Box::new(good.clone())), paid];
         commands.truncate(length);
         commands.extend(more);
         commands

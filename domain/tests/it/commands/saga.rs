@@ -24,8 +24,9 @@ fn try_no() -> impl Strategy<Value = u32> {
 }
 
 fn any_command() -> impl Strategy<Value = SagaCommand> {
+    let name = prop_oneof![3 => Just("one".to_owned()), 1 => Just("two".to_owned())];
     let start =
-        (step(), way(), try_no(), word(), 0_u32..3, at()).prop_map(|(step, way, try_no, name, retries_max, due_at)| {
+        (step(), way(), try_no(), name, 0_u32..3, at()).prop_map(|(step, way, try_no, name, retries_max, due_at)| {
             SagaCommand::StartStep(Box::new(Start { step, way, try_no, name, partner_key: None, retries_max, due_at }))
         });
     let resolution = prop_oneof![Just(Resolution::Completed), Just(Resolution::Compensated)];
@@ -57,6 +58,16 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<SagaCommand>> {
         merchant_id: None,
         livemode: false,
     }));
-    prop::collection::vec(any_command(), 0..30)
-        .prop_map(move |more| std::iter::once(started.clone()).chain(more).collect())
+    let (step, way, try_no, name, error) = (1, Way::Forward, 1, "one".to_owned(), "one".to_owned());
+    let (partner_key, retry_at) = (None, DateTime::from_timestamp(1_767_225_600, 0).unwrap());
+    let start = Start { step, way, try_no, name, partner_key, retries_max: 3, due_at: retry_at };
+    // What often happens first, so that what follows meets a step that is to be tried again.
+    let beginning = [
+        started,
+        SagaCommand::StartStep(Box::new(start)),
+        SagaCommand::FailStep { step, way, try_no, error },
+        SagaCommand::ScheduleRetry { step, way, try_no: 2, retry_at },
+    ];
+    (1..=beginning.len(), prop::collection::vec(any_command(), 0..30))
+        .prop_map(move |(length, more)| beginning.iter().take(length).cloned().chain(more).collect())
 }

@@ -1,7 +1,7 @@
 //! Settled funds: money in, payouts out.
 
 use domain::{
-    id::{FundsId, MerchantId, PayoutId},
+    id::{FundsId, MerchantId, PayoutId, SettlementId},
     settled_funds::{SettledFundsCommand, event::Opened},
 };
 
@@ -16,6 +16,9 @@ fn any_command() -> impl Strategy<Value = SettledFundsCommand> {
     prop_oneof![
         4 => (funds, source(), money())
             .prop_map(|(funds, source, amount)| SettledFundsCommand::Record { funds, source, amount }),
+        1 => (source(), number()).prop_map(|(source, id)| {
+            SettledFundsCommand::AssignEntry { source, settlement_id: SettlementId::new(id) }
+        }),
         3 => (number(), money(), at()).prop_map(|(id, amount, effective_at)| {
             SettledFundsCommand::ReservePayout { payout_id: PayoutId::new(id), amount, effective_at }
         }),
@@ -24,6 +27,9 @@ fn any_command() -> impl Strategy<Value = SettledFundsCommand> {
         }),
         1 => (number(), at()).prop_map(|(id, effective_at)| {
             SettledFundsCommand::ReleasePayout { payout_id: PayoutId::new(id), effective_at }
+        }),
+        1 => (number(), at()).prop_map(|(id, effective_at)| {
+            SettledFundsCommand::ReturnPayout { payout_id: PayoutId::new(id), effective_at }
         }),
     ]
 }
