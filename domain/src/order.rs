@@ -84,7 +84,7 @@ refusals! {
         OrderPaidOtherwise = "order_paid_otherwise", 409,
             "The order was paid by another payment.", "该订单已由另一笔支付付清。";
         CaptureDiffers = "capture_differs", 409,
-            "This capture was already asked for with another amount.", "该请款已以不同金额提交过。";
+            "This capture is already known with another amount.", "该请款已以不同金额登记过。";
         OrderCancelled = "order_cancelled", 409, "The order was cancelled.", "该订单已取消。";
         OrderNotPaid = "order_not_paid", 409, "The order has not been paid.", "该订单尚未付款。";
         RefundDiffers = "refund_differs", 409,

@@ -45,8 +45,10 @@ impl SettledFundsCommand {
             | PaymentEvent::Cancelled { .. }
             | PaymentEvent::Voided { .. }
             | PaymentEvent::AuthorisationExpired { .. }
-            | PaymentEvent::SucceededLate(_)
-            | PaymentEvent::LateSuccessReturned(_)
+            | PaymentEvent::AuthorisedLate { .. }
+            | PaymentEvent::LateAuthorisationReleased { .. }
+            | PaymentEvent::MoneySuspended(_)
+            | PaymentEvent::SuspenseReturned(_)
             | PaymentEvent::AmountMismatched { .. }
             | PaymentEvent::RefundReserved { .. }
             | PaymentEvent::RefundReleased { .. } => return Vec::new(),

@@ -13,7 +13,7 @@ use domain::{
     free_text::FreeText,
     id::{AdjustmentId, DisputeId, MerchantId, OperatorId, PaymentId, PayoutId, RefundId, SettlementId},
     money::{BasisPoints, Money},
-    payment::{Payment, PaymentCommand, dispute::DisputeOutcome, event::PaymentEvent},
+    payment::{Payment, PaymentCommand, attempt::CaptureMode, dispute::DisputeOutcome, event::PaymentEvent},
     posting::Posting,
     risk::RiskDecision,
     settled_funds::{
@@ -194,7 +194,7 @@ impl World {
                 let on_refund = if payment == 0 { FeeOnRefund::Kept } else { FeeOnRefund::Returned };
                 let plan = FeePlan { rate, fixed_minor: 30, minimum_minor: 0, maximum_minor: None, on_refund };
                 let amount = usd(amount_minor);
-                self.pay(payment, &initiate(amount, plan));
+                self.pay(payment, &initiate(amount, plan, CaptureMode::Automatic));
                 self.pay(payment, &assess(1, RiskDecision::Approve));
                 self.pay(payment, &PaymentCommand::Submit { attempt: 1 });
                 self.pay(payment, &captured(1, 1, amount));
