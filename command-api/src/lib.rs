@@ -4,6 +4,7 @@
 //! turns it into a [`plan::Plan`], a decision over the books; [`carry_out`] hands that to the store under the caller's
 //! idempotency key, and the outcome becomes the answer. What is told was decided and stored with the events.
 
+mod adjustments;
 mod carry_out;
 pub mod demo;
 mod merchants;
@@ -12,8 +13,10 @@ mod orders;
 mod payments;
 mod plan;
 mod refunds;
+mod remittances;
 mod reviews;
 mod routes;
+mod settlements;
 mod tenant;
 
 pub use openapi::{document, page};

@@ -7,17 +7,26 @@ use axum::{
     http::Response,
     routing::post,
 };
-use domain::refusal::{Listed, Rule};
+use domain::{
+    adjustment::AdjustmentRefusal,
+    merchant::MerchantRefusal,
+    order::OrderRefusal,
+    payment::PaymentRefusal,
+    refusal::{Listed, Rule},
+    remittance::RemittanceRefusal,
+    settlement::SettlementRefusal,
+};
 use futures_util::future::BoxFuture;
 use gate::{Body, Call, Entrance, Gate, Problem, Reply, Scope, rules};
 use serde_json::Value;
 
 use crate::{
+    adjustments,
     carry_out::{carry_out, is_dry_run},
     merchants, orders,
     payments::{self, bulk},
     plan::Plan,
-    refunds, reviews,
+    refunds, remittances, reviews, settlements,
 };
 
 const BODY_MAX: usize = 64 * 1024;
@@ -76,8 +85,6 @@ const fn one<B: Body, R: Listed>(
 fn rules_of<R: Listed>() -> Vec<&'static Rule> {
     R::ALL.iter().map(|refusal| refusal.rule()).collect()
 }
-
-use domain::{merchant::MerchantRefusal, order::OrderRefusal, payment::PaymentRefusal};
 
 /// The list. A new write is a line here and a plan in its file.
 pub const ROUTES: &[Route] = &[
@@ -146,6 +153,83 @@ pub const ROUTES: &[Route] = &[
         Scope::DecideReviews,
         reviews::reject,
     ),
+    one::<settlements::OpenSettlement, SettlementRefusal>(
+        "/api/v1/settlements",
+        "openSettlement",
+        "Open the settlement of a period",
+        Scope::Settle,
+        settlements::open,
+    ),
+    one::<settlements::Nothing, SettlementRefusal>(
+        "/api/v1/settlements/{settlement_no}/close",
+        "closeSettlement",
+        "Close a settlement: nothing more comes in",
+        Scope::Settle,
+        settlements::close,
+    ),
+    one::<settlements::Nothing, SettlementRefusal>(
+        "/api/v1/settlements/{settlement_no}/approve",
+        "approveSettlement",
+        "Approve a closed settlement, as the second person",
+        Scope::PayOut,
+        settlements::approve,
+    ),
+    one::<settlements::Nothing, SettlementRefusal>(
+        "/api/v1/settlements/{settlement_no}/payout",
+        "payOutSettlement",
+        "Have an approved settlement paid out",
+        Scope::PayOut,
+        settlements::pay_out,
+    ),
+    one::<remittances::RecordRemittance, RemittanceRefusal>(
+        "/api/v1/remittances",
+        "recordRemittance",
+        "Record what a channel has paid us",
+        Scope::KeepBooks,
+        remittances::record,
+    ),
+    one::<adjustments::ProposeAdjustment, AdjustmentRefusal>(
+        "/api/v1/adjustments",
+        "proposeAdjustment",
+        "Propose to move money by hand",
+        Scope::KeepBooks,
+        adjustments::propose,
+    ),
+    one::<settlements::Nothing, AdjustmentRefusal>(
+        "/api/v1/adjustments/{adjustment_no}/approve",
+        "approveAdjustment",
+        "Approve an adjustment, as the second person",
+        Scope::KeepBooks,
+        adjustments::approve,
+    ),
+    one::<adjustments::SayWhy, AdjustmentRefusal>(
+        "/api/v1/adjustments/{adjustment_no}/reject",
+        "rejectAdjustment",
+        "Reject an adjustment",
+        Scope::KeepBooks,
+        adjustments::reject,
+    ),
+    one::<adjustments::SayWhy, AdjustmentRefusal>(
+        "/api/v1/adjustments/{adjustment_no}/reverse",
+        "proposeReversal",
+        "Propose to take an adjustment back",
+        Scope::KeepBooks,
+        adjustments::reverse,
+    ),
+    one::<settlements::Nothing, AdjustmentRefusal>(
+        "/api/v1/adjustments/{adjustment_no}/reverse/approve",
+        "approveReversal",
+        "Take an adjustment back, as the second person",
+        Scope::KeepBooks,
+        adjustments::approve_reversal,
+    ),
+    one::<adjustments::SayWhy, AdjustmentRefusal>(
+        "/api/v1/adjustments/{adjustment_no}/reverse/reject",
+        "rejectReversal",
+        "Let an adjustment stand",
+        Scope::KeepBooks,
+        adjustments::reject_reversal,
+    ),
     one::<merchants::RegisterMerchant, MerchantRefusal>(
         "/api/v1/merchants",
         "registerMerchant",
@@ -201,6 +285,13 @@ pub const ROUTES: &[Route] = &[
         "Allow or withdraw a currency",
         Scope::KeepMerchants,
         merchants::allow_currency,
+    ),
+    one::<merchants::AgreeSchedule, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/schedule",
+        "agreeSchedule",
+        "Agree when and how a merchant is settled",
+        Scope::KeepMerchants,
+        merchants::agree_schedule,
     ),
     one::<merchants::RotateKey, MerchantRefusal>(
         "/api/v1/merchants/{merchant_id}/keys",

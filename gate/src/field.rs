@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use domain::{
+    account::Account,
     channel::Channel,
     currency::Currency,
     free_text::{FreeText, OrderNo},
@@ -183,12 +185,37 @@ texts! {
     OrderNo, OrderNo::parse, json!({ "type": "string", "minLength": 1, "maxLength": OrderNo::LENGTH_MAX });
     Currency, str::parse::<Currency>, json!({ "type": "string", "minLength": 3, "maxLength": 4 });
     Channel, str::parse::<Channel>, json!({ "type": "string", "enum": Channel::ALL.iter().map(|it| it.name()).collect::<Vec<_>>() });
+    Account, str::parse::<Account>, json!({ "type": "string", "minLength": 1, "maxLength": 80 });
     domain::id::PaymentId, str::parse::<domain::id::PaymentId>, id_schema(Self::PREFIX);
     domain::id::RefundId, str::parse::<domain::id::RefundId>, id_schema(Self::PREFIX);
     domain::id::MerchantId, str::parse::<domain::id::MerchantId>, id_schema(Self::PREFIX);
     domain::id::ApiKeyId, str::parse::<domain::id::ApiKeyId>, id_schema(Self::PREFIX);
     domain::id::SettlementId, str::parse::<domain::id::SettlementId>, id_schema(Self::PREFIX);
     domain::id::AdjustmentId, str::parse::<domain::id::AdjustmentId>, id_schema(Self::PREFIX);
+}
+
+impl Field for NaiveDate {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let date = value.as_str().filter(|text| text.len() == 10).and_then(|text| text.parse().ok());
+        date.or_else(|| wrong(at, rules::FIELD_MALFORMED, problems))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "date" })
+    }
+}
+
+impl Field for DateTime<Utc> {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let moment = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        // Beyond these years other programs cannot read what we would tell them.
+        let moment = moment.map(|moment| moment.to_utc()).filter(|moment| (1970..=9999).contains(&moment.year()));
+        moment.or_else(|| wrong(at, rules::FIELD_MALFORMED, problems))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "date-time" })
+    }
 }
 
 /// An amount in minor units: an integer, never a text, never a fraction. Its sign is for the rules to judge.
