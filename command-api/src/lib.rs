@@ -1,4 +1,4 @@
-//! Writes: an HTTP request becomes a command, the log decides, the outcome becomes an answer.
+//! Writes: a request becomes a command, the log decides, its outcome is the answer.
 //!
 //! Every write goes one way. A [`routes::Route`] names its scope and its plan; the gate lets the request in; the plan
 //! turns it into a [`plan::Plan`], a decision over the books; [`carry_out`] hands that to the store under the caller's

@@ -1,4 +1,4 @@
-//! Merchants, as operators keep them: registered, agreed with, suspended; their keys, shown once.
+//! Merchants, as operators keep them: terms agreed, keys shown once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{

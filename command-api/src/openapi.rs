@@ -45,7 +45,7 @@ fn operation(route: &Route) -> Value {
         "security": [{ "apiKey": [] }, { "token": [] }],
         "parameters": parameters(route),
         "requestBody": {
-            "required": schema["required"].as_array().is_some_and(|names| !names.is_empty()),
+            "required": schema.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty()),
             "content": { "application/json": { "schema": schema, "example": example } },
         },
         "responses": responses(route),

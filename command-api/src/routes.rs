@@ -32,6 +32,9 @@ use crate::{
 const BODY_MAX: usize = 64 * 1024;
 const BULK_BODY_MAX: usize = 1024 * 1024;
 
+type Shapes = (fn() -> Value, fn() -> Value);
+type Reader = fn(&Map<String, Value>) -> Result<(), Problem>;
+
 /// One write.
 #[derive(Clone, Copy)]
 pub struct Route {
@@ -42,9 +45,9 @@ pub struct Route {
     pub summary: &'static str,
     pub entrance: Entrance,
     /// What it takes: the schema and an example.
-    pub body: (fn() -> Value, fn() -> Value),
+    pub body: Shapes,
     /// Whether a body can be read.
-    pub read: fn(&Map<String, Value>) -> Result<(), Problem>,
+    pub read: Reader,
     /// The rules of the aggregate it commands.
     pub rules: fn() -> Vec<&'static Rule>,
     work: Work,
@@ -60,11 +63,12 @@ impl Route {
 /// What it does: most make one plan.
 #[derive(Clone, Copy)]
 enum Work {
-    One(for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Plan, Problem>>),
-    Many(for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>),
+    One(Planner),
+    Many(Server),
 }
 
 type Planner = for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Plan, Problem>>;
+type Server = for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>;
 
 const fn one<B: Body, R: Listed>(
     path: &'static str,
@@ -90,7 +94,7 @@ fn reads<B: Body>(object: &Map<String, Value>) -> Result<(), Problem> {
 }
 
 fn rules_of<R: Listed>() -> Vec<&'static Rule> {
-    R::ALL.iter().map(|refusal| refusal.rule()).collect()
+    R::ALL.iter().map(R::rule).collect()
 }
 
 /// The list. A new write is a line here and a plan in its file.

@@ -66,8 +66,8 @@ impl Schedule {
     fn begins_at(&self, day: NaiveDate) -> Option<DateTime<Utc>> {
         let (zone, midnight) = (self.zone()?, day.and_time(NaiveTime::MIN));
         // A clock moves by quarters of an hour, and some time zones have passed over a whole day.
-        (0..=96).find_map(|quarter| {
-            let local = midnight.checked_add_signed(TimeDelta::try_minutes(quarter * 15)?)?;
+        (0..=24 * 60).step_by(15).find_map(|minutes| {
+            let local = midnight.checked_add_signed(TimeDelta::try_minutes(minutes)?)?;
             Some(zone.from_local_datetime(&local).earliest()?.to_utc())
         })
     }

@@ -1,4 +1,4 @@
-//! The way of every request: known, counted, read, proven, allowed; then served; then answered.
+//! The way of every request: known, counted, read, proven, allowed, served, answered.
 
 use std::{
     panic::AssertUnwindSafe,

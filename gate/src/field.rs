@@ -1,4 +1,4 @@
-//! The fields of a body: one declaration says how each is read, described and shown by example.
+//! The fields of a body: how each is read, described and shown by example.
 
 use std::collections::BTreeMap;
 
@@ -113,8 +113,8 @@ macro_rules! body {
             }
 
             fn schema() -> serde_json::Value {
-                let mut required: Vec<&str> = Vec::new();
-                $($crate::body!(@list $need required $field);)*
+                let required: &[Option<&str>] = &[$($crate::body!(@needed $need $field)),*];
+                let required: Vec<&str> = required.iter().copied().flatten().collect();
                 let mut properties = serde_json::Map::new();
                 $({
                     let mut schema = <$type as $crate::Field>::schema();
@@ -137,8 +137,8 @@ macro_rules! body {
     };
     (@type required $type:ty) => { $type };
     (@type optional $type:ty) => { Option<$type> };
-    (@list required $list:ident $field:ident) => { $list.push(stringify!($field)) };
-    (@list optional $list:ident $field:ident) => {};
+    (@needed required $field:ident) => { Some(stringify!($field)) };
+    (@needed optional $field:ident) => { None };
 }
 
 fn wrong<T>(at: &str, rule: &'static Rule, problems: &mut Vec<FieldProblem>) -> Option<T> {
@@ -328,7 +328,8 @@ impl Field for Url {
 fn is_url(text: &str) -> bool {
     let Ok(uri) = text.parse::<axum::http::Uri>() else { return false };
     let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-    let host = uri.authority().filter(|authority| !authority.as_str().contains('@')).map(|authority| authority.host());
+    let host =
+        uri.authority().filter(|authority| !authority.as_str().contains('@')).map(axum::http::uri::Authority::host);
     text.len() <= 2_048 && is_web && host.is_some_and(|host| !host.is_empty())
 }
 

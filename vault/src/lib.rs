@@ -1,4 +1,4 @@
-//! The keys: seals, opens and forgets personal values; makes credentials and knows them again.
+//! The keys: seals, opens and forgets personal values; makes and knows credentials.
 //!
 //! One master key, kept outside the database, is behind everything here. From it a key is derived for each purpose.
 //! Personal values are sealed under random data keys, which stand in the database wrapped: deleting a data key is

@@ -1,4 +1,4 @@
-//! The API from the command line: a sub-command for every write, made from the list of routes.
+//! The API from the command line: a sub-command for every route.
 
 use std::process::ExitCode;
 
@@ -47,11 +47,12 @@ pub(super) fn asked(matches: &ArgMatches) -> Option<(&'static Route, &ArgMatches
 
 fn act(route: &Route, verb: &'static str) -> Command {
     let schema = (route.body.0)();
-    let needed: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let needed: Vec<&str> =
+        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let parts = path_parts(route).map(|part| Arg::new(part).required(true).value_name(part.to_uppercase()));
-    let fields = schema["properties"].as_object().cloned().unwrap_or_default();
+    let fields = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let fields = fields.into_iter().map(|(name, field)| {
-        let help = field["description"].as_str().unwrap_or_default().to_owned();
+        let help = field.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
         let arg = Arg::new(name.clone()).long(name.replace('_', "-")).help(help).value_name(kind(&field));
         arg.required(needed.contains(&name.as_str()))
     });
@@ -69,7 +70,7 @@ fn path_parts(route: &Route) -> impl Iterator<Item = &'static str> {
 
 /// What to write for a value of this schema.
 fn kind(field: &Value) -> &'static str {
-    match field["type"].as_str() {
+    match field.get("type").and_then(Value::as_str) {
         Some("integer") => "NUMBER",
         Some("boolean") => "true|false",
         Some("array" | "object") => "JSON",
@@ -98,7 +99,7 @@ pub(super) async fn run(route: &'static Route, matches: &ArgMatches) -> Result<E
 fn request(route: &Route, matches: &ArgMatches) -> std::result::Result<Request<Body>, String> {
     let schema = (route.body.0)();
     let mut body = Map::new();
-    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+    for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         if let Some(text) = matches.get_one::<String>(name) {
             body.insert(
                 name.clone(),
@@ -122,7 +123,7 @@ fn request(route: &Route, matches: &ArgMatches) -> std::result::Result<Request<B
 
 /// A text as the schema has it; what is no text is written as JSON.
 fn value(field: &Value, text: &str) -> std::result::Result<Value, String> {
-    match field["type"].as_str() {
+    match field.get("type").and_then(Value::as_str) {
         Some("string") => Ok(text.into()),
         _ => serde_json::from_str(text).map_err(|_not_json| format!("this is no {}", kind(field))),
     }
