@@ -11,4 +11,6 @@ mod log;
 #[cfg(test)]
 mod postgres_run;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod server;
