@@ -7,10 +7,12 @@
 mod credential;
 mod data_key;
 mod forget;
+mod mark;
 mod master_key;
 mod person;
 
 pub use credential::{ApiKeyName, Credential, TokenName};
 pub use data_key::{Envelope, OpenFailure};
 pub use forget::{forget_person, open};
+pub use mark::is_its_key;
 pub use master_key::{MasterKey, MasterKeyFailure, Vault};

@@ -99,6 +99,7 @@ pub struct Vault {
     signing: Zeroizing<[u8; 32]>,
     fingerprints: Zeroizing<[u8; 32]>,
     persons: Zeroizing<[u8; 32]>,
+    mark: [u8; 32],
     pub(crate) wrapping: Zeroizing<[u8; 32]>,
 }
 
@@ -112,6 +113,7 @@ impl Vault {
             fingerprints: Zeroizing::new(derived("request fingerprints")),
             persons: Zeroizing::new(derived("indexes of persons")),
             wrapping: Zeroizing::new(derived("data keys")),
+            mark: derived("mark"),
         }
     }
 
@@ -134,6 +136,11 @@ impl Vault {
     /// What makes a request this request and no other.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.fingerprints, parts)
+    }
+
+    /// Tells this key from another, and nothing about either.
+    pub(crate) fn mark(&self) -> String {
+        hex::encode(self.mark)
     }
 
     pub(crate) fn index(&self, parts: &[&[u8]]) -> String {

@@ -81,9 +81,9 @@ fn kind(field: &Value) -> &'static str {
 /// Sends it through the same door and the same plan as a request over HTTP.
 pub(super) async fn run(route: &'static Route, matches: &ArgMatches) -> Result<ExitCode> {
     let place = Place::from_arg_matches(matches).map_err(|error| Failure::NotThere(error.to_string()))?;
-    let store = place.store().await?;
-    let gate = Gate::new(store.clone(), place.vault()?, None, Limits::default());
     let request = request(route, matches).map_err(Failure::NotThere)?;
+    let store = place.store().await?;
+    let gate = Gate::new(store.clone(), place.vault().await?, None, Limits::default());
     let response = command_api::router(gate).oneshot(request).await;
     let Ok(response) = response;
     store.close().await;
