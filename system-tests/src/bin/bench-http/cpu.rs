@@ -20,16 +20,28 @@ impl Used {
         Ok(Self { at: Instant::now(), server, postgres, asker })
     }
 
-    /// Processors busy since then with each.
-    pub(crate) fn since(&self, before: &Self) -> String {
-        let elapsed = self.at.duration_since(before.at).as_secs_f64();
-        let share = |now: f64, then: f64| (now - then) / elapsed;
-        format!(
-            "cores: server {:.2}, postgres {:.2}, asker {:.2}",
-            share(self.server, before.server),
-            share(self.postgres, before.postgres),
-            share(self.asker, before.asker)
-        )
+    /// Microseconds of a processor each spent on one payment since then, and how many processors were busy in all.
+    pub(crate) fn since(&self, before: &Self, payments: f64) -> Spent {
+        let each = |now: f64, then: f64| (now - then) * 1_000_000.0 / payments;
+        let (server, postgres) = (each(self.server, before.server), each(self.postgres, before.postgres));
+        let asker = each(self.asker, before.asker);
+        let elapsed_us = self.at.duration_since(before.at).as_secs_f64() * 1_000_000.0;
+        Spent { server, postgres, asker, cores: (server + postgres + asker) * payments / elapsed_us }
+    }
+}
+
+/// Microseconds a payment.
+pub(crate) struct Spent {
+    pub(crate) server: f64,
+    pub(crate) postgres: f64,
+    asker: f64,
+    cores: f64,
+}
+
+impl std::fmt::Display for Spent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { server, postgres, asker, cores } = self;
+        write!(f, "us a payment: server {server:.0}, postgres {postgres:.0}, asker {asker:.0}; {cores:.2} cores busy")
     }
 }
 

