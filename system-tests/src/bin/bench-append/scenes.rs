@@ -11,8 +11,8 @@ use system_tests::tally::Tally;
 use tokio::process::Command;
 
 use crate::postgres_es_baseline::Baseline;
-use system_tests::report::{Aim, Figure, line, median};
 use crate::{Problem, limit, ours};
+use system_tests::report::{Aim, Figure, line, median};
 
 const CALLERS: usize = 64;
 /// As many as one statement of the limit carries: so many can be in one append.
@@ -75,7 +75,12 @@ async fn side_by_side(ledger: &Ledger) -> Result<Vec<Figure>, Problem> {
             Some(Aim::AtLeast(6.0)),
         ),
         Figure::new("p99_vs_postgres_es", "p99 over postgres-es's", our_p99 / their_p99, Some(Aim::AtMost(0.334))),
-        Figure::new("share_of_limit", "512 callers' commands/s over bare pairs/s", many / bare, Some(Aim::AtLeast(0.6))),
+        Figure::new(
+            "share_of_limit",
+            "512 callers' commands/s over bare pairs/s",
+            many / bare,
+            Some(Aim::AtLeast(0.6)),
+        ),
         Figure::new("share_of_limit_64_callers", "64 callers': at most 32 acts an append", our_rate / bare, None),
         Figure::new("commands_per_s_512_callers", "commands a second, 512 callers", many, None),
     ])

@@ -32,12 +32,7 @@ impl Asked {
 }
 
 /// Asks for so long, or until all was asked. Anything but the answer that is due ends it.
-pub(crate) async fn run(
-    address: &str,
-    payments: &Payments,
-    asked: Asked,
-    duration: Duration,
-) -> Result<Seen, Problem> {
+pub(crate) async fn run(address: &str, payments: &Payments, asked: Asked, duration: Duration) -> Result<Seen, Problem> {
     let (payments, next) = (Arc::new(payments.clone()), Arc::new(AtomicU64::new(asked.numbers.0)));
     let mut wires = Vec::new();
     for _connection in 0..asked.connections {

@@ -11,8 +11,7 @@ use crate::wire::Wire;
 /// Registers a merchant, lets it take real money, agrees its terms.
 pub(crate) async fn set_up(address: &str, token: &str) -> Result<Payments, Problem> {
     let mut wire = Wire::open(address).await?;
-    let told =
-        post(&mut wire, token, "", &json!({ "name": "Corner Theatre", "email": "owner@example.com" })).await?;
+    let told = post(&mut wire, token, "", &json!({ "name": "Corner Theatre", "email": "owner@example.com" })).await?;
     let text = |at: &str| told.pointer(at).and_then(Value::as_str).ok_or_else(|| format!("no {at} in {told}"));
     let id = text("/data/merchant_id")?;
     for (path, body) in [

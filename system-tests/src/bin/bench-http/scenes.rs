@@ -147,7 +147,12 @@ impl Bench {
         let recent = median(recent);
         line(&format!("\nreplays: {recent:.0}/s from memory, {old:.0}/s from the table"))?;
         Ok(vec![
-            Figure::new("replay_per_s", "repeats a second, answered lately", recent, Some(Aim::AtLeast(payments_per_s))),
+            Figure::new(
+                "replay_per_s",
+                "repeats a second, answered lately",
+                recent,
+                Some(Aim::AtLeast(payments_per_s)),
+            ),
             Figure::new("old_replay_per_s", "repeats a second, from the table", old, None),
             Figure::new("rss_mib", "most memory of the server", memory, Some(Aim::AtMost(120.0))),
         ])
