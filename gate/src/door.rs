@@ -26,7 +26,7 @@ use crate::{
     idempotency::IdempotencyKey,
     json,
     problem::Problem,
-    rate::{Allowance, Rate, Rates},
+    rate::{Rate, Rates},
     rules,
     scope::Scope,
     signature::Signed,
@@ -35,6 +35,9 @@ use crate::{
 
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Room for every header the door puts on an answer.
+const MARKS: usize = 8;
 
 /// Every bound of the door in one place.
 #[derive(Clone, Copy, Debug)]
@@ -106,8 +109,8 @@ impl Gate {
             vault,
             demo,
             places: Arc::new(Semaphore::new(limits.at_once)),
-            keys: Arc::new(Rates::new(limits.per_key)),
-            merchants: Arc::new(Rates::new(limits.per_merchant)),
+            keys: Arc::new(Rates::new("key", limits.per_key)),
+            merchants: Arc::new(Rates::new("merchant", limits.per_merchant)),
         }
     }
 
@@ -119,7 +122,7 @@ impl Gate {
     {
         let (mut parts, body) = request.into_parts();
         let visit = Visit::of(&parts);
-        let mut marks = HeaderMap::new();
+        let mut marks = HeaderMap::with_capacity(MARKS);
         visit.mark(&mut marks);
         let served = async {
             let call = self.admit(entrance, &mut parts, body, &visit, &mut marks).await?;
@@ -134,6 +137,7 @@ impl Gate {
             Ok(reply) => reply.response(&visit),
             Err(problem) => problem.response(&visit),
         };
+        response.headers_mut().reserve(MARKS);
         response.headers_mut().extend(marks);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
@@ -191,11 +195,9 @@ impl Gate {
             Caller::Operator { operator_id, .. } => (operator_id.uuid(), None),
         };
         let now = Instant::now();
-        tell_rate(marks, "key", self.keys.rate(), self.keys.take(key, requests, now))?;
+        self.keys.tell(marks, self.keys.take(key, requests, now))?;
         match merchant {
-            Some(merchant) => {
-                tell_rate(marks, "merchant", self.merchants.rate(), self.merchants.take(merchant, requests, now))
-            }
+            Some(merchant) => self.merchants.tell(marks, self.merchants.take(merchant, requests, now)),
             None => Ok(()),
         }
     }
@@ -250,26 +252,4 @@ fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let version = value.to_str().ok().and_then(|text| text.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
     version.map(Some).ok_or(Problem::turned_away(rules::IF_MATCH_MALFORMED))
-}
-
-/// Writes what is left into the headers.
-fn tell_rate(marks: &mut HeaderMap, name: &str, rate: Rate, allowance: Allowance) -> Result<(), Problem> {
-    let window_s = rate.burst.div_ceil(rate.per_second.max(1)).max(1);
-    let (left, full_in, waiting) = match allowance {
-        Allowance::Left { requests, full_in } => (requests, full_in, None),
-        Allowance::Wait(wait) => (0, wait, Some(wait)),
-    };
-    for (header, value) in [
-        ("ratelimit-policy", format!("\"{name}\";q={};w={window_s}", rate.burst)),
-        ("ratelimit", format!("\"{name}\";r={left};t={}", seconds_up(full_in))),
-    ] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            marks.append(header, value);
-        }
-    }
-    waiting.map_or(Ok(()), |wait| Err(Problem::later(rules::RATE_LIMITED, seconds_up(wait).max(1))))
-}
-
-fn seconds_up(duration: Duration) -> u64 {
-    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }

@@ -39,9 +39,12 @@ pub trait Body: Field {
     /// A problem with a pointer to each value that is not as it should be.
     fn parse(object: &Map<String, Value>) -> Result<Self, Problem> {
         let mut problems = Vec::new();
-        let read = Self::read(&Value::Object(object.clone()), "", &mut problems);
+        let read = Self::read_object(object, "", &mut problems);
         read.filter(|_read| problems.is_empty()).ok_or_else(|| Problem::fields(problems))
     }
+
+    /// As [`Field::read`], for what is known to be an object.
+    fn read_object(object: &Map<String, Value>, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self>;
 }
 
 /// An object being read.
@@ -52,21 +55,22 @@ pub struct Fields<'f> {
 }
 
 impl<'f> Fields<'f> {
-    /// `None` where the value is no object, or has fields that are not among the known.
-    pub fn of(value: &'f Value, at: &'f str, known: &[&str], problems: &'f mut Vec<FieldProblem>) -> Option<Self> {
-        let Value::Object(object) = value else {
-            problems.push(FieldProblem { pointer: at.to_owned(), rule: rules::FIELD_MALFORMED });
-            return None;
-        };
+    /// Writes down every field that is not among the known.
+    pub fn of(
+        object: &'f Map<String, Value>,
+        at: &'f str,
+        known: &[&str],
+        problems: &'f mut Vec<FieldProblem>,
+    ) -> Self {
         for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
             problems.push(FieldProblem { pointer: pointer(at, name), rule: rules::FIELD_UNKNOWN });
         }
-        Some(Self { object, at, problems })
+        Self { object, at, problems }
     }
 
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
         match self.object.get(name) {
-            Some(value) => T::read(value, &pointer(self.at, name), self.problems),
+            Some(value) => self.field(value, name),
             None => {
                 self.problems.push(FieldProblem { pointer: pointer(self.at, name), rule: rules::FIELD_MISSING });
                 None
@@ -78,9 +82,24 @@ impl<'f> Fields<'f> {
     pub fn optional<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
         match self.object.get(name) {
             None | Some(Value::Null) => Some(None),
-            Some(value) => T::read(value, &pointer(self.at, name), self.problems).map(Some),
+            Some(value) => self.field(value, name).map(Some),
         }
     }
+
+    /// Where it stands is put together only for what is wrong with it.
+    fn field<T: Field>(&mut self, value: &Value, name: &str) -> Option<T> {
+        let known = self.problems.len();
+        let read = T::read(value, "", self.problems);
+        for problem in self.problems.iter_mut().skip(known) {
+            problem.pointer.insert_str(0, &pointer(self.at, name));
+        }
+        read
+    }
+}
+
+/// The value as an object; that it is none is written down.
+pub fn object<'v>(value: &'v Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<&'v Map<String, Value>> {
+    value.as_object().or_else(|| wrong(at, rules::FIELD_MALFORMED, problems))
 }
 
 /// As RFC 6901 has it; a name of unknown length is cut.
@@ -107,9 +126,7 @@ macro_rules! body {
                 at: &str,
                 problems: &mut Vec<$crate::FieldProblem>,
             ) -> Option<Self> {
-                let mut fields = $crate::Fields::of(value, at, &[$(stringify!($field)),*], problems)?;
-                $(let $field = fields.$need(stringify!($field));)*
-                Some(Self { $($field: $field?,)* })
+                <Self as $crate::Body>::read_object($crate::object(value, at, problems)?, at, problems)
             }
 
             fn schema() -> serde_json::Value {
@@ -132,6 +149,16 @@ macro_rules! body {
         impl $crate::Body for $name {
             fn example() -> serde_json::Value {
                 serde_json::json!({ $(stringify!($field): $example,)* })
+            }
+
+            fn read_object(
+                object: &serde_json::Map<String, serde_json::Value>,
+                at: &str,
+                problems: &mut Vec<$crate::FieldProblem>,
+            ) -> Option<Self> {
+                let mut fields = $crate::Fields::of(object, at, &[$(stringify!($field)),*], problems);
+                $(let $field = fields.$need(stringify!($field));)*
+                Some(Self { $($field: $field?,)* })
             }
         }
     };

@@ -30,43 +30,46 @@ pub fn parse(body: &[u8]) -> Result<Map<String, Value>, Problem> {
 
 /// The same text for the same value, however it was written: keys in order, nothing between.
 pub fn canonical(value: &Map<String, Value>) -> String {
-    let mut text = String::new();
+    let mut text = Vec::with_capacity(512);
     write_object(value, &mut text);
-    text
+    String::from_utf8(text).unwrap_or_default()
 }
 
-fn write_object(object: &Map<String, Value>, text: &mut String) {
-    let mut keys: Vec<&String> = object.keys().collect();
-    keys.sort_unstable();
-    text.push('{');
-    for (n, key) in keys.into_iter().enumerate() {
+fn write_object(object: &Map<String, Value>, text: &mut Vec<u8>) {
+    let mut entries: Vec<(&String, &Value)> = object.iter().collect();
+    entries.sort_unstable_by_key(|(key, _value)| *key);
+    text.push(b'{');
+    for (n, (key, value)) in entries.into_iter().enumerate() {
         if n > 0 {
-            text.push(',');
+            text.push(b',');
         }
-        text.push_str(&Value::from(key.as_str()).to_string());
-        text.push(':');
-        if let Some(value) = object.get(key) {
-            write(value, text);
-        }
+        write_plain(key, text);
+        text.push(b':');
+        write(value, text);
     }
-    text.push('}');
+    text.push(b'}');
 }
 
-fn write(value: &Value, text: &mut String) {
+fn write(value: &Value, text: &mut Vec<u8>) {
     match value {
         Value::Object(object) => write_object(object, text),
         Value::Array(items) => {
-            text.push('[');
+            text.push(b'[');
             for (n, item) in items.iter().enumerate() {
                 if n > 0 {
-                    text.push(',');
+                    text.push(b',');
                 }
                 write(item, text);
             }
-            text.push(']');
+            text.push(b']');
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => text.push_str(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => write_plain(value, text),
     }
+}
+
+/// A text, a number, a truth value or nothing. Such a value always has a text, and memory always takes it.
+fn write_plain(value: &impl serde::Serialize, text: &mut Vec<u8>) {
+    drop(serde_json::to_writer(text, value));
 }
 
 /// A value without a key that comes twice.

@@ -20,7 +20,7 @@ mod visit;
 pub use answer::Reply;
 pub use caller::{Caller, Demo};
 pub use door::{Call, Entrance, Gate, Limits, turn_away};
-pub use field::{Amount, Body, Count, Email, Field, Fields, FlatText, Metadata, Url};
+pub use field::{Amount, Body, Count, Email, Field, Fields, FlatText, Metadata, Url, object};
 pub use idempotency::IdempotencyKey;
 pub use json::{canonical, parse};
 pub use language::Language;

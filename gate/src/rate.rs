@@ -6,7 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
+
+use crate::{problem::Problem, rules};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit");
 
 /// How many may be kept before those that are full again are thrown away.
 const KEPT: usize = 65_536;
@@ -28,16 +34,33 @@ pub(crate) enum Allowance {
 /// Counted as the moment at which a bucket would be full again (the generic cell rate algorithm).
 pub(crate) struct Rates {
     rate: Rate,
+    name: &'static str,
+    policy: Option<HeaderValue>,
     full_at: Mutex<HashMap<Uuid, Instant>>,
 }
 
 impl Rates {
-    pub(crate) fn new(rate: Rate) -> Self {
-        Self { rate, full_at: Mutex::default() }
+    pub(crate) fn new(name: &'static str, rate: Rate) -> Self {
+        let window_s = rate.burst.div_ceil(rate.per_second.max(1)).max(1);
+        let policy = HeaderValue::from_str(&format!("\"{name}\";q={};w={window_s}", rate.burst)).ok();
+        Self { rate, name, policy, full_at: Mutex::default() }
     }
 
-    pub(crate) const fn rate(&self) -> Rate {
-        self.rate
+    /// Writes what is left into the headers.
+    ///
+    /// # Errors
+    /// Nothing is left: how long to wait.
+    pub(crate) fn tell(&self, marks: &mut HeaderMap, allowance: Allowance) -> Result<(), Problem> {
+        let (left, full_in, waiting) = match allowance {
+            Allowance::Left { requests, full_in } => (requests, full_in, None),
+            Allowance::Wait(wait) => (0, wait, Some(wait)),
+        };
+        let remaining = format!("\"{}\";r={left};t={}", self.name, seconds_up(full_in));
+        if let (Some(policy), Ok(remaining)) = (self.policy.clone(), HeaderValue::try_from(remaining)) {
+            marks.append(POLICY, policy);
+            marks.append(REMAINING, remaining);
+        }
+        waiting.map_or(Ok(()), |wait| Err(Problem::later(rules::RATE_LIMITED, seconds_up(wait).max(1))))
     }
 
     /// Takes `count` at once or nothing.
@@ -59,13 +82,17 @@ impl Rates {
     }
 }
 
+fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_burst_is_let_through_then_the_rate() {
-        let rates = Rates::new(Rate { per_second: 10, burst: 5 });
+        let rates = Rates::new("key", Rate { per_second: 10, burst: 5 });
         let (who, start) = (Uuid::from_u128(1), Instant::now());
         for left in (0..5).rev() {
             assert!(matches!(rates.take(who, 1, start), Allowance::Left { requests, .. } if requests == left));

@@ -24,7 +24,9 @@ impl Visit {
         let request_id =
             header(&parts.headers, REQUEST_ID).filter(|id| is_plain(id)).map_or_else(new_id, str::to_owned);
         let trace_id = header(&parts.headers, TRACE_PARENT).and_then(trace_id).map_or_else(new_id, str::to_owned);
-        let instance: String = parts.uri.path().chars().take(256).collect();
+        let path = parts.uri.path();
+        let end = path.char_indices().nth(256).map_or(path.len(), |(end, _next)| end);
+        let instance = path.get(..end).unwrap_or_default().to_owned();
         Self { request_id, trace_id, instance, language: Language::of(&parts.headers) }
     }
 

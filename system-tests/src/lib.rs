@@ -7,6 +7,7 @@ pub mod invariants;
 pub mod load;
 pub mod map;
 pub mod proxy;
+pub mod report;
 pub mod say;
 pub mod tally;
 pub mod tree;

@@ -15,6 +15,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// So many calls as there are times, in microseconds.
+    pub fn of(latency_us: Histogram<u64>, elapsed: Duration) -> Self {
+        Self { count: latency_us.len(), elapsed, latency_us }
+    }
+
     pub fn per_second(&self) -> f64 {
         // Counts of calls are far below 2^52: the conversion is exact.
         f64::from(u32::try_from(self.count).unwrap_or(u32::MAX)) / self.elapsed.as_secs_f64()

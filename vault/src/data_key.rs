@@ -44,7 +44,7 @@ impl Vault {
     /// # Panics
     /// Never: thirty-two bytes can always be sealed.
     pub fn wrapped(&self, envelope: &Envelope, person: Option<String>) -> DataKey {
-        DataKey { id: envelope.id, wrapped: encrypt(&self.wrapping, envelope.id, envelope.key.as_slice()), person }
+        DataKey { id: envelope.id, wrapped: encrypt(self.wrapping_key(), envelope.id, envelope.key.as_slice()), person }
     }
 
     /// The envelope again.
@@ -52,7 +52,7 @@ impl Vault {
     /// # Errors
     /// It was wrapped by another master key, or damaged.
     pub fn unwrap(&self, id: Uuid, wrapped: &[u8]) -> Result<Envelope, OpenFailure> {
-        let opened = Zeroizing::new(decrypt(&self.wrapping, id, wrapped)?);
+        let opened = Zeroizing::new(decrypt(self.wrapping_key(), id, wrapped)?);
         let key = <[u8; 32]>::try_from(opened.as_slice()).map_err(|_length| OpenFailure::Damaged)?;
         Ok(Envelope { id, key: Zeroizing::new(key) })
     }

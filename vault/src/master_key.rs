@@ -1,6 +1,6 @@
 //! The one secret everything is derived from, and what is derived from it.
 
-use std::{fmt, fs, io::Write as _, path::Path};
+use std::{fmt, fs, io::Write as _, path::Path, sync::Arc};
 
 use chacha20poly1305::aead::{OsRng, rand_core::RngCore as _};
 use hmac::{Hmac, Mac as _};
@@ -94,32 +94,36 @@ fn write_privately(file: &Path, text: &str) -> std::io::Result<()> {
 
 /// The derived keys, one a purpose. Cheap to clone.
 #[derive(Clone)]
-pub struct Vault {
-    credentials: Zeroizing<[u8; 32]>,
-    signing: Zeroizing<[u8; 32]>,
-    fingerprints: Zeroizing<[u8; 32]>,
-    persons: Zeroizing<[u8; 32]>,
+pub struct Vault(Arc<Keys>);
+
+/// Those that only hash are kept as HMACs that have taken in their key already.
+struct Keys {
+    credentials: Hmac<Sha256>,
+    signing: Hmac<Sha256>,
+    fingerprints: Hmac<Sha256>,
+    persons: Hmac<Sha256>,
+    wrapping: Zeroizing<[u8; 32]>,
     mark: [u8; 32],
-    pub(crate) wrapping: Zeroizing<[u8; 32]>,
 }
 
 impl Vault {
     pub fn new(master: &MasterKey) -> Self {
+        let master = keyed(&master.0);
         // These names never change: with another name everything would be lost that was sealed, hashed or signed.
-        let derived = |purpose: &str| mac(&master.0, &[b"daybook", purpose.as_bytes()]);
-        Self {
-            credentials: Zeroizing::new(derived("credential hashes")),
-            signing: Zeroizing::new(derived("signing secrets")),
-            fingerprints: Zeroizing::new(derived("request fingerprints")),
-            persons: Zeroizing::new(derived("indexes of persons")),
-            wrapping: Zeroizing::new(derived("data keys")),
-            mark: derived("mark"),
-        }
+        let derived = |purpose: &str| Zeroizing::new(mac(&master, &[b"daybook", purpose.as_bytes()]));
+        Self(Arc::new(Keys {
+            credentials: keyed(&derived("credential hashes")),
+            signing: keyed(&derived("signing secrets")),
+            fingerprints: keyed(&derived("request fingerprints")),
+            persons: keyed(&derived("indexes of persons")),
+            wrapping: derived("data keys"),
+            mark: *derived("mark"),
+        }))
     }
 
     /// What is kept of a credential.
     pub fn credential_hash(&self, credential: &str) -> String {
-        hex::encode(mac(&self.credentials, &[credential.as_bytes()]))
+        hex::encode(mac(&self.0.credentials, &[credential.as_bytes()]))
     }
 
     /// Whether this is the credential of which that was kept; in constant time.
@@ -129,22 +133,26 @@ impl Vault {
 
     /// The secret a merchant signs requests with: derived from the key's name and generation, stored nowhere.
     pub fn signing_secret(&self, key_id: domain::id::ApiKeyId, generation: u32) -> Zeroizing<String> {
-        let secret = mac(&self.signing, &[key_id.uuid().as_bytes(), &generation.to_be_bytes()]);
+        let secret = mac(&self.0.signing, &[key_id.uuid().as_bytes(), &generation.to_be_bytes()]);
         Zeroizing::new(format!("dbs_{}", hex::encode(secret)))
     }
 
     /// What makes a request this request and no other.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
-        mac(&self.fingerprints, parts)
+        mac(&self.0.fingerprints, parts)
     }
 
     /// Tells this key from another, and nothing about either.
     pub(crate) fn mark(&self) -> String {
-        hex::encode(self.mark)
+        hex::encode(self.0.mark)
     }
 
     pub(crate) fn index(&self, parts: &[&[u8]]) -> String {
-        hex::encode(mac(&self.persons, parts))
+        hex::encode(mac(&self.0.persons, parts))
+    }
+
+    pub(crate) fn wrapping_key(&self) -> &[u8; 32] {
+        &self.0.wrapping
     }
 }
 
@@ -154,13 +162,18 @@ impl fmt::Debug for Vault {
     }
 }
 
-/// HMAC-SHA-256 of the parts, each with its length before it, so that no two lists of parts look alike.
-pub(crate) fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+/// HMAC-SHA-256 that has taken in its key.
+fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     // A short key is filled up with zeros, as HMAC has it.
     let mut block = Zeroizing::new([0; 64]);
     let (filled, _zeros) = block.split_at_mut(key.len());
     filled.copy_from_slice(key);
-    let mut mac = Hmac::<Sha256>::new(block.as_slice().into());
+    Hmac::<Sha256>::new(block.as_slice().into())
+}
+
+/// The MAC of the parts, each with its length before it, so that no two lists of parts look alike.
+fn mac(keyed: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = keyed.clone();
     for part in parts {
         mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         mac.update(part);

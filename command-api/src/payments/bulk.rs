@@ -19,8 +19,7 @@ pub(crate) struct Bulk(Vec<Value>);
 
 impl Field for Bulk {
     fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
-        let mut fields = Fields::of(value, at, &["payments"], problems)?;
-        fields.required::<Items>("payments").map(|Items(items)| Self(items))
+        Self::read_object(gate::object(value, at, problems)?, at, problems)
     }
 
     fn schema() -> Value {
@@ -38,6 +37,11 @@ impl gate::Body for Bulk {
             item.insert(KEY.to_owned(), "import-1".into());
         }
         json!({ "payments": [item] })
+    }
+
+    fn read_object(object: &Map<String, Value>, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let mut fields = Fields::of(object, at, &["payments"], problems);
+        fields.required::<Items>("payments").map(|Items(items)| Self(items))
     }
 }
 

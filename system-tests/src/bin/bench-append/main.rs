@@ -3,7 +3,6 @@
 mod limit;
 mod ours;
 mod postgres_es_baseline;
-mod report;
 mod scenes;
 
 use std::path::PathBuf;
@@ -23,6 +22,6 @@ fn main() -> Result<(), Problem> {
     let settings = embedded_postgres::Settings::new().with("commit_siblings", "0").with("checkpoint_timeout", "30min");
     let server = embedded_postgres::Cluster::ephemeral(settings)?;
     let figures = runtime.block_on(scenes::run(&server.url("daybook")))?;
-    report::write(&figures, &PathBuf::from("target/bench/append.json"))?;
+    system_tests::report::write(&figures, &PathBuf::from("target/bench/append.json"))?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use system_tests::tally::{add, key};
 use uuid::Uuid;
 
 use crate::Problem;
-use crate::report::line;
+use system_tests::report::line;
 
 pub(crate) fn open(url: &str) -> Result<Store, Problem> {
     Ok(Store::open(Database::parse(url)?, Upcasters::default(), Limits::default()))

@@ -11,8 +11,8 @@ use system_tests::tally::Tally;
 use tokio::process::Command;
 
 use crate::postgres_es_baseline::Baseline;
-use crate::report::{Aim, Figure, line};
 use crate::{Problem, limit, ours};
+use system_tests::report::{Aim, Figure, line, median};
 
 const CALLERS: usize = 64;
 /// As many as one statement of the limit carries: so many can be in one append.
@@ -65,19 +65,24 @@ async fn side_by_side(ledger: &Ledger) -> Result<Vec<Figure>, Problem> {
     let our_p99 = median(we.iter().map(|seen| seen.millis_at(99.0)).collect());
     let their_p99 = median(they.iter().map(|seen| seen.millis_at(99.0)).collect());
     Ok(vec![
-        figure("commands_per_s", "commands a second, 64 callers", our_rate, None),
-        figure("postgres_es_commands_per_s", "the same on postgres-es", their_rate, None),
-        figure("limit_rows_per_s", "event + key pairs a second of bare inserts", bare, None),
-        figure(
+        Figure::new("commands_per_s", "commands a second, 64 callers", our_rate, None),
+        Figure::new("postgres_es_commands_per_s", "the same on postgres-es", their_rate, None),
+        Figure::new("limit_rows_per_s", "event + key pairs a second of bare inserts", bare, None),
+        Figure::new(
             "speedup_vs_postgres_es",
             "commands/s over postgres-es's",
             our_rate / their_rate,
             Some(Aim::AtLeast(6.0)),
         ),
-        figure("p99_vs_postgres_es", "p99 over postgres-es's", our_p99 / their_p99, Some(Aim::AtMost(0.334))),
-        figure("share_of_limit", "512 callers' commands/s over bare pairs/s", many / bare, Some(Aim::AtLeast(0.6))),
-        figure("share_of_limit_64_callers", "64 callers': at most 32 acts an append", our_rate / bare, None),
-        figure("commands_per_s_512_callers", "commands a second, 512 callers", many, None),
+        Figure::new("p99_vs_postgres_es", "p99 over postgres-es's", our_p99 / their_p99, Some(Aim::AtMost(0.334))),
+        Figure::new(
+            "share_of_limit",
+            "512 callers' commands/s over bare pairs/s",
+            many / bare,
+            Some(Aim::AtLeast(0.6)),
+        ),
+        Figure::new("share_of_limit_64_callers", "64 callers': at most 32 acts an append", our_rate / bare, None),
+        Figure::new("commands_per_s_512_callers", "commands a second, 512 callers", many, None),
     ])
 }
 
@@ -107,7 +112,7 @@ async fn hot_stream(ledger: &Ledger) -> Result<Figure, Problem> {
         we.per_second(),
         they.per_second()
     ))?;
-    Ok(figure(
+    Ok(Figure::new(
         "hot_stream_speedup",
         "one hot stream, over postgres-es with retry",
         we.per_second() / they.per_second(),
@@ -156,7 +161,7 @@ async fn held_snapshot(ledger: &Ledger) -> Result<Figure, Problem> {
         "\na snapshot held open for 20 s: {:.0}/s, without {before:.0}/s before and {after:.0}/s after",
         held.per_second()
     ))?;
-    Ok(figure(
+    Ok(Figure::new(
         "held_snapshot_share",
         "commands/s under a held snapshot over without",
         held.per_second() / free,
@@ -213,7 +218,7 @@ async fn tail_load(ledger: &Ledger) -> Result<Figure, Problem> {
         "\nloading a stream of 10,000 events: {of_long:.2} ms; of the {} after its snapshot alone: {of_short:.2} ms",
         10_000 % 256
     ))?;
-    Ok(figure(
+    Ok(Figure::new(
         "tail_load_ratio",
         "loading 10,000 events over loading their tail",
         of_long / of_short,
@@ -243,8 +248,8 @@ async fn processes(ledger: &Ledger) -> Result<Vec<Figure>, Problem> {
         "\none process {alone:.0}/s, two at once {together:.0}/s, positions dense; most memory of one {memory:.0} MiB"
     ))?;
     Ok(vec![
-        figure("two_process_share", "two processes over one", together / alone, Some(Aim::AtLeast(0.8))),
-        figure("rss_mib", "most memory of an appending process", memory, Some(Aim::AtMost(100.0))),
+        Figure::new("two_process_share", "two processes over one", together / alone, Some(Aim::AtLeast(0.8))),
+        Figure::new("rss_mib", "most memory of an appending process", memory, Some(Aim::AtMost(100.0))),
     ])
 }
 
@@ -286,14 +291,5 @@ async fn a_million_events(empty: &Ledger, full: &Ledger) -> Result<Figure, Probl
     let (on_empty, on_full) = (median(on_empty), median(on_full));
     line(&format!("\nempty log {on_empty:.0}/s, with 1,000,000 events in it {on_full:.0}/s"))?;
     let about = "commands/s at 1,000,000 events over an empty log";
-    Ok(figure("flatness_at_1m", about, on_full / on_empty, Some(Aim::AtLeast(0.85))))
-}
-
-fn figure(name: &'static str, about: &'static str, value: f64, aim: Option<Aim>) -> Figure {
-    Figure { name, about, value, aim }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    Ok(Figure::new("flatness_at_1m", about, on_full / on_empty, Some(Aim::AtLeast(0.85))))
 }

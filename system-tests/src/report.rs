@@ -1,24 +1,28 @@
-//! What the bench found: a table for people, a flat object for `bench-check`.
+//! What a bench found: a table for people, a flat object for `bench-check`.
 
 use std::io::Write;
 use std::path::Path;
 
-use crate::Problem;
+type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 /// A measured figure: its name in the JSON, what it is, its value, and the aim it is held to, if any.
-pub(crate) struct Figure {
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
-    pub(crate) value: f64,
-    pub(crate) aim: Option<Aim>,
+pub struct Figure {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub value: f64,
+    pub aim: Option<Aim>,
 }
 
-pub(crate) enum Aim {
+pub enum Aim {
     AtLeast(f64),
     AtMost(f64),
 }
 
 impl Figure {
+    pub const fn new(name: &'static str, about: &'static str, value: f64, aim: Option<Aim>) -> Self {
+        Self { name, about, value, aim }
+    }
+
     fn verdict(&self) -> String {
         match &self.aim {
             None => String::new(),
@@ -31,14 +35,21 @@ impl Figure {
 }
 
 /// Prints one line at once, so that long work shows progress.
-pub(crate) fn line(text: &str) -> Result<(), Problem> {
+///
+/// # Errors
+/// Where nobody reads on.
+pub fn line(text: &str) -> Result<(), Problem> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()?;
     Ok(())
 }
 
-pub(crate) fn write(figures: &[Figure], path: &Path) -> Result<(), Problem> {
+/// Prints the table and writes the object.
+///
+/// # Errors
+/// Where it cannot be printed or written.
+pub fn write(figures: &[Figure], path: &Path) -> Result<(), Problem> {
     line("")?;
     for figure in figures {
         line(&format!("{:<28} {:>12.3}   {:<18} {}", figure.name, figure.value, figure.verdict(), figure.about))?;
@@ -51,4 +62,10 @@ pub(crate) fn write(figures: &[Figure], path: &Path) -> Result<(), Problem> {
     }
     std::fs::write(path, serde_json::to_string_pretty(&object)? + "\n")?;
     line(&format!("\nwritten to {}", path.display()))
+}
+
+/// The one in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

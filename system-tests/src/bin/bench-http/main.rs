@@ -1,0 +1,37 @@
+//! `make bench-http`: payments over HTTP, beside postgres-es behind the same door and bare inserts.
+//!
+//! Everything shares the machine: the server, its Postgres and the one thread that asks.
+
+mod closed_loop;
+mod cpu;
+mod limit;
+mod merchant;
+mod open_loop;
+mod payments;
+mod postgres_es_baseline;
+mod scenes;
+mod server;
+mod wire;
+
+use std::path::PathBuf;
+
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> Result<(), Problem> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("--baseline") {
+        let [url, address] = [(); 2].map(|()| arguments.next().ok_or("--baseline URL ADDRESS"));
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        return runtime.block_on(postgres_es_baseline::serve(&url?, &address?));
+    }
+    // Whoever asks must leave the cores to those who answer: one thread is enough.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let settings = embedded_postgres::Settings::new().with("commit_siblings", "0").with("checkpoint_timeout", "30min");
+    let cluster = embedded_postgres::Cluster::ephemeral(settings)?;
+    let figures = runtime.block_on(scenes::run(&cluster))?;
+    system_tests::report::write(&figures, &PathBuf::from("target/bench/http.json"))?;
+    Ok(())
+}
