@@ -2,11 +2,14 @@
 
 pub mod appender;
 pub mod applied;
+pub mod branch;
+pub mod client;
 pub mod database;
 pub mod invariants;
 pub mod load;
 pub mod map;
 pub mod proxy;
 pub mod say;
+pub mod server;
 pub mod tally;
 pub mod tree;
