@@ -49,7 +49,14 @@ impl Branch {
     /// # Errors
     /// Where it cannot be set up.
     pub async fn own(environment: &[(&str, &str)]) -> Result<Self, Problem> {
-        let ledger = Ledger::fresh().await?;
+        Self::on(Ledger::fresh().await?, environment).await
+    }
+
+    /// One on a given ledger.
+    ///
+    /// # Errors
+    /// Where it cannot be set up.
+    pub async fn on(ledger: Ledger, environment: &[(&str, &str)]) -> Result<Self, Problem> {
         let server = Server::start(ledger.superuser_url(), environment).await?;
         let operator = token(&ledger, "operator")?;
         Ok(Self { ledger, server, operator })

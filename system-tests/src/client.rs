@@ -144,7 +144,7 @@ impl Answer {
 /// One connection, made when it is needed and again when it has ended.
 #[derive(Debug)]
 pub struct Client {
-    address: SocketAddr,
+    pub address: SocketAddr,
     stream: Option<BufReader<TcpStream>>,
 }
 

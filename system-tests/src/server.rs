@@ -1,8 +1,9 @@
 //! A `daybook serve` on a ledger of a test: free port, own log, gone when the test is.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -86,7 +87,7 @@ impl Server {
         let mut pid = String::new();
         BufReader::new(leash.stdout.take().ok_or("no output to read")?).read_line(&mut pid)?;
         let orders = leash.stdin.take();
-        let mut server = Self { address, leash, orders, pid: pid.trim().parse()?, log };
+        let server = Self { address, leash, orders, pid: pid.trim().parse()?, log };
         match tokio::time::timeout(READY_WITHIN, server.is_ready()).await {
             Ok(()) if server.is_running() => Ok(server),
             _ => Err(format!("the server did not start: {}", server.log()?).into()),
@@ -120,11 +121,10 @@ impl Server {
     ///
     /// # Errors
     /// Where the log cannot be read.
-    pub fn log(&mut self) -> Result<String, Problem> {
-        let mut text = String::new();
-        self.log.rewind()?;
-        self.log.read_to_string(&mut text)?;
-        Ok(text)
+    pub fn log(&self) -> Result<String, Problem> {
+        let mut bytes = vec![0; usize::try_from(self.log.metadata()?.len())?];
+        self.log.read_exact_at(&mut bytes, 0)?;
+        Ok(String::from_utf8(bytes)?)
     }
 
     /// How much memory it has, in KiB.

@@ -1,12 +1,30 @@
 //! The command API from outside: the real program, real requests, a real Postgres.
 
+mod bulk;
 mod captured;
+mod corpus;
+mod disconnects;
+mod doors;
+mod dry_run;
+mod endings;
+mod faults;
 mod idempotency;
+mod isolation;
+mod matrix;
+mod numbers;
+mod races;
+mod rates;
+mod secrets;
+mod slow;
+mod texts;
+mod transport;
+mod versions;
 
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use system_tests::branch::{Branch, Merchant};
 use system_tests::client::{Answer, Caller, Client, Request};
+use system_tests::invariants::broken;
 
 const PAYMENTS: &str = "/api/v1/payments";
 const REFUNDS: &str = "/api/v1/refunds";
@@ -31,6 +49,12 @@ async fn events_of(log: &mut PgConnection, merchant: &Merchant) -> i64 {
     let id: domain::id::MerchantId = merchant.id.parse().unwrap();
     let count = sqlx::query_scalar("select count(*) from log.events where merchant_id = $1").bind(id.uuid());
     count.fetch_one(log).await.unwrap()
+}
+
+/// The invariants of every log. (An answer without events is right here: what is true already is answered so.)
+async fn assert_sound(log: &mut PgConnection) {
+    let broken = broken(log).await.unwrap();
+    assert!(broken.iter().all(|name| name.starts_with("I10, I14")), "{broken:?}");
 }
 
 /// A problem document as every failure is told, with the words that say nothing was done.
