@@ -259,6 +259,7 @@ impl Store {
         if let Err(reason) = writer.await {
             tracing::error!(%reason, "the writer did not end well");
         }
+        waker::tell_at_the_end(&self.shared.pool).await;
     }
 }
 

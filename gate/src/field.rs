@@ -368,9 +368,9 @@ impl Field for Metadata {
     fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
         let Value::Object(object) = value else { return wrong(at, rules::FIELD_MALFORMED, problems) };
         let pairs = object.iter().map(|(name, value)| {
-            let at = pointer(at, name);
-            let name = parsed(&Value::from(name.as_str()), &at, problems, FreeText::parse);
-            Some((name?, FreeText::read(value, &at, problems)?))
+            // A name that is not let in is not told back either.
+            let parsed = parsed(&Value::from(name.as_str()), at, problems, FreeText::parse)?;
+            Some((parsed, FreeText::read(value, &pointer(at, name), problems)?))
         });
         pairs.collect::<Vec<_>>().into_iter().collect::<Option<BTreeMap<_, _>>>().map(Self)
     }

@@ -7,6 +7,8 @@ mod doctor;
 #[cfg(test)]
 mod front;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod postgres_run;
