@@ -12,11 +12,12 @@ use domain::{
 };
 use event_store::Tenant;
 use futures_util::future::BoxFuture;
-use gate::{Amount, Body as _, Call, Caller, Gate, Problem, body, rules};
+use gate::{Amount, Body as _, Call, Caller, Problem, body, rules};
 use serde_json::json;
 
 use crate::{
     plan::{Plan, Teller, Words},
+    routes::Api,
     settlements::Nothing,
     tenant::{at_version, stream},
 };
@@ -41,7 +42,7 @@ body! {
 const PROPOSED: Words = ("it waits for a second person", "等待第二人批准");
 const DECIDED: Words = ("it is decided", "已处理");
 
-pub(crate) fn propose<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn propose<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let body = ProposeAdjustment::parse(&call.body)?;
         let key = call.key.as_ref().map_or("", |key| &*key.0);
@@ -59,48 +60,48 @@ pub(crate) fn propose<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Resu
     })
 }
 
-pub(crate) fn approve<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn approve<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let Nothing {} = Nothing::parse(&call.body)?;
         let command = AdjustmentCommand::Approve { by: person(call)?, effective_at: Utc::now() };
-        decide(gate, call, DECIDED, command).await
+        decide(api, call, DECIDED, command).await
     })
 }
 
-pub(crate) fn reject<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn reject<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let SayWhy { reason } = SayWhy::parse(&call.body)?;
-        decide(gate, call, DECIDED, AdjustmentCommand::Reject { by: person(call)?, reason }).await
+        decide(api, call, DECIDED, AdjustmentCommand::Reject { by: person(call)?, reason }).await
     })
 }
 
-pub(crate) fn reverse<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn reverse<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let SayWhy { reason } = SayWhy::parse(&call.body)?;
-        decide(gate, call, PROPOSED, AdjustmentCommand::ProposeReversal { by: person(call)?, reason }).await
+        decide(api, call, PROPOSED, AdjustmentCommand::ProposeReversal { by: person(call)?, reason }).await
     })
 }
 
-pub(crate) fn approve_reversal<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn approve_reversal<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let Nothing {} = Nothing::parse(&call.body)?;
         let command = AdjustmentCommand::ApproveReversal { by: person(call)?, effective_at: Utc::now() };
-        decide(gate, call, DECIDED, command).await
+        decide(api, call, DECIDED, command).await
     })
 }
 
-pub(crate) fn reject_reversal<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn reject_reversal<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let SayWhy { reason } = SayWhy::parse(&call.body)?;
-        decide(gate, call, DECIDED, AdjustmentCommand::RejectReversal { by: person(call)?, reason }).await
+        decide(api, call, DECIDED, AdjustmentCommand::RejectReversal { by: person(call)?, reason }).await
     })
 }
 
 /// One command on the adjustment named in the path.
-async fn decide(gate: &Gate, call: &Call, words: Words, command: AdjustmentCommand) -> Result<Plan, Problem> {
+async fn decide(api: &Api, call: &Call, words: Words, command: AdjustmentCommand) -> Result<Plan, Problem> {
     let absent = || Problem::turned_away(AdjustmentRefusal::AdjustmentAbsent.rule());
     let id: AdjustmentId = call.path("adjustment_no").parse().map_err(|_not_an_id| absent())?;
-    let (adjustment, _version) = gate.store.read::<Adjustment>(&stream(id)).await?;
+    let (adjustment, _version) = api.gate.store.read::<Adjustment>(&stream(id)).await?;
     Ok(tell(call, id, adjustment.livemode(), words, command))
 }
 

@@ -18,6 +18,8 @@ mod reviews;
 mod routes;
 mod settlements;
 mod tenant;
+mod trades;
 
 pub use openapi::{document, page};
-pub use routes::{ROUTES, Route, router};
+pub use routes::{Api, ROUTES, Route, router};
+pub use trades::Trades;

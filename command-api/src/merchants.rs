@@ -17,12 +17,13 @@ use domain::{
 };
 use event_store::{DataKey, Tenant};
 use futures_util::future::BoxFuture;
-use gate::{Amount, Body as _, Call, Count, Email, FlatText, Gate, Problem, body};
+use gate::{Amount, Body as _, Call, Count, Email, FlatText, Problem, body};
 use serde_json::{Value, json};
 use vault::{ApiKeyName, Credential, Vault};
 
 use crate::{
     plan::{Plan, Teller, Words},
+    routes::Api,
     tenant::{at_version, stream},
 };
 
@@ -108,16 +109,16 @@ const AGREED: Words = ("it is so agreed", "已生效");
 const OVERLAP_HOURS: u32 = 24;
 const OVERLAP_HOURS_MAX: u32 = 720;
 
-pub(crate) fn register<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn register<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let body = RegisterMerchant::parse(&call.body)?;
         let scope = call.caller.idempotency_scope();
         let merchant_id = MerchantId::asked_for(&scope, key_of(call));
-        let (profile, data_key) = sealed(&gate.vault, body);
+        let (profile, data_key) = sealed(&api.gate.vault, body);
         let issue = |livemode: bool| {
             let which = if livemode { "live" } else { "test" };
             let key_id = ApiKeyId::asked_for(&scope, &format!("{which} {}", key_of(call)));
-            issue(&gate.vault, ApiKeyName { merchant_id, key_id, livemode }, 1)
+            issue(&api.gate.vault, ApiKeyName { merchant_id, key_id, livemode }, 1)
         };
         let (test, live) = (issue(false), issue(true));
         let told = json!({ "merchant_id": merchant_id, "status": "registered", "keys": [test.told(), live.told()] });
@@ -178,14 +179,14 @@ impl Issue {
     }
 }
 
-pub(crate) fn activate<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn activate<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let Activate {} = Activate::parse(&call.body)?;
         agree(call, MerchantCommand::Activate { by: call.caller.actor() }, json!({ "status": "active" }))
     })
 }
 
-pub(crate) fn suspend<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn suspend<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let ForAReason { reason } = ForAReason::parse(&call.body)?;
         let command = MerchantCommand::Suspend { by: call.caller.actor(), reason };
@@ -193,7 +194,7 @@ pub(crate) fn suspend<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Resu
     })
 }
 
-pub(crate) fn close<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn close<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let ForAReason { reason } = ForAReason::parse(&call.body)?;
         let command = MerchantCommand::Close { by: call.caller.actor(), reason };
@@ -201,7 +202,7 @@ pub(crate) fn close<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result
     })
 }
 
-pub(crate) fn agree_fees<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn agree_fees<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let body = AgreeFees::parse(&call.body)?;
         let rate = u16::try_from(body.rate_bps.0).ok().and_then(BasisPoints::new);
@@ -219,7 +220,7 @@ pub(crate) fn agree_fees<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, R
     })
 }
 
-pub(crate) fn agree_limits<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn agree_limits<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let body = AgreeLimits::parse(&call.body)?;
         let minor = |amount: Option<Amount>| amount.map(|Amount(minor)| minor);
@@ -233,7 +234,7 @@ pub(crate) fn agree_limits<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c,
     })
 }
 
-pub(crate) fn allow_channel<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn allow_channel<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let AllowChannel { channel, allowed } = AllowChannel::parse(&call.body)?;
         let by = call.caller.actor();
@@ -246,7 +247,7 @@ pub(crate) fn allow_channel<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c
     })
 }
 
-pub(crate) fn allow_currency<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn allow_currency<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let AllowCurrency { currency, allowed } = AllowCurrency::parse(&call.body)?;
         let by = call.caller.actor();
@@ -259,7 +260,7 @@ pub(crate) fn allow_currency<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'
     })
 }
 
-pub(crate) fn agree_schedule<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn agree_schedule<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let AgreeSchedule { delay_business_days, time_zone, two_people, thresholds } =
             AgreeSchedule::parse(&call.body)?;
@@ -276,18 +277,18 @@ pub(crate) fn agree_schedule<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'
     })
 }
 
-pub(crate) fn rotate_key<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn rotate_key<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let RotateKey { livemode, overlap_hours } = RotateKey::parse(&call.body)?;
         let hours = overlap_hours.map_or(OVERLAP_HOURS, |Count(hours)| hours);
         let overlap = TimeDelta::try_hours(i64::from(hours)).filter(|_hours| hours <= OVERLAP_HOURS_MAX);
         let old_valid_until: DateTime<Utc> = Utc::now() + overlap.ok_or_else(|| malformed("/overlap_hours"))?;
         let merchant_id = named(call)?;
-        let (merchant, _version) = gate.store.read::<Merchant>(&stream(merchant_id)).await?;
+        let (merchant, _version) = api.gate.store.read::<Merchant>(&stream(merchant_id)).await?;
         let of_mode = merchant.keys().filter(|(_id, key)| key.livemode == livemode);
         let generation = of_mode.map(|(_id, key)| key.generation).max().unwrap_or_default().saturating_add(1);
         let key_id = ApiKeyId::asked_for(&call.caller.idempotency_scope(), key_of(call));
-        let issue = issue(&gate.vault, ApiKeyName { merchant_id, key_id, livemode }, generation);
+        let issue = issue(&api.gate.vault, ApiKeyName { merchant_id, key_id, livemode }, generation);
         let (told, once) = (issue.told(), issue.once());
         let by = call.caller.actor();
         let command = MerchantCommand::RotateKey { issue: Box::new(issue.issued), old_valid_until, by };
@@ -295,7 +296,7 @@ pub(crate) fn rotate_key<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Re
     })
 }
 
-pub(crate) fn revoke_key<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn revoke_key<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let Activate {} = Activate::parse(&call.body)?;
         let absent = |_not_an_id| Problem::turned_away(MerchantRefusal::ApiKeyUnknown.rule());

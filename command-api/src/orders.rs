@@ -11,11 +11,12 @@ use domain::{
     },
 };
 use futures_util::future::BoxFuture;
-use gate::{Amount, Body as _, Call, Count, Gate, Problem, body};
+use gate::{Amount, Body as _, Call, Count, Problem, body};
 use serde_json::json;
 
 use crate::{
     plan::{Plan, Teller, Words},
+    routes::Api,
     tenant::{World, at_version, stream},
 };
 
@@ -50,7 +51,7 @@ body! {
 const PLACED: Words = ("the order was placed", "订单已创建");
 const CANCELLED: Words = ("the order was cancelled", "订单已取消");
 
-pub(crate) fn create<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn create<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let body = PlaceOrder::parse(&call.body)?;
         let world = World::named(call, body.merchant_id, body.livemode)?;
@@ -79,7 +80,7 @@ pub(crate) fn create<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Resul
     })
 }
 
-pub(crate) fn cancel<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn cancel<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let CancelOrder { merchant_id, livemode } = CancelOrder::parse(&call.body)?;
         let world = World::named(call, merchant_id, livemode)?;

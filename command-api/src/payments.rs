@@ -9,15 +9,17 @@ use domain::{
     money::Money,
     payment::{Agreed, Initiate, Payment, PaymentCommand, PaymentRefusal, attempt::CaptureMode, event::Purpose},
 };
-use event_store::{Books, DataKey, Halt, Verdict};
+use event_store::{Books, DataKey, Failure, Halt, Verdict};
 use futures_util::future::BoxFuture;
-use gate::{Amount, Body as _, Call, Email, Gate, Metadata, Problem, Url, body};
+use gate::{Amount, Body as _, Call, Email, Metadata, Problem, Url, body};
 use serde::Serialize;
 use vault::Vault;
 
 use crate::{
     plan::{Plan, Teller, Words},
+    routes::Api,
     tenant::{World, at_version, stream},
+    trades,
 };
 
 pub(crate) mod bulk;
@@ -111,8 +113,8 @@ impl<'p> Shown<'p> {
     }
 }
 
-pub(crate) fn create<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
-    Box::pin(async { CreatePayment::parse(&call.body)?.plan(&gate.vault, call) })
+pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+    Box::pin(async { CreatePayment::parse(&call.body)?.plan(&api.gate.vault, call) })
 }
 
 impl CreatePayment {
@@ -172,12 +174,12 @@ impl CreatePayment {
     }
 }
 
-pub(crate) fn capture<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn capture<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let CapturePayment { amount } = CapturePayment::parse(&call.body)?;
         let key = call.key.as_ref().map_or("", |key| &*key.0);
         let capture_id = CaptureId::asked_for(&call.caller.idempotency_scope(), key);
-        change(gate, call, CAPTURING, move |payment, agreed| {
+        change(api, call, call.path("payment_no").parse().ok(), CAPTURING, move |payment, agreed| {
             let left =
                 agreed.amount.amount_minor.saturating_sub(payment.captured().map_or(0, |money| money.amount_minor));
             let amount = Money::new(amount.map_or(left, |amount| amount.0), agreed.amount.currency);
@@ -187,24 +189,41 @@ pub(crate) fn capture<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Resul
     })
 }
 
-pub(crate) fn cancel<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn cancel<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+    Box::pin(async { cancel_named(api, call, call.path("payment_no").parse().ok()).await })
+}
+
+/// As [`cancel`], by the number the channel gave the payment.
+pub(crate) fn cancel_at_channel<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
-        let CancelPayment { reason: _ } = CancelPayment::parse(&call.body)?;
-        let by = call.caller.actor();
-        change(gate, call, CANCELLING, move |_payment, _agreed| PaymentCommand::Cancel { by }).await
+        let named = match call.path("channel").parse::<Channel>() {
+            Ok(channel) => trades::find(&api.pool, channel, call.path("channel_trade_no")).await,
+            Err(_unknown) => Ok(None),
+        };
+        let named = named.map_err(|reason| {
+            let reason = reason.to_string();
+            Problem::from(Failure::Unavailable { reason })
+        })?;
+        cancel_named(api, call, named).await
     })
 }
 
-/// One command on a payment named in the path.
+async fn cancel_named(api: &Api, call: &Call, named: Option<PaymentId>) -> Result<Plan, Problem> {
+    let CancelPayment { reason: _ } = CancelPayment::parse(&call.body)?;
+    let by = call.caller.actor();
+    change(api, call, named, CANCELLING, move |_payment, _agreed| PaymentCommand::Cancel { by }).await
+}
+
+/// One command on a payment.
 async fn change(
-    gate: &Gate,
+    api: &Api,
     call: &Call,
+    named: Option<PaymentId>,
     words: Words,
     command: impl Fn(&Payment, &Agreed) -> PaymentCommand + Send + Sync + 'static,
 ) -> Result<Plan, Problem> {
-    let named = call.path("payment_no").parse::<PaymentId>().ok();
     let world = match named {
-        Some(id) => World::of_payment(gate, call, id).await?.map(|world| (id, world)),
+        Some(id) => World::of_payment(api, call, id).await?.map(|world| (id, world)),
         None => None,
     };
     let Some((id, world)) = world else { return Err(Problem::turned_away(absent())) };

@@ -7,12 +7,13 @@ use domain::{
     payment::{Payment, PaymentCommand, PaymentRefusal},
 };
 use futures_util::future::BoxFuture;
-use gate::{Amount, Body as _, Call, FlatText, Gate, Problem, body};
+use gate::{Amount, Body as _, Call, FlatText, Problem, body};
 use serde_json::json;
 
 use crate::{
     payments,
     plan::{Plan, Teller, Words},
+    routes::Api,
     tenant::{World, at_version, stream},
 };
 
@@ -27,10 +28,10 @@ body! {
 
 const RESERVED: Words = ("the refund was accepted", "退款已受理");
 
-pub(crate) fn create<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let CreateRefund { payment_no, amount, reason, operator_id: _ } = CreateRefund::parse(&call.body)?;
-        let world = World::of_payment(gate, call, payment_no).await?;
+        let world = World::of_payment(api, call, payment_no).await?;
         let Some(world) = world else { return Err(Problem::turned_away(payments::absent())) };
         let key = call.key.as_ref().map_or("", |key| &*key.0);
         let refund_id = RefundId::asked_for(&call.caller.idempotency_scope(), key);

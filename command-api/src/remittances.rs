@@ -10,11 +10,12 @@ use domain::{
 };
 use event_store::Tenant;
 use futures_util::future::BoxFuture;
-use gate::{Amount, Body as _, Call, Gate, Problem, body};
+use gate::{Amount, Body as _, Call, Problem, body};
 use serde_json::json;
 
 use crate::{
     plan::{Plan, Teller, Words},
+    routes::Api,
     tenant::{at_version, stream},
 };
 
@@ -32,7 +33,7 @@ body! {
 
 const RECORDED: Words = ("the remittance was recorded", "汇款已登记");
 
-pub(crate) fn record<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn record<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let body = RecordRemittance::parse(&call.body)?;
         let key = call.key.as_ref().map_or("", |key| &*key.0);

@@ -19,6 +19,7 @@ use domain::{
 use futures_util::future::BoxFuture;
 use gate::{Body, Call, Entrance, Gate, Problem, Reply, Scope, rules};
 use serde_json::{Map, Value};
+use sqlx::PgPool;
 
 use crate::{
     adjustments,
@@ -67,8 +68,8 @@ enum Work {
     Many(Server),
 }
 
-type Planner = for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Plan, Problem>>;
-type Server = for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>;
+type Planner = for<'c> fn(&'c Api, &'c Call) -> BoxFuture<'c, Result<Plan, Problem>>;
+type Server = for<'c> fn(&'c Api, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>;
 
 const fn one<B: Body, R: Listed>(
     path: &'static str,
@@ -129,6 +130,13 @@ pub const ROUTES: &[Route] = &[
         "Cancel before capture, or let the rest go after a part",
         Scope::TakePayments,
         payments::cancel,
+    ),
+    one::<payments::CancelPayment, PaymentRefusal>(
+        "/api/v1/channels/{channel}/payments/{channel_trade_no}/cancel",
+        ("channel", "cancel-payment"),
+        "Cancel the payment a channel knows by its own number",
+        Scope::WorkChannels,
+        payments::cancel_at_channel,
     ),
     one::<refunds::CreateRefund, PaymentRefusal>(
         "/api/v1/refunds",
@@ -321,28 +329,35 @@ pub const ROUTES: &[Route] = &[
     ),
 ];
 
+/// What plans may look at: the log behind the gate, and what this crate has looked up of it.
+#[derive(Clone)]
+pub struct Api {
+    pub gate: Gate,
+    pub pool: PgPool,
+}
+
 /// All of them, behind the gate.
-pub fn router(gate: Gate) -> Router {
+pub fn router(api: Api) -> Router {
     ROUTES
         .iter()
         .fold(Router::new(), |router, route| {
-            let serve = move |State(gate): State<Gate>, request: Request| enter(*route, gate, request);
+            let serve = move |State(api): State<Api>, request: Request| enter(*route, api, request);
             router.route(route.path, post(serve))
         })
-        .with_state(gate)
+        .with_state(api)
 }
 
-async fn enter(route: Route, gate: Gate, request: Request) -> Response<HttpBody> {
-    let serving = gate.clone();
+async fn enter(route: Route, api: Api, request: Request) -> Response<HttpBody> {
+    let gate = api.gate.clone();
     gate.pass(route.entrance, request, move |call| async move {
         match route.work {
-            Work::Many(serve) => serve(&serving, &call).await,
+            Work::Many(serve) => serve(&api, &call).await,
             Work::One(planner) => {
                 if call.key.is_none() && !is_dry_run(&call)? {
                     return Err(Problem::turned_away(rules::IDEMPOTENCY_KEY_MISSING));
                 }
-                let plan = planner(&serving, &call).await?;
-                carry_out(&serving, &call, plan).await
+                let plan = planner(&api, &call).await?;
+                carry_out(&api.gate, &call, plan).await
             }
         }
     })

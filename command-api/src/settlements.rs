@@ -14,11 +14,12 @@ use domain::{
 };
 use event_store::{Books, Halt, Verdict};
 use futures_util::future::BoxFuture;
-use gate::{Body as _, Call, Caller, Gate, Problem, body};
+use gate::{Body as _, Call, Caller, Problem, body};
 use serde_json::json;
 
 use crate::{
     plan::{Plan, Teller, Words},
+    routes::Api,
     tenant::{World, at_version, stream},
 };
 
@@ -42,7 +43,7 @@ const APPROVED: Words = ("the settlement is approved", "结算已批准");
 const PAYING: Words = ("the payout is under way", "出款正在进行");
 
 /// What a settlement agrees of its merchant's schedule when it opens; one without a schedule is settled by one person.
-pub(crate) fn open<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn open<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let OpenSettlement { currency, from, until, merchant_id, livemode } = OpenSettlement::parse(&call.body)?;
         let world = World::named(call, merchant_id, livemode)?;
@@ -73,18 +74,18 @@ pub(crate) fn open<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<
     })
 }
 
-pub(crate) fn close<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
-    Box::pin(change(gate, call, CLOSED, SettlementCommand::Close { by: call.caller.actor() }))
+pub(crate) fn close<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+    Box::pin(change(api, call, CLOSED, SettlementCommand::Close { by: call.caller.actor() }))
 }
 
-pub(crate) fn approve<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
-    Box::pin(change(gate, call, APPROVED, SettlementCommand::Approve { by: call.caller.actor() }))
+pub(crate) fn approve<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+    Box::pin(change(api, call, APPROVED, SettlementCommand::Approve { by: call.caller.actor() }))
 }
 
 /// The payout leaves from the settled funds: both are decided together, or neither.
-pub(crate) fn pay_out<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+pub(crate) fn pay_out<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
-        let (id, world) = named(gate, call).await?;
+        let (id, world) = named(api, call).await?;
         let key = call.key.as_ref().map_or("", |key| &*key.0);
         let payout_id = PayoutId::asked_for(&call.caller.idempotency_scope(), key);
         let (settlement, effective_at) = (stream(id), Utc::now());
@@ -111,8 +112,8 @@ pub(crate) fn pay_out<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Resul
 }
 
 /// One command on the settlement named in the path.
-async fn change(gate: &Gate, call: &Call, words: Words, command: SettlementCommand) -> Result<Plan, Problem> {
-    let (id, world) = named(gate, call).await?;
+async fn change(api: &Api, call: &Call, words: Words, command: SettlementCommand) -> Result<Plan, Problem> {
+    let (id, world) = named(api, call).await?;
     let (settlement, teller, demanded) = (stream(id), Teller::of(call), call.if_match);
     Ok(Plan::new(world.tenant(), move |books| {
         if !world.has_settlement(&*books.state::<Settlement>(&settlement)?) {
@@ -127,14 +128,14 @@ async fn change(gate: &Gate, call: &Call, words: Words, command: SettlementComma
 }
 
 /// Which settlement the path names, and where it is as far as the caller may know.
-async fn named(gate: &Gate, call: &Call) -> Result<(SettlementId, World), Problem> {
+async fn named(api: &Api, call: &Call) -> Result<(SettlementId, World), Problem> {
     let Nothing {} = Nothing::parse(&call.body)?;
     let absent = || Problem::turned_away(SettlementRefusal::SettlementAbsent.rule());
     let id: SettlementId = call.path("settlement_no").parse().map_err(|_not_an_id| absent())?;
     let world = match call.caller {
         Caller::Merchant { merchant_id, livemode, .. } => World { merchant_id, livemode },
         Caller::Operator { .. } => {
-            let (settlement, _version) = gate.store.read::<Settlement>(&stream(id)).await?;
+            let (settlement, _version) = api.gate.store.read::<Settlement>(&stream(id)).await?;
             let opened = settlement.agreement().ok_or_else(absent)?;
             World { merchant_id: opened.merchant_id, livemode: opened.livemode }
         }

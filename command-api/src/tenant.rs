@@ -1,5 +1,6 @@
 //! Whose a thing is: a merchant's own, or the one an operator names.
 
+use crate::routes::Api;
 use std::sync::Arc;
 
 use domain::{
@@ -9,7 +10,7 @@ use domain::{
     settlement::Settlement,
 };
 use event_store::Tenant;
-use gate::{Call, Caller, FieldProblem, Gate, Problem, rules};
+use gate::{Call, Caller, FieldProblem, Problem, rules};
 
 /// One merchant in one mode: a world of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +38,11 @@ impl World {
 
     /// Where a payment is, as far as the caller may know: a merchant sees its own world only, and what is not in it
     /// does not exist. `None`: nowhere.
-    pub(crate) async fn of_payment(gate: &Gate, call: &Call, id: PaymentId) -> Result<Option<Self>, Problem> {
+    pub(crate) async fn of_payment(api: &Api, call: &Call, id: PaymentId) -> Result<Option<Self>, Problem> {
         let (merchant_id, livemode) = match call.caller {
             Caller::Merchant { merchant_id, livemode, .. } => (merchant_id, livemode),
             Caller::Operator { .. } => {
-                let (payment, _version) = gate.store.read::<Payment>(&stream(id)).await?;
+                let (payment, _version) = api.gate.store.read::<Payment>(&stream(id)).await?;
                 let Some(agreed) = payment.agreement() else { return Ok(None) };
                 (agreed.merchant_id, agreed.livemode)
             }

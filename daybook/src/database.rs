@@ -13,6 +13,8 @@ use crate::failure::{Attempt as _, Failure, Result};
 
 /// Enough for the probes; the store and its followers bring their own.
 const PROBE_CONNECTIONS: u32 = 4;
+/// One works while the other takes the lease.
+const FOLLOWER_CONNECTIONS: u32 = 2;
 
 /// Applies what is missing, as the owner.
 pub(crate) async fn migrate(owner_url: &str) -> Result<Status> {
@@ -33,6 +35,12 @@ pub(crate) fn version(migrations: &[i64]) -> i64 {
 pub(crate) fn pool(app_url: &str) -> Result<PgPool> {
     let database = Database::parse(app_url).map_err(|reason| Failure::NoDatabase(reason.to_string()))?;
     Ok(database.pool(PROBE_CONNECTIONS))
+}
+
+/// Connections of a follower whose rows can be derived from the log again.
+pub(crate) fn derived_pool(app_url: &str) -> Result<PgPool> {
+    let database = Database::parse(app_url).map_err(|reason| Failure::NoDatabase(reason.to_string()))?;
+    Ok(database.derived_pool(FOLLOWER_CONNECTIONS))
 }
 
 /// The log, for a process that writes to it. No connection is made yet.

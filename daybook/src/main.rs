@@ -10,6 +10,7 @@ mod http;
 mod interrupt;
 mod keys;
 mod logging;
+mod serving;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

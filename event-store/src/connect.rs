@@ -48,6 +48,16 @@ impl Database {
 
     /// Connections for followers and readers.
     pub fn pool(&self, connections: u32) -> PgPool {
+        Self::made_of(self.options.clone(), connections)
+    }
+
+    /// Connections for followers whose rows can be derived from the log again: their commits do not wait for the disk.
+    /// A crash may take the last of them away, each whole, with the checkpoint in it; then they are made again.
+    pub fn derived_pool(&self, connections: u32) -> PgPool {
+        Self::made_of(self.options.clone().options([("synchronous_commit", "off")]), connections)
+    }
+
+    fn made_of(options: PgConnectOptions, connections: u32) -> PgPool {
         PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(CONNECT_WITHIN)
@@ -56,7 +66,7 @@ impl Database {
             .after_release(|connection, _metadata| {
                 Box::pin(async move { connection.execute("begin; rollback").await.map(|_done| true) })
             })
-            .connect_lazy_with(self.options.clone())
+            .connect_lazy_with(options)
     }
 
     /// Connections for the log's own statements.

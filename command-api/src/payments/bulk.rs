@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use event_store::{Act, Failure, Key, Rehearsal, Verdict};
 use futures_util::future::{BoxFuture, join_all};
-use gate::{Body as _, Call, Field, FieldProblem, Fields, Gate, IdempotencyKey, Problem, Reply, canonical, rules};
+use gate::{Body as _, Call, Field, FieldProblem, Fields, IdempotencyKey, Problem, Reply, canonical, rules};
 use serde::Serialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::CreatePayment;
 use crate::carry_out::{self, is_dry_run};
+use crate::routes::Api;
 
 const ITEMS_MAX: usize = 1_000;
 const KEY: &str = "idempotency_key";
@@ -105,22 +106,22 @@ struct Data {
     items: Vec<Item>,
 }
 
-pub(crate) fn create<'c>(gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Reply, Problem>> {
+pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Reply, Problem>> {
     Box::pin(async move {
         let Bulk(items) = Bulk::parse(&call.body)?;
         // The request itself was counted once already.
         let more = u32::try_from(items.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        gate.count(&call.caller, more)?;
+        api.gate.count(&call.caller, more)?;
         let dry_run = is_dry_run(call)?;
-        let read: Vec<Result<Act, Problem>> = items.iter().map(|item| act(gate, call, item)).collect();
-        let items = if dry_run { rehearse(gate, call, read).await } else { write(gate, call, read).await };
+        let read: Vec<Result<Act, Problem>> = items.iter().map(|item| act(api, call, item)).collect();
+        let items = if dry_run { rehearse(api, call, read).await } else { write(api, call, read).await };
         let told = Told { code: 0, message: "each item has its own answer", data: Data { dry_run, items } };
         Ok(Reply::new(200, serde_json::to_string(&told).unwrap_or_default()))
     })
 }
 
 /// Reads one item; its key names it and is no part of what it asks for.
-fn act(gate: &Gate, call: &Call, item: &Value) -> Result<Act, Problem> {
+fn act(api: &Api, call: &Call, item: &Value) -> Result<Act, Problem> {
     let mut object: Map<String, Value> =
         item.as_object().cloned().ok_or_else(|| Problem::turned_away(rules::FIELD_MALFORMED))?;
     let key = match object.remove(KEY) {
@@ -128,8 +129,8 @@ fn act(gate: &Gate, call: &Call, item: &Value) -> Result<Act, Problem> {
         Some(key) => key.as_str().and_then(IdempotencyKey::parse),
     };
     let key = key.ok_or_else(|| Problem::turned_away(rules::IDEMPOTENCY_KEY_MALFORMED))?;
-    let fingerprint = gate.vault.fingerprint(&[b"bulk payment", canonical(&object).as_bytes()]);
-    let plan = CreatePayment::parse(&object)?.plan(&gate.vault, call)?;
+    let fingerprint = api.gate.vault.fingerprint(&[b"bulk payment", canonical(&object).as_bytes()]);
+    let plan = CreatePayment::parse(&object)?.plan(&api.gate.vault, call)?;
     Ok(Act {
         tenant: plan.tenant,
         key: Some(Key { scope: call.caller.idempotency_scope(), key: Arc::clone(&key.0), fingerprint }),
@@ -139,10 +140,10 @@ fn act(gate: &Gate, call: &Call, item: &Value) -> Result<Act, Problem> {
 }
 
 /// Hands all that could be read to the log at once.
-async fn write(gate: &Gate, call: &Call, read: Vec<Result<Act, Problem>>) -> Vec<Item> {
+async fn write(api: &Api, call: &Call, read: Vec<Result<Act, Problem>>) -> Vec<Item> {
     let mut acts = Vec::new();
     let places: Vec<Result<(), Problem>> = read.into_iter().map(|act| act.map(|act| acts.push(act))).collect();
-    let mut outcomes = gate.store.execute_all(acts).await.into_iter();
+    let mut outcomes = api.gate.store.execute_all(acts).await.into_iter();
     let told = |place: Result<(), Problem>| {
         place?;
         carry_out::told(outcomes.next().unwrap_or(Err(Failure::Unknown))?)
@@ -156,10 +157,10 @@ async fn write(gate: &Gate, call: &Call, read: Vec<Result<Act, Problem>>) -> Vec
         .collect()
 }
 
-async fn rehearse(gate: &Gate, call: &Call, read: Vec<Result<Act, Problem>>) -> Vec<Item> {
+async fn rehearse(api: &Api, call: &Call, read: Vec<Result<Act, Problem>>) -> Vec<Item> {
     join_all(read.into_iter().map(|act| async {
         let rehearsed = match act {
-            Ok(act) => gate.store.rehearse(&act.decision).await.map_err(Problem::from),
+            Ok(act) => api.gate.store.rehearse(&act.decision).await.map_err(Problem::from),
             Err(problem) => Err(problem),
         };
         match rehearsed {

@@ -7,14 +7,17 @@ use axum::{
     http::{Request, header},
 };
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
-use command_api::{ROUTES, Route};
+use command_api::{Api, ROUTES, Route};
 use gate::{Gate, Limits};
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use super::{place::Place, say};
-use crate::failure::{Attempt as _, Failure, Result};
+use crate::{
+    database,
+    failure::{Attempt as _, Failure, Result},
+};
 
 const ANSWER_MAX: usize = 4 * 1024 * 1024;
 const NOTES: &str = "Needs a token: `daybook token create`. Prints the answer; ends with 1 where it is a refusal.";
@@ -83,8 +86,9 @@ pub(super) async fn run(route: &'static Route, matches: &ArgMatches) -> Result<E
     let place = Place::from_arg_matches(matches).map_err(|error| Failure::NotThere(error.to_string()))?;
     let request = request(route, matches).map_err(Failure::NotThere)?;
     let store = place.store().await?;
+    let pool = database::pool(&place.url()?)?;
     let gate = Gate::new(store.clone(), place.vault().await?, None, Limits::default());
-    let response = command_api::router(gate).oneshot(request).await;
+    let response = command_api::router(Api { gate, pool }).oneshot(request).await;
     let Ok(response) = response;
     store.close().await;
     let is_done = response.status().is_success();

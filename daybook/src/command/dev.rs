@@ -20,6 +20,7 @@ use crate::{
     http,
     interrupt::Interrupt,
     keys::Keys,
+    serving,
 };
 
 /// Serve on this machine, with a Postgres in .daybook (what `make run` starts)
@@ -79,19 +80,15 @@ impl Dev {
             return Ok(());
         }
         let vault = self.keys.vault_or_draw(self.home.directory())?;
-        let pool = database::pool(app_url)?;
-        database::recognise(&pool, &vault).await?;
+        database::recognise(&database::pool(app_url)?, &vault).await?;
         let store = database::store(app_url)?;
         demo::ensure(&store, &vault).await?;
-        let gate = Gate::new(store.clone(), vault, Some(demo::DEMO), self.rates.limits());
-        let router = http::router(pool, gate)?;
+        let gate = Gate::new(store, vault, Some(demo::DEMO), self.rates.limits());
         // A ledger does not end because nobody reads its greeting.
         if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
             tracing::warn!(%failure, "what to try next could not be shown");
         }
-        http::serve(listener, router, interrupt).await;
-        store.close().await;
-        Ok(())
+        serving::serve(listener, app_url, gate, interrupt).await
     }
 
     async fn start_postgres(&self) -> Result<Arc<Cluster>> {

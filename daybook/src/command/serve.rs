@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use clap::Args;
 use gate::{Gate, Limits, Rate};
 
-use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys};
+use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys, serving};
 
 /// Serve HTTP on an existing, migrated database
 ///
@@ -38,11 +38,9 @@ impl Serve {
         let vault = self.keys.vault()?;
         let listener = http::bind(self.listen.address).await?;
         let store = database::store(&self.database_url)?;
-        let gate = Gate::new(store.clone(), vault, None, self.rates.limits());
-        let router = http::router(database::pool(&self.database_url)?, gate)?;
+        let gate = Gate::new(store, vault, None, self.rates.limits());
         tracing::info!(listen = %self.listen.address, "serving");
-        http::serve(listener, router, interrupt).await;
-        store.close().await;
+        serving::serve(listener, &self.database_url, gate, interrupt).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use command_api::Api;
 use gate::Gate;
 use sqlx::PgPool;
 use tokio::time::timeout;
@@ -51,8 +52,8 @@ pub(crate) fn router(pool: PgPool, gate: Gate) -> Result<Router> {
         .route("/metrics", get(metrics::show))
         .route("/openapi.json", get(openapi))
         .route("/docs", get(docs))
-        .with_state(Faces { pool, vault: gate.vault.clone(), metrics })
-        .merge(command_api::router(gate))
+        .with_state(Faces { pool: pool.clone(), vault: gate.vault.clone(), metrics })
+        .merge(command_api::router(Api { gate, pool }))
         .fallback(absent)
         .method_not_allowed_fallback(not_allowed)
         .layer(counting))

@@ -57,6 +57,7 @@ pub enum PaymentEvent {
     },
     Authorised {
         attempt: u32,
+        channel: Channel,
         amount: Money,
         channel_trade_no: String,
     },

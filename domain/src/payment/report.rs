@@ -98,7 +98,12 @@ impl Payment {
             return self.mismatch(attempt.number, Stage::Authorised, expected, amount);
         }
         let channel_trade_no = channel_trade_no.to_owned();
-        Ok(vec![PaymentEvent::Authorised { attempt: attempt.number, amount, channel_trade_no }])
+        Ok(vec![PaymentEvent::Authorised {
+            attempt: attempt.number,
+            channel: attempt.channel,
+            amount,
+            channel_trade_no,
+        }])
     }
 
     fn hear_voided(&self, attempt: &Attempt) -> Decision {

@@ -41,7 +41,21 @@ const ALL: &[&str] = &[
 const HOMES: [(&str, &[&str]); 7] = [
     ("cqrs-es", &["event-store"]),
     ("postgres-es", &["event-store"]),
-    ("sqlx", &["event-store", "gate", "vault", "projections", "processes", "bus", "audit", "notifications", "daybook"]),
+    (
+        "sqlx",
+        &[
+            "event-store",
+            "command-api",
+            "gate",
+            "vault",
+            "projections",
+            "processes",
+            "bus",
+            "audit",
+            "notifications",
+            "daybook",
+        ],
+    ),
     ("axum", &["gate", "command-api", "projections", "audit", "channels", "daybook"]),
     ("reqwest", &["channels", "notifications"]),
     ("rdkafka", &["bus"]),

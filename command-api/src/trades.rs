@@ -1,0 +1,84 @@
+//! Which payment a channel's own number stands for: a small follower, and the look-up.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{
+    aggregate::Aggregate as _,
+    channel::Channel,
+    fact::Fact,
+    id::PaymentId,
+    payment::{Payment, event::PaymentEvent},
+};
+use event_store::{Follower, Poison, Recorded};
+use futures_util::future::BoxFuture;
+use sqlx::{PgConnection, PgPool};
+
+/// Writes down the number a channel gives a payment, from the event that first names it.
+#[derive(Debug, Default)]
+pub struct Trades;
+
+impl Follower for Trades {
+    fn name(&self) -> &'static str {
+        "channel_trades"
+    }
+
+    fn apply<'a>(
+        &'a mut self,
+        books: &'a mut PgConnection,
+        events: &'a [Arc<Recorded>],
+    ) -> BoxFuture<'a, Result<(), Poison>> {
+        Box::pin(async move {
+            let mut found = BTreeMap::new();
+            for event in events.iter().filter(|event| is_telling(event)) {
+                if let Some(trade) = trade(event)? {
+                    found.insert(trade, &*event.aggregate_id);
+                }
+            }
+            if found.is_empty() {
+                return Ok(());
+            }
+            let channels: Vec<&str> = found.keys().map(|(channel, _number)| channel.name()).collect();
+            let numbers: Vec<&str> = found.keys().map(|(_channel, number)| number.as_str()).collect();
+            let payments: Vec<&str> = found.values().copied().collect();
+            sqlx::query(
+                "insert into writes.channel_trades (channel, trade_no, payment_no) \
+                 select * from unnest($1::text[], $2::text[], $3::text[]) on conflict do nothing",
+            )
+            .bind(channels)
+            .bind(numbers)
+            .bind(payments)
+            .execute(books)
+            .await?;
+            Ok(())
+        })
+    }
+}
+
+/// Most events are told apart without reading them.
+fn is_telling(event: &Recorded) -> bool {
+    event.aggregate_type == Payment::TYPE && matches!(&*event.event_type, "authorised" | "captured")
+}
+
+fn trade(event: &Recorded) -> Result<Option<(Channel, String)>, Poison> {
+    let mut payload = serde_json::Deserializer::from_str(&event.payload);
+    let fact = Fact::read(&event.aggregate_type, &mut payload).map_err(|reason| Poison::Event(reason.to_string()))?;
+    let Fact::Payment(event) = fact else { return Ok(None) };
+    if let PaymentEvent::Authorised { channel, channel_trade_no, .. } = event {
+        return Ok(Some((channel, channel_trade_no)));
+    }
+    let PaymentEvent::Captured(captured) = event else { return Ok(None) };
+    Ok(Some((captured.channel, captured.channel_trade_no)))
+}
+
+/// The payment behind a channel's number, as far as this process's database has followed the log.
+pub(crate) async fn find(pool: &PgPool, channel: Channel, trade_no: &str) -> Result<Option<PaymentId>, sqlx::Error> {
+    let found: Option<String> =
+        sqlx::query_scalar("select payment_no from writes.channel_trades where channel = $1 and trade_no = $2")
+            .bind(channel.name())
+            .bind(trade_no)
+            .fetch_optional(pool)
+            .await?;
+    found
+        .map(|found| found.parse().map_err(|reason: domain::id::IdRefusal| sqlx::Error::Decode(reason.into())))
+        .transpose()
+}

@@ -1,0 +1,23 @@
+//! A server from its first connection to its last: HTTP in front, followers behind.
+
+use command_api::Trades;
+use gate::Gate;
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{database, failure::Result, http, interrupt::Interrupt};
+
+/// Serves until asked to end; then finishes what is under way, lets go of the followers' leases and closes the log.
+pub(crate) async fn serve(listener: TcpListener, app_url: &str, gate: Gate, interrupt: Interrupt) -> Result<()> {
+    let store = gate.store.clone();
+    let (stop, stopping) = watch::channel(false);
+    let trades = store.follow(Trades, database::derived_pool(app_url)?).run(stopping);
+    let followers = tokio::spawn(trades);
+    let router = http::router(database::pool(app_url)?, gate)?;
+    http::serve(listener, router, interrupt).await;
+    stop.send_replace(true);
+    if let Err(reason) = followers.await {
+        tracing::error!(%reason, "a follower did not end well");
+    }
+    store.close().await;
+    Ok(())
+}
