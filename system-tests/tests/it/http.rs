@@ -17,6 +17,7 @@ mod rates;
 mod secrets;
 mod slow;
 mod texts;
+mod trades;
 mod transport;
 mod versions;
 
