@@ -81,7 +81,9 @@ impl Cast {
             .replace("{payment_no}", &self.payment_no)
             .replace("{merchant_id}", &self.owner.id)
             .replace("{order_no}", "O-1")
-            .replace("{key_id}", key_id);
+            .replace("{key_id}", key_id)
+            .replace("{settlement_no}", "SET00000000000000000000000000000001")
+            .replace("{adjustment_no}", "ADJ00000000000000000000000000000001");
         let (_schema, example) = route.body;
         let is_staff = matches!(kind, Kind::Operator | Kind::Support | Kind::Analyst | Kind::Auditor);
         let text = example()
@@ -134,7 +136,7 @@ async fn every_route_lets_in_whom_its_scope_names_and_nobody_else() {
     let mut met = 0;
     for route in ROUTES {
         for (kind, caller) in &cast.callers {
-            let what = format!("{kind:?} {}", route.name);
+            let what = format!("{kind:?} {}", route.path);
             let request = cast.request(route, *kind);
             met += 1;
             if !is_allowed(*kind, route.entrance.scope) {
