@@ -95,19 +95,19 @@ fn bad_fields(route: &Route, path: &str, good: &Value) -> Vec<Bad> {
         for wrong in bad_values(value, route.path) {
             let mut body = good.clone();
             body[field] = wrong.clone();
-            add(format!("{} {field} = {}", route.name, wrong.to_string().chars().take(40).collect::<String>()), &body);
+            add(format!("{} {field} = {}", route.path, wrong.to_string().chars().take(40).collect::<String>()), &body);
         }
         let mut body = good.clone();
         let taken = body.as_object_mut().unwrap().remove(field).unwrap();
         if required.as_array().unwrap().iter().any(|name| name == field) {
-            add(format!("{} without {field}", route.name), &body);
+            add(format!("{} without {field}", route.path), &body);
         }
         body[field.to_uppercase()] = taken;
-        add(format!("{} {field} in capitals", route.name), &body);
+        add(format!("{} {field} in capitals", route.path), &body);
     }
     let mut body = good.clone();
     body["unexpected"] = json!(1);
-    add(format!("{} with one more field", route.name), &body);
+    add(format!("{} with one more field", route.path), &body);
     bad
 }
 
@@ -143,7 +143,7 @@ fn bad_texts(route: &Route, path: &str, good: &Value) -> Vec<Bad> {
         .chain([format!("{text}x"), format!("x{text}")]);
     texts
         .map(|text| Bad {
-            what: format!("{} {}", route.name, text.chars().take(40).collect::<String>()),
+            what: format!("{} {}", route.path, text.chars().take(40).collect::<String>()),
             request: Request::post_bytes(path, text).keyed(fresh("corpus")),
         })
         .collect()
@@ -184,7 +184,8 @@ fn bad_envelopes() -> Vec<Bad> {
 /// Whom a route is for.
 fn caller_of<'c>(route: &Route, branch: &'c Branch, merchant: &'c Merchant) -> (&'c Caller, bool) {
     use gate::Scope;
-    let is_merchants = matches!(route.entrance.scope, Scope::TakePayments | Scope::Refund | Scope::PlaceOrders);
+    let of_merchants = [Scope::TakePayments, Scope::Refund, Scope::PlaceOrders, Scope::Settle];
+    let is_merchants = of_merchants.contains(&route.entrance.scope);
     (if is_merchants { &merchant.test } else { &branch.operator }, is_merchants)
 }
 
@@ -201,6 +202,8 @@ async fn six_hundred_bad_requests_are_refused_and_none_of_them_is_our_mistake() 
         let path = route.path.replace("{merchant_id}", &merchant.id).replace("{order_no}", "O-1");
         let path = path.replace("{payment_no}", "PAY00000000000000000000000000000001");
         let path = path.replace("{key_id}", "KEY00000000000000000000000000000001");
+        let path = path.replace("{settlement_no}", "SET00000000000000000000000000000001");
+        let path = path.replace("{adjustment_no}", "ADJ00000000000000000000000000000001");
         let bad = bad_fields(route, &path, &good).into_iter().chain(bad_texts(route, &path, &good));
         asked.extend(bad.map(|bad| (bad, caller)));
     }

@@ -34,6 +34,17 @@ async fn a_dry_run_tells_events_and_postings_and_writes_nothing() {
         assert_eq!((&events[0]["postings"], &events[0]["sequence"]), (&json!([]), &5.into()), "{events:?}");
         assert_eq!(events[0]["payload"]["refund_reserved"]["amount"]["amount_minor"], 400);
     }
+    // What a channel has paid does.
+    let paid = json!({ "channel": "stripe", "currency": "USD", "gross": 1_000, "fee": 30, "net": 970,
+                       "effective_at": "2026-01-31T00:00:00Z", "livemode": false });
+    let remittance = Request::post("/api/v1/remittances?dry_run=true", &paid).by(&branch.operator);
+    let told = client.send(&remittance).await.unwrap().json();
+    let lines = told["data"]["events"][0]["postings"].as_array().unwrap();
+    let side = |side: &str| -> i64 {
+        lines.iter().filter(|line| line["side"] == side).map(|line| line["amount"].as_i64().unwrap()).sum()
+    };
+    assert_eq!((side("debit"), side("credit")), (1_000, 1_000), "{lines:?}");
+
     let new = Request::post(format!("{PAYMENTS}?dry_run=true"), &payment("O-2")).by(&merchant.test);
     let told = client.send(&new).await.unwrap().json();
     assert_eq!(told["data"]["events"][0]["event_type"], "initiated", "{told}");
