@@ -328,7 +328,8 @@ impl Field for Url {
 fn is_url(text: &str) -> bool {
     let Ok(uri) = text.parse::<axum::http::Uri>() else { return false };
     let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-    let host = uri.authority().filter(|authority| !authority.as_str().contains('@')).map(|authority| authority.host());
+    let host =
+        uri.authority().filter(|authority| !authority.as_str().contains('@')).map(axum::http::uri::Authority::host);
     text.len() <= 2_048 && is_web && host.is_some_and(|host| !host.is_empty())
 }
 
