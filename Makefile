@@ -49,6 +49,7 @@ mutants: ## change the rules one line at a time and see the tests notice; SHARD=
 
 nightly: ## the long way: more cases of every property, more kills, then every bench
 	PROPTEST_CASES=20000 DAYBOOK_PROCESS_KILLS=500 DAYBOOK_SERVER_KILLS=100 $(MAKE) test
+	scripts/with-server scripts/fuzz-api 400
 	$(MAKE) bench
 
 setup: ## install what is missing on this machine

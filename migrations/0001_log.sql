@@ -100,5 +100,9 @@ create index data_keys_of_a_person on vault.data_keys (person) where person is n
 comment on table vault.data_keys is 'Keys of sealed personal values: written by log.append, deleted to forget.';
 grant select, delete on vault.data_keys to daybook_app;
 
+-- What tells the master key this ledger was begun with from any other. Under another one nothing would be known again.
+create table vault.mark (only_row boolean primary key default true check (only_row), mark text not null);
+grant select, insert on vault.mark to daybook_app;
+
 grant select on log.events, log.answers, log.snapshots, log.followers to daybook_app;
 grant insert, update on log.snapshots, log.followers to daybook_app;

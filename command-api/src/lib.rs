@@ -1,9 +1,10 @@
-//! Writes: an HTTP request becomes a command, the log decides, the outcome becomes an answer.
+//! Writes: a request becomes a command, the log decides, its outcome is the answer.
 //!
 //! Every write goes one way. A [`routes::Route`] names its scope and its plan; the gate lets the request in; the plan
 //! turns it into a [`plan::Plan`], a decision over the books; [`carry_out`] hands that to the store under the caller's
 //! idempotency key, and the outcome becomes the answer. What is told was decided and stored with the events.
 
+mod adjustments;
 mod carry_out;
 pub mod demo;
 mod merchants;
@@ -12,8 +13,10 @@ mod orders;
 mod payments;
 mod plan;
 mod refunds;
+mod remittances;
 mod reviews;
 mod routes;
+mod settlements;
 mod tenant;
 
 pub use openapi::{document, page};

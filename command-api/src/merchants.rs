@@ -1,7 +1,8 @@
-//! Merchants, as operators keep them: registered, agreed with, suspended; their keys, shown once.
+//! Merchants, as operators keep them: terms agreed, keys shown once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
+    calendar::Schedule,
     channel::Channel,
     currency::Currency,
     fee::{FeeOnRefund, FeePlan},
@@ -16,7 +17,7 @@ use domain::{
 };
 use event_store::{DataKey, Tenant};
 use futures_util::future::BoxFuture;
-use gate::{Amount, Body as _, Call, Count, Email, Gate, Problem, body};
+use gate::{Amount, Body as _, Call, Count, Email, FlatText, Gate, Problem, body};
 use serde_json::{Value, json};
 use vault::{ApiKeyName, Credential, Vault};
 
@@ -76,6 +77,22 @@ body! {
     pub(crate) struct AllowCurrency {
         required currency: Currency = "USD", "Which.";
         required allowed: bool = true, "False withdraws it.";
+    }
+}
+
+body! {
+    pub(crate) struct AgreeSchedule {
+        required delay_business_days: Count = 2, "The n of T+n.";
+        required time_zone: FlatText = "Europe/London", "In which the merchant's days begin.";
+        required two_people: bool = true, "Whether a second person approves each settlement.";
+        optional thresholds: Vec<Threshold> = [{ "currency": "USD", "amount": 10000 }], "Less than this is carried over.";
+    }
+}
+
+body! {
+    pub(crate) struct Threshold {
+        required currency: Currency = "USD", "Of the amount.";
+        required amount: Amount = 10000, "In minor units.";
     }
 }
 
@@ -239,6 +256,23 @@ pub(crate) fn allow_currency<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'
             MerchantCommand::WithdrawCurrency { currency, by }
         };
         agree(call, command, json!({ "currency": currency, "allowed": allowed }))
+    })
+}
+
+pub(crate) fn agree_schedule<'c>(_gate: &'c Gate, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
+    Box::pin(async {
+        let AgreeSchedule { delay_business_days, time_zone, two_people, thresholds } =
+            AgreeSchedule::parse(&call.body)?;
+        let delay = u8::try_from(delay_business_days.0).map_err(|_too_many| malformed("/delay_business_days"))?;
+        let thresholds = thresholds.unwrap_or_default().into_iter();
+        let schedule = Schedule {
+            delay_business_days: delay,
+            time_zone: time_zone.0,
+            thresholds: thresholds.map(|Threshold { currency, amount }| (currency, amount.0)).collect(),
+            two_people,
+        };
+        let told = json!({ "delay_business_days": delay, "two_people": two_people });
+        agree(call, MerchantCommand::AgreeSchedule { schedule, by: call.caller.actor() }, told)
     })
 }
 

@@ -38,13 +38,14 @@ pub fn document() -> Value {
 fn operation(route: &Route) -> Value {
     let (schema, example) = (route.body.0(), route.body.1());
     json!({
-        "operationId": route.name,
+        "operationId": format!("{}-{}", route.words.0, route.words.1),
+        "tags": [route.words.0],
         "summary": route.summary,
         "description": format!("Scope `{}`. Body at most {} bytes.", route.entrance.scope.name(), route.entrance.body_max),
         "security": [{ "apiKey": [] }, { "token": [] }],
         "parameters": parameters(route),
         "requestBody": {
-            "required": schema["required"].as_array().is_some_and(|names| !names.is_empty()),
+            "required": schema.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty()),
             "content": { "application/json": { "schema": schema, "example": example } },
         },
         "responses": responses(route),

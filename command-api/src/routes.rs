@@ -7,33 +7,47 @@ use axum::{
     http::Response,
     routing::post,
 };
-use domain::refusal::{Listed, Rule};
+use domain::{
+    adjustment::AdjustmentRefusal,
+    merchant::MerchantRefusal,
+    order::OrderRefusal,
+    payment::PaymentRefusal,
+    refusal::{Listed, Rule},
+    remittance::RemittanceRefusal,
+    settlement::SettlementRefusal,
+};
 use futures_util::future::BoxFuture;
 use gate::{Body, Call, Entrance, Gate, Problem, Reply, Scope, rules};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
+    adjustments,
     carry_out::{carry_out, is_dry_run},
     merchants, orders,
     payments::{self, bulk},
     plan::Plan,
-    refunds, reviews,
+    refunds, remittances, reviews, settlements,
 };
 
 const BODY_MAX: usize = 64 * 1024;
 const BULK_BODY_MAX: usize = 1024 * 1024;
+
+type Shapes = (fn() -> Value, fn() -> Value);
+type Reader = fn(&Map<String, Value>) -> Result<(), Problem>;
 
 /// One write.
 #[derive(Clone, Copy)]
 pub struct Route {
     /// As axum writes it, with `{names}` for its parts. Every write is a POST.
     pub path: &'static str,
-    /// Names the operation in the OpenAPI document.
-    pub name: &'static str,
+    /// Noun and verb: names the operation in the OpenAPI document and on the command line.
+    pub words: (&'static str, &'static str),
     pub summary: &'static str,
     pub entrance: Entrance,
     /// What it takes: the schema and an example.
-    pub body: (fn() -> Value, fn() -> Value),
+    pub body: Shapes,
+    /// Whether a body can be read.
+    pub read: Reader,
     /// The rules of the aggregate it commands.
     pub rules: fn() -> Vec<&'static Rule>,
     work: Work,
@@ -49,169 +63,258 @@ impl Route {
 /// What it does: most make one plan.
 #[derive(Clone, Copy)]
 enum Work {
-    One(for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Plan, Problem>>),
-    Many(for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>),
+    One(Planner),
+    Many(Server),
 }
 
 type Planner = for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Plan, Problem>>;
+type Server = for<'c> fn(&'c Gate, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>;
 
 const fn one<B: Body, R: Listed>(
     path: &'static str,
-    name: &'static str,
+    words: (&'static str, &'static str),
     summary: &'static str,
     scope: Scope,
     planner: Planner,
 ) -> Route {
     Route {
         path,
-        name,
+        words,
         summary,
         entrance: Entrance { scope, body_max: BODY_MAX },
         body: (B::schema, B::example),
+        read: reads::<B>,
         rules: rules_of::<R>,
         work: Work::One(planner),
     }
 }
 
-fn rules_of<R: Listed>() -> Vec<&'static Rule> {
-    R::ALL.iter().map(|refusal| refusal.rule()).collect()
+fn reads<B: Body>(object: &Map<String, Value>) -> Result<(), Problem> {
+    B::parse(object).map(drop)
 }
 
-use domain::{merchant::MerchantRefusal, order::OrderRefusal, payment::PaymentRefusal};
+fn rules_of<R: Listed>() -> Vec<&'static Rule> {
+    R::ALL.iter().map(R::rule).collect()
+}
 
 /// The list. A new write is a line here and a plan in its file.
 pub const ROUTES: &[Route] = &[
     one::<payments::CreatePayment, PaymentRefusal>(
         "/api/v1/payments",
-        "createPayment",
+        ("payment", "create"),
         "Start a payment, or find the one its order has",
         Scope::TakePayments,
         payments::create,
     ),
     Route {
         path: "/api/v1/payments/bulk",
-        name: "createPayments",
+        words: ("payment", "create-many"),
         summary: "Start up to 1,000 payments, each with its own key and answer",
         entrance: Entrance { scope: Scope::TakePayments, body_max: BULK_BODY_MAX },
         body: (<bulk::Bulk as gate::Field>::schema, <bulk::Bulk as Body>::example),
+        read: reads::<bulk::Bulk>,
         rules: rules_of::<PaymentRefusal>,
         work: Work::Many(bulk::create),
     },
     one::<payments::CapturePayment, PaymentRefusal>(
         "/api/v1/payments/{payment_no}/capture",
-        "capturePayment",
+        ("payment", "capture"),
         "Take what was authorised, or a part of it",
         Scope::TakePayments,
         payments::capture,
     ),
     one::<payments::CancelPayment, PaymentRefusal>(
         "/api/v1/payments/{payment_no}/cancel",
-        "cancelPayment",
+        ("payment", "cancel"),
         "Cancel before capture, or let the rest go after a part",
         Scope::TakePayments,
         payments::cancel,
     ),
     one::<refunds::CreateRefund, PaymentRefusal>(
         "/api/v1/refunds",
-        "createRefund",
+        ("refund", "create"),
         "Give back a payment, whole or in part",
         Scope::Refund,
         refunds::create,
     ),
     one::<orders::PlaceOrder, OrderRefusal>(
         "/api/v1/orders",
-        "placeOrder",
+        ("order", "place"),
         "Place an order by itself",
         Scope::PlaceOrders,
         orders::create,
     ),
     one::<orders::CancelOrder, OrderRefusal>(
         "/api/v1/orders/{order_no}/cancel",
-        "cancelOrder",
+        ("order", "cancel"),
         "Cancel an order that is not paid",
         Scope::PlaceOrders,
         orders::cancel,
     ),
     one::<reviews::DecideReview, PaymentRefusal>(
         "/api/v1/reviews/{payment_no}/approve",
-        "approveReview",
+        ("review", "approve"),
         "Let a payment in review go on",
         Scope::DecideReviews,
         reviews::approve,
     ),
     one::<reviews::DecideReview, PaymentRefusal>(
         "/api/v1/reviews/{payment_no}/reject",
-        "rejectReview",
+        ("review", "reject"),
         "End a payment in review",
         Scope::DecideReviews,
         reviews::reject,
     ),
+    one::<settlements::OpenSettlement, SettlementRefusal>(
+        "/api/v1/settlements",
+        ("settlement", "open"),
+        "Open the settlement of a period",
+        Scope::Settle,
+        settlements::open,
+    ),
+    one::<settlements::Nothing, SettlementRefusal>(
+        "/api/v1/settlements/{settlement_no}/close",
+        ("settlement", "close"),
+        "Close a settlement: nothing more comes in",
+        Scope::Settle,
+        settlements::close,
+    ),
+    one::<settlements::Nothing, SettlementRefusal>(
+        "/api/v1/settlements/{settlement_no}/approve",
+        ("settlement", "approve"),
+        "Approve a closed settlement, as the second person",
+        Scope::PayOut,
+        settlements::approve,
+    ),
+    one::<settlements::Nothing, SettlementRefusal>(
+        "/api/v1/settlements/{settlement_no}/payout",
+        ("settlement", "pay-out"),
+        "Have an approved settlement paid out",
+        Scope::PayOut,
+        settlements::pay_out,
+    ),
+    one::<remittances::RecordRemittance, RemittanceRefusal>(
+        "/api/v1/remittances",
+        ("remittance", "record"),
+        "Record what a channel has paid us",
+        Scope::KeepBooks,
+        remittances::record,
+    ),
+    one::<adjustments::ProposeAdjustment, AdjustmentRefusal>(
+        "/api/v1/adjustments",
+        ("adjustment", "propose"),
+        "Propose to move money by hand",
+        Scope::KeepBooks,
+        adjustments::propose,
+    ),
+    one::<settlements::Nothing, AdjustmentRefusal>(
+        "/api/v1/adjustments/{adjustment_no}/approve",
+        ("adjustment", "approve"),
+        "Approve an adjustment, as the second person",
+        Scope::KeepBooks,
+        adjustments::approve,
+    ),
+    one::<adjustments::SayWhy, AdjustmentRefusal>(
+        "/api/v1/adjustments/{adjustment_no}/reject",
+        ("adjustment", "reject"),
+        "Reject an adjustment",
+        Scope::KeepBooks,
+        adjustments::reject,
+    ),
+    one::<adjustments::SayWhy, AdjustmentRefusal>(
+        "/api/v1/adjustments/{adjustment_no}/reverse",
+        ("adjustment", "reverse"),
+        "Propose to take an adjustment back",
+        Scope::KeepBooks,
+        adjustments::reverse,
+    ),
+    one::<settlements::Nothing, AdjustmentRefusal>(
+        "/api/v1/adjustments/{adjustment_no}/reverse/approve",
+        ("adjustment", "approve-reversal"),
+        "Take an adjustment back, as the second person",
+        Scope::KeepBooks,
+        adjustments::approve_reversal,
+    ),
+    one::<adjustments::SayWhy, AdjustmentRefusal>(
+        "/api/v1/adjustments/{adjustment_no}/reverse/reject",
+        ("adjustment", "reject-reversal"),
+        "Let an adjustment stand",
+        Scope::KeepBooks,
+        adjustments::reject_reversal,
+    ),
     one::<merchants::RegisterMerchant, MerchantRefusal>(
         "/api/v1/merchants",
-        "registerMerchant",
+        ("merchant", "register"),
         "Register a merchant; its keys are shown once",
         Scope::KeepMerchants,
         merchants::register,
     ),
     one::<merchants::Activate, MerchantRefusal>(
         "/api/v1/merchants/{merchant_id}/activate",
-        "activateMerchant",
+        ("merchant", "activate"),
         "Let a merchant take real money",
         Scope::KeepMerchants,
         merchants::activate,
     ),
     one::<merchants::ForAReason, MerchantRefusal>(
         "/api/v1/merchants/{merchant_id}/suspend",
-        "suspendMerchant",
+        ("merchant", "suspend"),
         "Stop a merchant from taking payments",
         Scope::KeepMerchants,
         merchants::suspend,
     ),
     one::<merchants::ForAReason, MerchantRefusal>(
         "/api/v1/merchants/{merchant_id}/close",
-        "closeMerchant",
+        ("merchant", "close"),
         "Close a merchant's account for good",
         Scope::KeepMerchants,
         merchants::close,
     ),
     one::<merchants::AgreeFees, MerchantRefusal>(
         "/api/v1/merchants/{merchant_id}/fees",
-        "agreeFees",
+        ("merchant", "agree-fees"),
         "Agree the fees of a channel and currency",
         Scope::KeepMerchants,
         merchants::agree_fees,
     ),
     one::<merchants::AgreeLimits, MerchantRefusal>(
         "/api/v1/merchants/{merchant_id}/limits",
-        "agreeLimits",
+        ("merchant", "agree-limits"),
         "Agree the limits of a currency",
         Scope::KeepMerchants,
         merchants::agree_limits,
     ),
     one::<merchants::AllowChannel, MerchantRefusal>(
         "/api/v1/merchants/{merchant_id}/channels",
-        "allowChannel",
+        ("merchant", "allow-channel"),
         "Allow or withdraw a channel",
         Scope::KeepMerchants,
         merchants::allow_channel,
     ),
     one::<merchants::AllowCurrency, MerchantRefusal>(
         "/api/v1/merchants/{merchant_id}/currencies",
-        "allowCurrency",
+        ("merchant", "allow-currency"),
         "Allow or withdraw a currency",
         Scope::KeepMerchants,
         merchants::allow_currency,
     ),
+    one::<merchants::AgreeSchedule, MerchantRefusal>(
+        "/api/v1/merchants/{merchant_id}/schedule",
+        ("merchant", "agree-schedule"),
+        "Agree when and how a merchant is settled",
+        Scope::KeepMerchants,
+        merchants::agree_schedule,
+    ),
     one::<merchants::RotateKey, MerchantRefusal>(
         "/api/v1/merchants/{merchant_id}/keys",
-        "rotateKey",
+        ("key", "rotate"),
         "Issue the next API key; it is shown once",
         Scope::KeepMerchants,
         merchants::rotate_key,
     ),
     one::<merchants::Activate, MerchantRefusal>(
         "/api/v1/merchants/{merchant_id}/keys/{key_id}/revoke",
-        "revokeKey",
+        ("key", "revoke"),
         "Revoke an API key at once",
         Scope::KeepMerchants,
         merchants::revoke_key,

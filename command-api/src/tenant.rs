@@ -6,6 +6,7 @@ use domain::{
     aggregate::Aggregate,
     id::{MerchantId, PaymentId},
     payment::Payment,
+    settlement::Settlement,
 };
 use event_store::Tenant;
 use gate::{Call, Caller, FieldProblem, Gate, Problem, rules};
@@ -50,6 +51,12 @@ impl World {
 
     pub(crate) const fn tenant(self) -> Tenant {
         Tenant { merchant_id: Some(self.merchant_id.uuid()), livemode: Some(self.livemode) }
+    }
+
+    pub(crate) fn has_settlement(self, settlement: &Settlement) -> bool {
+        settlement
+            .agreement()
+            .is_some_and(|opened| opened.merchant_id == self.merchant_id && opened.livemode == self.livemode)
     }
 
     pub(crate) fn has_payment(self, payment: &Payment) -> bool {

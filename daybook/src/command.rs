@@ -6,11 +6,15 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::failure::{Attempt as _, Result};
+use crate::{
+    failure::{Attempt as _, Result},
+    logging,
+};
 
+mod acts;
 mod dev;
 mod doctor;
 mod log;
@@ -25,6 +29,8 @@ Examples:
   daybook dev                                   a ledger on 127.0.0.1:40003 with a Postgres of its own
   DATABASE_URL=postgresql://… daybook dev       the same on a Postgres you have
   daybook doctor                                what is wrong with the database, and how to mend it
+  daybook token create --role operator --email you@example.com
+  daybook payment cancel PAY… --dry-run         every write of the API, as an operator
   daybook log tail                              what happens, as it happens
   daybook postgres psql                         look into the development database
   daybook postgres run -- cargo test            a fresh Postgres for one command
@@ -53,7 +59,14 @@ enum Command {
     Token(token::Token),
 }
 
-pub(crate) fn run(line: Line) -> Result<ExitCode> {
+/// Reads the command line and does what it asks for. Where it asks for nothing we know, says so and ends the process.
+pub(crate) fn run() -> Result<ExitCode> {
+    let matches = Line::command().subcommands(acts::commands()).get_matches();
+    logging::start();
+    if let Some((route, matches)) = acts::asked(&matches) {
+        return runtime()?.block_on(acts::run(route, matches));
+    }
+    let line = Line::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match line.command {
         Command::Dev(dev) => runtime()?.block_on(dev.run()),
         Command::Serve(serve) => runtime()?.block_on(serve.run()),

@@ -7,6 +7,7 @@ use event_store::{
     schema::{self, Status},
 };
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
+use vault::Vault;
 
 use crate::failure::{Attempt as _, Failure, Result};
 
@@ -38,6 +39,13 @@ pub(crate) fn pool(app_url: &str) -> Result<PgPool> {
 pub(crate) fn store(app_url: &str) -> Result<Store> {
     let database = Database::parse(app_url).map_err(|reason| Failure::NoDatabase(reason.to_string()))?;
     Ok(Store::open(database, Upcasters::default(), Limits::default()))
+}
+
+/// Makes sure that this is the master key the ledger was begun with.
+pub(crate) async fn recognise(pool: &PgPool, vault: &Vault) -> Result<()> {
+    let recognised = vault::is_its_key(pool, vault).await;
+    let is_its_key = recognised.attempt(|| "looking which master key the ledger was begun with".to_owned())?;
+    if is_its_key { Ok(()) } else { Err(Failure::OtherMasterKey) }
 }
 
 /// One connection of the owner.

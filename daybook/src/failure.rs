@@ -39,6 +39,12 @@ pub(crate) enum Failure {
     )]
     NoMasterKey,
 
+    #[error(
+        "this ledger was begun under another master key, and nothing was done: name that one. Under this one no \
+         credential, no sealed value and no idempotency key of the ledger would be known again"
+    )]
+    OtherMasterKey,
+
     #[error(transparent)]
     Demo(#[from] command_api::demo::DemoFailure),
 

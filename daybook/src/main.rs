@@ -2,8 +2,6 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use clap::Parser as _;
-
 mod command;
 mod database;
 mod failure;
@@ -17,9 +15,7 @@ mod logging;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let line = command::Line::parse();
-    logging::start();
-    match command::run(line) {
+    match command::run() {
         Ok(code) => code,
         // There is nobody left to tell when this cannot be written.
         Err(failure) => {

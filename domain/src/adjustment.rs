@@ -95,6 +95,18 @@ impl Aggregate for Adjustment {
 }
 
 impl Adjustment {
+    /// How far it has come.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether it is about real money, once it exists.
+    #[must_use]
+    pub fn livemode(&self) -> Option<bool> {
+        self.proposed.as_ref().map(|proposed| proposed.livemode)
+    }
+
     fn propose(&self, proposal: &Proposed) -> Decision {
         match &self.proposed {
             Some(proposed) if proposed == proposal => return Ok(Vec::new()),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveTime, Utc, Weekday};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Offset as _, TimeDelta, TimeZone as _, Utc, Weekday};
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::{currency::Currency, refusal::refusals};
@@ -12,33 +13,28 @@ use crate::{currency::Currency, refusal::refusals};
 pub struct Schedule {
     /// The n of T+n.
     pub delay_business_days: u8,
-    /// Minutes east of Greenwich of the zone in which the merchant's days begin. Summer time is agreed like any other.
-    pub utc_offset_minutes: i32,
+    /// The zone in which the merchant's days begin, by its IANA name.
+    pub time_zone: String,
     /// Less than this waits for the next settlement; in minor units of each currency, and nothing where none is named.
     pub thresholds: BTreeMap<Currency, i64>,
     /// The approver must not be the opener.
     pub two_people: bool,
 }
 
-/// From Baker Island to Kiritimati.
-const WESTERNMOST_MINUTES: i32 = -12 * 60;
-const EASTERNMOST_MINUTES: i32 = 14 * 60;
-
 refusals! {
     /// Why a schedule is none.
     pub enum ScheduleRefusal {
-        UtcOffsetUnknown = "utc_offset_unknown", 422,
-            "No time zone is that far from Greenwich.", "没有与格林尼治相差如此之大的时区。";
+        TimeZoneUnknown = "time_zone_unknown", 422, "There is no time zone of this name.", "没有这个名称的时区。";
         ThresholdNegative = "threshold_negative", 422, "The threshold must not be negative.", "起结金额不能为负数。";
     }
 }
 
 impl Schedule {
     /// # Errors
-    /// What is no offset of a time zone, or a negative threshold.
+    /// What is no time zone, or a negative threshold.
     pub fn check(&self) -> Result<(), ScheduleRefusal> {
-        if !(WESTERNMOST_MINUTES..=EASTERNMOST_MINUTES).contains(&self.utc_offset_minutes) {
-            return Err(ScheduleRefusal::UtcOffsetUnknown);
+        if self.zone().is_none() {
+            return Err(ScheduleRefusal::TimeZoneUnknown);
         }
         if self.thresholds.values().any(|threshold_minor| *threshold_minor < 0) {
             return Err(ScheduleRefusal::ThresholdNegative);
@@ -55,18 +51,29 @@ impl Schedule {
     /// The merchant's day on which this moment falls; none beyond the end of the calendar.
     #[must_use]
     pub fn day_of(&self, moment: DateTime<Utc>) -> Option<NaiveDate> {
-        Some(moment.naive_utc().checked_add_offset(self.zone()?)?.date())
+        let zone = self.zone()?;
+        let offset = zone.offset_from_utc_datetime(&moment.naive_utc()).fix();
+        Some(moment.naive_utc().checked_add_offset(offset)?.date())
     }
 
     /// The moment from which what was captured then is to be settled: the beginning of the merchant's day that is due.
     #[must_use]
     pub fn due_at(&self, captured_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let midnight = self.due_on(self.day_of(captured_at)?)?.and_time(NaiveTime::MIN);
-        Some(midnight.checked_sub_offset(self.zone()?)?.and_utc())
+        self.begins_at(self.due_on(self.day_of(captured_at)?)?)
     }
 
-    fn zone(&self) -> Option<FixedOffset> {
-        FixedOffset::east_opt(self.utc_offset_minutes.checked_mul(60)?)
+    /// The first moment of a day. Where the clock was put forward over midnight that is later than midnight.
+    fn begins_at(&self, day: NaiveDate) -> Option<DateTime<Utc>> {
+        let (zone, midnight) = (self.zone()?, day.and_time(NaiveTime::MIN));
+        // A clock moves by quarters of an hour, and some time zones have passed over a whole day.
+        (0..=24 * 60).step_by(15).find_map(|minutes| {
+            let local = midnight.checked_add_signed(TimeDelta::try_minutes(minutes)?)?;
+            Some(zone.from_local_datetime(&local).earliest()?.to_utc())
+        })
+    }
+
+    fn zone(&self) -> Option<Tz> {
+        self.time_zone.parse().ok()
     }
 
     /// The day on which what was captured on `day` is settled, both the merchant's.
@@ -100,7 +107,8 @@ mod tests {
     use super::*;
 
     fn schedule(delay_business_days: u8) -> Schedule {
-        Schedule { delay_business_days, utc_offset_minutes: 480, thresholds: BTreeMap::new(), two_people: false }
+        let time_zone = "Asia/Shanghai".to_owned();
+        Schedule { delay_business_days, time_zone, thresholds: BTreeMap::new(), two_people: false }
     }
 
     fn due(delay: u8, day: &str) -> String {
@@ -127,20 +135,25 @@ mod tests {
 
     #[test]
     fn the_merchants_day_begins_in_the_merchants_zone() {
-        let due = |utc_offset_minutes, captured_at: &str| {
-            let schedule = Schedule { utc_offset_minutes, ..schedule(1) };
+        let due = |zone: &str, captured_at: &str| {
+            let schedule = Schedule { time_zone: zone.to_owned(), ..schedule(1) };
             schedule.due_at(captured_at.parse().unwrap()).unwrap().to_rfc3339()
         };
         // Friday evening in London is Saturday in Shanghai and Friday noon in New York: all are due on Monday.
         let friday = "2026-01-30T17:00:00Z";
-        assert_eq!(due(0, friday), "2026-02-02T00:00:00+00:00");
-        assert_eq!(due(480, friday), "2026-02-01T16:00:00+00:00");
-        assert_eq!(due(-300, friday), "2026-02-02T05:00:00+00:00");
+        assert_eq!(due("Europe/London", friday), "2026-02-02T00:00:00+00:00");
+        assert_eq!(due("Asia/Shanghai", friday), "2026-02-01T16:00:00+00:00");
+        assert_eq!(due("America/New_York", friday), "2026-02-02T05:00:00+00:00");
         // Thursday evening in London is Friday in Shanghai: due on Friday and on Monday.
         let thursday = "2026-01-29T16:00:00Z";
-        assert_eq!(due(0, thursday), "2026-01-30T00:00:00+00:00");
-        assert_eq!(due(480, thursday), "2026-02-01T16:00:00+00:00");
-        assert_eq!(due(480, "2026-01-29T15:59:59Z"), "2026-01-29T16:00:00+00:00");
+        assert_eq!(due("Europe/London", thursday), "2026-01-30T00:00:00+00:00");
+        assert_eq!(due("Asia/Shanghai", thursday), "2026-02-01T16:00:00+00:00");
+        assert_eq!(due("Asia/Shanghai", "2026-01-29T15:59:59Z"), "2026-01-29T16:00:00+00:00");
+        // The clock goes forward on the Sunday between: Monday begins an hour earlier.
+        assert_eq!(due("Europe/London", "2026-03-27T12:00:00Z"), "2026-03-29T23:00:00+00:00");
+        // In Beirut it goes forward at midnight: that day began at one o'clock.
+        let beirut = Schedule { time_zone: "Asia/Beirut".to_owned(), ..schedule(0) };
+        assert_eq!(beirut.begins_at("2022-03-27".parse().unwrap()), "2022-03-26T22:00:00Z".parse().ok());
         assert_eq!(schedule(1).day_of(thursday.parse().unwrap()), "2026-01-30".parse().ok());
     }
 
@@ -156,9 +169,11 @@ mod tests {
         assert_eq!(schedule(1).check(), Ok(()));
         let thresholds = BTreeMap::from([(Currency::EUR, 0), (Currency::USD, -1)]);
         assert_eq!(Schedule { thresholds, ..schedule(1) }.check(), Err(ScheduleRefusal::ThresholdNegative));
-        for (utc_offset_minutes, ok) in [(-720, true), (840, true), (345, true), (-721, false), (841, false)] {
-            let checked = Schedule { utc_offset_minutes, ..schedule(1) }.check();
-            assert_eq!(checked, if ok { Ok(()) } else { Err(ScheduleRefusal::UtcOffsetUnknown) });
+        for (zone, ok) in
+            [("UTC", true), ("Asia/Kathmandu", true), ("", false), ("Mars/Olympus", false), ("+01:00", false)]
+        {
+            let checked = Schedule { time_zone: zone.to_owned(), ..schedule(1) }.check();
+            assert_eq!(checked, if ok { Ok(()) } else { Err(ScheduleRefusal::TimeZoneUnknown) }, "{zone}");
         }
     }
 
@@ -178,10 +193,10 @@ mod tests {
         fn money_is_due_when_the_day_due_begins_where_the_merchant_is(
             seconds in 0_i64..4_000_000_000,
             later in 0_i64..400_000,
-            utc_offset_minutes in -720_i32..=840,
+            zone in proptest::sample::select(chrono_tz::TZ_VARIANTS.as_slice()),
             delay in 0_u8..10,
         ) {
-            let schedule = Schedule { utc_offset_minutes, ..schedule(delay) };
+            let schedule = Schedule { time_zone: zone.name().to_owned(), ..schedule(delay) };
             let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
             let due = schedule.due_at(at(seconds)).unwrap();
             prop_assert_eq!(schedule.day_of(due), schedule.due_on(schedule.day_of(at(seconds)).unwrap()));

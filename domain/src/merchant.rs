@@ -90,8 +90,7 @@ refusals! {
         FeeBoundsCrossed = "fee_bounds_crossed", 422,
             "The minimum fee is larger than the maximum.", "最低费用大于最高费用。";
         LimitNegative = "limit_negative", 422, "Limits must not be negative.", "限额不能为负数。";
-        UtcOffsetUnknown = "utc_offset_unknown", 422,
-            "No time zone is that far from Greenwich.", "没有与格林尼治相差如此之大的时区。";
+        TimeZoneUnknown = "time_zone_unknown", 422, "There is no time zone of this name.", "没有这个名称的时区。";
         ThresholdNegative = "threshold_negative", 422, "The threshold must not be negative.", "起结金额不能为负数。";
         EndpointUnknown = "endpoint_unknown", 404, "The merchant has no such endpoint.", "该商户没有这个回调地址。";
         EndpointDiffers = "endpoint_differs", 409,

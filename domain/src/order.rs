@@ -209,11 +209,12 @@ impl Order {
         if amount.amount_minor <= 0 {
             return Err(OrderRefusal::AmountNotPositive);
         }
-        let paid_minor = self.paid_minor.saturating_add(amount.amount_minor);
-        if paid_minor > total.amount_minor {
+        // What is left, never a sum: that may be beyond what can be held.
+        let left_minor = total.amount_minor.saturating_sub(self.paid_minor);
+        if amount.amount_minor > left_minor {
             return Err(OrderRefusal::PaidBeyondTotal);
         }
-        let in_whole = paid_minor == total.amount_minor;
+        let in_whole = amount.amount_minor == left_minor;
         Ok(vec![OrderEvent::Paid { payment_id, capture_id, amount, in_whole }])
     }
 
@@ -246,11 +247,11 @@ impl Order {
         if amount.amount_minor <= 0 {
             return Err(OrderRefusal::AmountNotPositive);
         }
-        let refunded_minor = self.refunded_minor.saturating_add(amount.amount_minor);
-        if refunded_minor > self.paid_minor {
+        let left_minor = self.paid_minor.saturating_sub(self.refunded_minor);
+        if amount.amount_minor > left_minor {
             return Err(OrderRefusal::RefundBeyondPaid);
         }
-        Ok(vec![OrderEvent::Refunded { refund_id, amount, in_whole: refunded_minor == self.paid_minor }])
+        Ok(vec![OrderEvent::Refunded { refund_id, amount, in_whole: amount.amount_minor == left_minor }])
     }
 
     fn take_back_refund(&self, refund_id: RefundId) -> Decision {

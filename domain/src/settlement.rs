@@ -266,6 +266,12 @@ impl Settlement {
         Ok(Money::new(amount_minor, self.opened()?.currency))
     }
 
+    /// Whose it is and what was agreed, once it exists.
+    #[must_use]
+    pub const fn agreement(&self) -> Option<&Opened> {
+        self.opened.as_ref()
+    }
+
     /// How far it has come, once it exists.
     #[must_use]
     pub fn phase(&self) -> Option<Phase> {

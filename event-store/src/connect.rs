@@ -11,6 +11,8 @@ pub(crate) const APPLICATION_ROLE: &str = "daybook_app";
 
 /// How long a connection may take to come about.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// How long a read of the log may wait for a connection: whoever asks is told within a second that none is free.
+const FREE_WITHIN: Duration = Duration::from_millis(900);
 
 /// The address is not one.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +63,7 @@ impl Database {
     pub(crate) fn log_pool(&self, connections: u32) -> PgPool {
         PgPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(CONNECT_WITHIN)
+            .acquire_timeout(FREE_WITHIN)
             .test_before_acquire(false)
             .connect_lazy_with(self.log_options())
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::aggregate::Aggregate;
 use sqlx::postgres::PgPool;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::act::{Act, Decision, Key};
@@ -17,6 +17,7 @@ use crate::connect::Database;
 use crate::crash;
 use crate::follower::{Follow, Follower};
 use crate::generations::Generations;
+use crate::head::Head;
 use crate::kind::Kind;
 use crate::load;
 use crate::outcome::{Failure, Outcome};
@@ -82,32 +83,6 @@ impl Drop for Tasks {
 
 /// An act in the queue; or what is known of it at once.
 type Entered = Result<Pending, Result<Outcome, Failure>>;
-
-/// The end of the log as this process knows it. It hands out numbers, never the lock they are kept under: nobody who
-/// waits here can hold up the writer.
-#[derive(Clone, Debug)]
-pub struct Head(watch::Receiver<i64>);
-
-impl Head {
-    pub fn position(&self) -> i64 {
-        *self.0.borrow()
-    }
-
-    /// What has happened until now is no news any more.
-    pub fn mark_seen(&mut self) {
-        self.0.mark_unchanged();
-    }
-
-    /// Returns when the log has moved on since it was last seen, or the store is gone.
-    pub async fn changed(&mut self) {
-        drop(self.0.changed().await);
-    }
-
-    /// Returns when the log has reached a position; false where the store is gone before.
-    pub async fn reaches(&mut self, position: i64) -> bool {
-        self.0.wait_for(|head| *head >= position).await.is_ok()
-    }
-}
 
 /// What the writer, the loader and the callers share.
 pub(crate) struct Shared {
@@ -263,7 +238,7 @@ impl Store {
 
     /// The last position this process knows of, and word of every later one.
     pub fn head(&self) -> Head {
-        Head(self.shared.tail.head())
+        Head::of(self.shared.tail.head())
     }
 
     /// Makes a follower of the log; it moves by [`Follow::step`], on connections from `pool`. It keeps this store open.
@@ -284,6 +259,7 @@ impl Store {
         if let Err(reason) = writer.await {
             tracing::error!(%reason, "the writer did not end well");
         }
+        waker::tell_at_the_end(&self.shared.pool).await;
     }
 }
 

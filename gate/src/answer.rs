@@ -1,4 +1,4 @@
-//! What a face answers when all went well, or was refused by a rule and so became an answer.
+//! What a face answers: done, or refused by a rule, which is an answer too.
 
 use axum::{
     body::Body,

@@ -1,4 +1,4 @@
-//! The way of every request: known, counted, read, proven, allowed; then served; then answered.
+//! The way of every request: known, counted, read, proven, allowed, served, answered.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -249,7 +249,11 @@ async fn read(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes, Pro
 
 /// One version, in quotes, as `ETag` gave it.
 fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let mut values = headers.get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
     let version = value.to_str().ok().and_then(|text| text.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
-    version.map(Some).ok_or(Problem::turned_away(rules::IF_MATCH_MALFORMED))
+    match (version, values.next()) {
+        (Some(version), None) => Ok(Some(version)),
+        _ => Err(Problem::turned_away(rules::IF_MATCH_MALFORMED)),
+    }
 }

@@ -1,8 +1,10 @@
-//! The fields of a body: one declaration says how each is read, described and shown by example.
+//! The fields of a body: how each is read, described and shown by example.
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use domain::{
+    account::Account,
     channel::Channel,
     currency::Currency,
     free_text::{FreeText, OrderNo},
@@ -128,8 +130,8 @@ macro_rules! body {
             }
 
             fn schema() -> serde_json::Value {
-                let mut required: Vec<&str> = Vec::new();
-                $($crate::body!(@list $need required $field);)*
+                let required: &[Option<&str>] = &[$($crate::body!(@needed $need $field)),*];
+                let required: Vec<&str> = required.iter().copied().flatten().collect();
                 let mut properties = serde_json::Map::new();
                 $({
                     let mut schema = <$type as $crate::Field>::schema();
@@ -162,8 +164,8 @@ macro_rules! body {
     };
     (@type required $type:ty) => { $type };
     (@type optional $type:ty) => { Option<$type> };
-    (@list required $list:ident $field:ident) => { $list.push(stringify!($field)) };
-    (@list optional $list:ident $field:ident) => {};
+    (@needed required $field:ident) => { Some(stringify!($field)) };
+    (@needed optional $field:ident) => { None };
 }
 
 fn wrong<T>(at: &str, rule: &'static Rule, problems: &mut Vec<FieldProblem>) -> Option<T> {
@@ -210,12 +212,37 @@ texts! {
     OrderNo, OrderNo::parse, json!({ "type": "string", "minLength": 1, "maxLength": OrderNo::LENGTH_MAX });
     Currency, str::parse::<Currency>, json!({ "type": "string", "minLength": 3, "maxLength": 4 });
     Channel, str::parse::<Channel>, json!({ "type": "string", "enum": Channel::ALL.iter().map(|it| it.name()).collect::<Vec<_>>() });
+    Account, str::parse::<Account>, json!({ "type": "string", "minLength": 1, "maxLength": 80 });
     domain::id::PaymentId, str::parse::<domain::id::PaymentId>, id_schema(Self::PREFIX);
     domain::id::RefundId, str::parse::<domain::id::RefundId>, id_schema(Self::PREFIX);
     domain::id::MerchantId, str::parse::<domain::id::MerchantId>, id_schema(Self::PREFIX);
     domain::id::ApiKeyId, str::parse::<domain::id::ApiKeyId>, id_schema(Self::PREFIX);
     domain::id::SettlementId, str::parse::<domain::id::SettlementId>, id_schema(Self::PREFIX);
     domain::id::AdjustmentId, str::parse::<domain::id::AdjustmentId>, id_schema(Self::PREFIX);
+}
+
+impl Field for NaiveDate {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let date = value.as_str().filter(|text| text.len() == 10).and_then(|text| text.parse().ok());
+        date.or_else(|| wrong(at, rules::FIELD_MALFORMED, problems))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "date" })
+    }
+}
+
+impl Field for DateTime<Utc> {
+    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
+        let moment = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        // Beyond these years other programs cannot read what we would tell them.
+        let moment = moment.map(|moment| moment.to_utc()).filter(|moment| (1970..=9999).contains(&moment.year()));
+        moment.or_else(|| wrong(at, rules::FIELD_MALFORMED, problems))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "format": "date-time" })
+    }
 }
 
 /// An amount in minor units: an integer, never a text, never a fraction. Its sign is for the rules to judge.
@@ -341,9 +368,9 @@ impl Field for Metadata {
     fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
         let Value::Object(object) = value else { return wrong(at, rules::FIELD_MALFORMED, problems) };
         let pairs = object.iter().map(|(name, value)| {
-            let at = pointer(at, name);
-            let name = parsed(&Value::from(name.as_str()), &at, problems, FreeText::parse);
-            Some((name?, FreeText::read(value, &at, problems)?))
+            // A name that is not let in is not told back either.
+            let parsed = parsed(&Value::from(name.as_str()), at, problems, FreeText::parse)?;
+            Some((parsed, FreeText::read(value, &pointer(at, name), problems)?))
         });
         pairs.collect::<Vec<_>>().into_iter().collect::<Option<BTreeMap<_, _>>>().map(Self)
     }

@@ -1,4 +1,4 @@
-//! How often somebody may ask: a bucket that fills at a steady rate, for each key and each merchant.
+//! How often somebody may ask: a bucket that fills at a steady rate.
 
 use std::{
     collections::HashMap,

@@ -1,10 +1,10 @@
-//! Why the door says no: every code it has, with the status and the sentence in both languages.
+//! Why the door says no: each code with its status and sentence.
 
 use domain::refusal::Rule;
 
 macro_rules! rules {
     ($($name:ident = $code:literal, $status:literal, $english:literal, $chinese:literal;)+) => {
-        $(#[doc = $english] pub const $name: &Rule = &Rule {
+        $(pub const $name: &Rule = &Rule {
             code: $code, http_status: $status, english: $english, chinese: $chinese,
         };)+
 

@@ -1,4 +1,4 @@
-//! What credentials may do. Every route names one scope; whoever has not got it stays outside.
+//! What credentials may do: every route names one scope.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! `X-Signature`: that the request was made by whoever has the key's secret, lately, and as it stands.
+//! `X-Signature`: made with the key's secret, lately, for this very request.
 
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac as _};

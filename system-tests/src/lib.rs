@@ -2,6 +2,8 @@
 
 pub mod appender;
 pub mod applied;
+pub mod branch;
+pub mod client;
 pub mod database;
 pub mod invariants;
 pub mod load;
@@ -9,5 +11,6 @@ pub mod map;
 pub mod proxy;
 pub mod report;
 pub mod say;
+pub mod server;
 pub mod tally;
 pub mod tree;

@@ -1,4 +1,4 @@
-//! Credentials: API keys and bearer tokens, which name whose they are and are kept as hashes.
+//! API keys and bearer tokens: they name whose they are and are kept as hashes.
 
 use chacha20poly1305::aead::{OsRng, rand_core::RngCore as _};
 use domain::id::{ApiKeyId, MerchantId, OperatorId, TokenId};

@@ -1,4 +1,4 @@
-//! The keys: seals, opens and forgets personal values; makes credentials and knows them again.
+//! The keys: seals, opens and forgets personal values; makes and knows credentials.
 //!
 //! One master key, kept outside the database, is behind everything here. From it a key is derived for each purpose.
 //! Personal values are sealed under random data keys, which stand in the database wrapped: deleting a data key is
@@ -7,10 +7,12 @@
 mod credential;
 mod data_key;
 mod forget;
+mod mark;
 mod master_key;
 mod person;
 
 pub use credential::{ApiKeyName, Credential, TokenName};
 pub use data_key::{Envelope, OpenFailure};
 pub use forget::{forget_person, open};
+pub use mark::is_its_key;
 pub use master_key::{MasterKey, MasterKeyFailure, Vault};

@@ -103,6 +103,7 @@ struct Keys {
     fingerprints: Hmac<Sha256>,
     persons: Hmac<Sha256>,
     wrapping: Zeroizing<[u8; 32]>,
+    mark: [u8; 32],
 }
 
 impl Vault {
@@ -116,6 +117,7 @@ impl Vault {
             fingerprints: keyed(&derived("request fingerprints")),
             persons: keyed(&derived("indexes of persons")),
             wrapping: derived("data keys"),
+            mark: *derived("mark"),
         }))
     }
 
@@ -138,6 +140,11 @@ impl Vault {
     /// What makes a request this request and no other.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.0.fingerprints, parts)
+    }
+
+    /// Tells this key from another, and nothing about either.
+    pub(crate) fn mark(&self) -> String {
+        hex::encode(self.0.mark)
     }
 
     pub(crate) fn index(&self, parts: &[&[u8]]) -> String {

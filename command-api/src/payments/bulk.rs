@@ -1,4 +1,4 @@
-//! Many payments in one request: each with its own key and its own answer, all in one append.
+//! Many payments in one request: a key and an answer each, one append.
 
 use std::sync::Arc;
 

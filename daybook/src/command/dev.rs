@@ -79,10 +79,12 @@ impl Dev {
             return Ok(());
         }
         let vault = self.keys.vault_or_draw(self.home.directory())?;
+        let pool = database::pool(app_url)?;
+        database::recognise(&pool, &vault).await?;
         let store = database::store(app_url)?;
         demo::ensure(&store, &vault).await?;
         let gate = Gate::new(store.clone(), vault, Some(demo::DEMO), self.rates.limits());
-        let router = http::router(database::pool(app_url)?, gate)?;
+        let router = http::router(pool, gate)?;
         // A ledger does not end because nobody reads its greeting.
         if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
             tracing::warn!(%failure, "what to try next could not be shown");

@@ -54,7 +54,9 @@ impl Place {
     }
 
     /// The vault of that ledger: behind the key that was named, or the one of this home.
-    pub(super) fn vault(&self) -> Result<Vault> {
-        self.keys.vault_of(self.home.directory())
+    pub(super) async fn vault(&self) -> Result<Vault> {
+        let vault = self.keys.vault_of(self.home.directory())?;
+        database::recognise(&database::pool(&self.url()?)?, &vault).await?;
+        Ok(vault)
     }
 }

@@ -79,7 +79,7 @@ impl RoleName {
 
 impl Token {
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let vault = self.place.vault()?;
+        let vault = self.place.vault().await?;
         let (operator, commands, data_key, words) = match self.act {
             TokenAct::Create { role, email, name, days } => {
                 let expires_at = Utc::now() + TimeDelta::days(i64::from(days));

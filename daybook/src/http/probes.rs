@@ -16,6 +16,7 @@ use axum::{
 use gate::Gate;
 use sqlx::PgPool;
 use tokio::time::timeout;
+use vault::Vault;
 
 use super::metrics::{self, Metrics};
 use crate::{database, failure::Result};
@@ -29,13 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 struct Faces {
     pool: PgPool,
+    vault: Vault,
     metrics: Metrics,
-}
-
-impl FromRef<Faces> for PgPool {
-    fn from_ref(faces: &Faces) -> Self {
-        faces.pool.clone()
-    }
 }
 
 impl FromRef<Faces> for Metrics {
@@ -55,7 +51,7 @@ pub(crate) fn router(pool: PgPool, gate: Gate) -> Result<Router> {
         .route("/metrics", get(metrics::show))
         .route("/openapi.json", get(openapi))
         .route("/docs", get(docs))
-        .with_state(Faces { pool, metrics })
+        .with_state(Faces { pool, vault: gate.vault.clone(), metrics })
         .merge(command_api::router(gate))
         .fallback(absent)
         .method_not_allowed_fallback(not_allowed)
@@ -72,8 +68,8 @@ struct Check {
     outcome: Result<String, String>,
 }
 
-async fn ready(State(pool): State<PgPool>, RawQuery(query): RawQuery) -> Response {
-    let checks = match timeout(PATIENCE, look(&pool)).await {
+async fn ready(State(faces): State<Faces>, RawQuery(query): RawQuery) -> Response {
+    let checks = match timeout(PATIENCE, look(&faces.pool, &faces.vault)).await {
         Ok(checks) => checks,
         Err(_) => vec![Check { name: "database", outcome: Err("no answer in time".to_owned()) }],
     };
@@ -99,7 +95,7 @@ async fn ready(State(pool): State<PgPool>, RawQuery(query): RawQuery) -> Respons
     }
 }
 
-async fn look(pool: &PgPool) -> Vec<Check> {
+async fn look(pool: &PgPool, vault: &Vault) -> Vec<Check> {
     let mut connection = match pool.acquire().await {
         Ok(connection) => connection,
         Err(error) => {
@@ -119,7 +115,20 @@ async fn look(pool: &PgPool) -> Vec<Check> {
             Err("it cannot be read".to_owned())
         }
     };
-    vec![Check { name: "database", outcome: Ok("reachable".to_owned()) }, Check { name: "schema", outcome: schema }]
+    drop(connection);
+    let master_key = match vault::is_its_key(pool, vault).await {
+        Ok(true) => Ok("the one this ledger was begun with".to_owned()),
+        Ok(false) => Err("another than the one this ledger was begun with: name that one".to_owned()),
+        Err(error) => {
+            tracing::warn!(%error, "not ready: the mark of the master key cannot be read");
+            Err("its mark cannot be read".to_owned())
+        }
+    };
+    vec![
+        Check { name: "database", outcome: Ok("reachable".to_owned()) },
+        Check { name: "schema", outcome: schema },
+        Check { name: "key", outcome: master_key },
+    ]
 }
 
 /// The API, for programs.

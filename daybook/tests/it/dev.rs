@@ -74,6 +74,18 @@ fn the_first_signal_waits_for_what_is_under_way_and_the_second_does_not() {
 }
 
 #[test]
+fn another_master_key_than_the_ledgers_own_is_refused_before_anything_is_done() {
+    let home = Home::new();
+    home.serve().end("TERM");
+    let other = home.0.join("other.key");
+    std::fs::write(&other, "f0e1d2c3b4a5968778695a4b3c2d1e0f00112233445566778899aabbccddeeff").unwrap();
+    let (said, code) = home.say(&["dev", "--listen", "127.0.0.1:0", "--master-key-file", other.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("was begun under another master key"), "{said}");
+    assert!(home.serve().end("TERM").success(), "its own key still opens it");
+}
+
+#[test]
 fn a_broken_data_directory_ends_in_one_sentence() {
     let home = Home::new();
     home.serve().end("TERM");

@@ -7,8 +7,12 @@ mod doctor;
 #[cfg(test)]
 mod front;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod postgres_run;
+#[cfg(test)]
+mod readme;
 #[cfg(test)]
 mod server;

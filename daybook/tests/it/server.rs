@@ -10,6 +10,16 @@ use std::{
     time::Duration,
 };
 
+/// What our own environment may say of another ledger.
+const OURS: [&str; 6] = [
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "DAYBOOK_LISTEN",
+    "DAYBOOK_MASTER_KEY",
+    "DAYBOOK_MASTER_KEY_FILE",
+    "RUST_LOG",
+];
+
 static HOME_COUNT: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) struct Home(pub(crate) PathBuf);
@@ -22,11 +32,11 @@ impl Home {
         Self(path)
     }
 
-    /// The binary with this home and nothing of our own environment's databases.
+    /// The binary with this home and nothing of our own environment's ledgers.
     pub(crate) fn daybook(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
         command.args(arguments).env("DAYBOOK_HOME", &self.0);
-        for name in ["DATABASE_URL", "DATABASE_OWNER_URL", "DAYBOOK_LISTEN", "RUST_LOG"] {
+        for name in OURS {
             command.env_remove(name);
         }
         command
@@ -65,6 +75,16 @@ impl Server {
     pub(crate) fn get(&self, path: &str) -> String {
         let mut stream = self.connect();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    pub(crate) fn post(&self, path: &str, headers: &str, body: &str) -> String {
+        let mut stream = self.connect();
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{headers}");
+        write!(stream, "{head}connection: close\r\n\r\n{body}").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer

@@ -75,7 +75,7 @@ impl Merchant {
             return Ok(Vec::new());
         }
         match schedule.check() {
-            Err(ScheduleRefusal::UtcOffsetUnknown) => Err(MerchantRefusal::UtcOffsetUnknown),
+            Err(ScheduleRefusal::TimeZoneUnknown) => Err(MerchantRefusal::TimeZoneUnknown),
             Err(ScheduleRefusal::ThresholdNegative) => Err(MerchantRefusal::ThresholdNegative),
             Ok(()) => Ok(vec![MerchantEvent::ScheduleAgreed { schedule: schedule.clone(), by }]),
         }

@@ -92,9 +92,9 @@ fn agree_limits(per_payment_minor: i64) -> MerchantCommand {
     MerchantCommand::AgreeLimits { currency: Currency::USD, limits, by: BY }
 }
 
-fn schedule(utc_offset_minutes: i32, threshold_minor: i64) -> MerchantCommand {
+fn schedule(time_zone: &str, threshold_minor: i64) -> MerchantCommand {
     let thresholds = BTreeMap::from([(Currency::USD, threshold_minor)]);
-    let schedule = Schedule { delay_business_days: 1, utc_offset_minutes, thresholds, two_people: true };
+    let schedule = Schedule { delay_business_days: 1, time_zone: time_zone.to_owned(), thresholds, two_people: true };
     MerchantCommand::AgreeSchedule { schedule, by: BY }
 }
 
@@ -202,7 +202,7 @@ fn nothing_is_agreed_with_a_closed_account() {
         rotate(key(3, true, 2)),
         agree_fees(plan()),
         agree_limits(1),
-        schedule(0, 0),
+        schedule("Europe/London", 0),
         allow,
         withdraw,
         allow_currency,
@@ -269,10 +269,10 @@ fn limits_are_agreed_within_reason() {
 
 #[test]
 fn a_schedule_is_agreed() {
-    let told = registered().when(&schedule(480, 100)).then(&["schedule_agreed"]);
+    let told = registered().when(&schedule("Asia/Shanghai", 100)).then(&["schedule_agreed"]);
     assert_eq!(told.state.schedule().map(|schedule| schedule.threshold_minor(Currency::USD)), Some(100));
-    registered().when(&schedule(841, 0)).then_refused(MerchantRefusal::UtcOffsetUnknown);
-    registered().when(&schedule(0, -1)).then_refused(MerchantRefusal::ThresholdNegative);
+    registered().when(&schedule("Mars/Olympus", 0)).then_refused(MerchantRefusal::TimeZoneUnknown);
+    registered().when(&schedule("Europe/London", -1)).then_refused(MerchantRefusal::ThresholdNegative);
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn without_a_merchant_everything_but_registering_is_refused() {
         revoke(1),
         agree_fees(plan()),
         agree_limits(1),
-        schedule(0, 0),
+        schedule("Europe/London", 0),
         allow,
         withdraw,
         add_endpoint(1, "https://a.example"),

@@ -1,4 +1,4 @@
-//! What an operator's deed was done to: a stream by its id, a read model by name, the log.
+//! What a deed was done on: a stream by its id, a read model by name, or the log.
 
 use std::{fmt, str::FromStr};
 

@@ -232,3 +232,15 @@ fn without_an_order_everything_but_placing_is_refused() {
         Told::untold().when(&command).then_refused(OrderRefusal::OrderAbsent);
     }
 }
+
+#[test]
+fn what_is_left_of_the_largest_total_is_reckoned_without_a_sum() {
+    let largest = usd(i64::MAX);
+    let paid = || Told::untold().given(&open_for_payment(largest)).given(&capture(1, 1, largest));
+    paid().when(&capture(1, 2, usd(1))).then_refused(OrderRefusal::PaidBeyondTotal);
+    let refund = |number: u128, amount: Money| OrderCommand::RecordRefund {
+        refund_id: RefundId::new(Uuid::from_u128(number)),
+        amount,
+    };
+    paid().given(&refund(1, largest)).when(&refund(2, usd(1))).then_refused(OrderRefusal::RefundBeyondPaid);
+}

@@ -1,4 +1,4 @@
-//! Payouts from settled funds: reserved before the bank is asked, then as the evidence says.
+//! Payouts as the funds see them: set aside, gone, given back, in any order told.
 
 use chrono::{DateTime, Utc};
 

@@ -1,4 +1,4 @@
-//! What comes from outside is looked at: no command is read from JSON, past the rules of its texts.
+//! What comes in from outside is read by its own types, never as a command.
 
 use std::{fs, path::PathBuf};
 

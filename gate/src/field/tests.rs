@@ -1,7 +1,6 @@
 //! Given a body, what is read of it and what is said to be wrong.
 
 use super::*;
-use crate::body;
 
 body! {
     struct Parcel {

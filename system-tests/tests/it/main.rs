@@ -5,6 +5,8 @@ mod architecture;
 #[cfg(test)]
 mod followers;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod map;

@@ -43,12 +43,17 @@ fn agreements() -> impl Strategy<Value = MerchantCommand> {
         per_day_minor,
         per_month_minor,
     });
-    let schedule = (0_u8..3, -1_000..1_000_i32, currency(), minor(), any::<bool>()).prop_map(
-        |(delay, minutes, of, least, two_people)| {
+    let schedule = (
+        0_u8..3,
+        prop::sample::select(vec!["UTC", "Asia/Shanghai", "Mars/Olympus"]),
+        currency(),
+        minor(),
+        any::<bool>(),
+    )
+        .prop_map(|(delay, zone, of, least, two_people)| {
             let thresholds = BTreeMap::from([(of, least)]);
-            Schedule { delay_business_days: delay, utc_offset_minutes: minutes, thresholds, two_people }
-        },
-    );
+            Schedule { delay_business_days: delay, time_zone: zone.to_owned(), thresholds, two_people }
+        });
     prop_oneof![
         (channel(), currency(), fee_plan(), actor())
             .prop_map(|(channel, currency, plan, by)| MerchantCommand::AgreeFees { channel, currency, plan, by }),

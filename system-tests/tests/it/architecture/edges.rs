@@ -49,7 +49,7 @@ const HOMES: [(&str, &[&str]); 7] = [
 ];
 
 /// All that the rules may build on: types without I/O, clock or randomness. Tests may add to it.
-const BENEATH_THE_RULES: [&str; 4] = ["chrono", "serde", "thiserror", "uuid"];
+const BENEATH_THE_RULES: [&str; 5] = ["chrono", "chrono-tz", "serde", "thiserror", "uuid"];
 
 #[derive(Deserialize)]
 struct Metadata {
