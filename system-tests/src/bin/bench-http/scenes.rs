@@ -21,7 +21,7 @@ const ROUNDS: usize = 3;
 const TURN: Duration = Duration::from_secs(4);
 const WARM_UP: Duration = Duration::from_millis(500);
 /// Five hundred payments a request, and enough requests under way that the server always has the next.
-const BULK: Asked = Asked { connections: 6, items: Some(500), numbers: (0, u64::MAX), is_replay: false };
+const BULK: Asked = Asked { connections: 4, items: Some(500), numbers: (0, u64::MAX), is_replay: false };
 /// So many at once that an append can carry as many as one statement of the limit does.
 const CONNECTIONS_AT_THE_LIMIT: usize = 512;
 /// Asked once again: as many as are kept in memory for certain.
