@@ -1,4 +1,4 @@
-//! The limit: bare statements on one connection, 500 payments each, with the very rows the server writes.
+//! The limit: bare statements on one connection, with the rows the server writes.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `make bench-http`: payments over HTTP, beside postgres-es behind the same door and bare inserts.
+//! `make bench-http`: payments over HTTP, beside postgres-es and bare inserts.
 //!
 //! Everything shares the machine: the server, its Postgres and the one thread that asks.
 

@@ -1,4 +1,4 @@
-//! Callers that come when they come, however long the others wait: time counts from when a request was due.
+//! Callers that come when they come: time counts from when a request was due.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

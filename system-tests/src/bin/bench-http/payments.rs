@@ -1,4 +1,4 @@
-//! Signed requests for payments: the n-th of a series is always the same, so that it can be asked again.
+//! Signed requests for payments: the n-th of a series is always the same.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! The baseline: the same door and the same payment, on postgres-es's own store and default pool.
+//! The baseline: the same door and payment, on postgres-es's own store.
 //!
 //! Who asks, the signature, the fingerprint, the reading of the body and the sealing are done by the same code. The
 //! idempotency record and the data key are written by a trigger in the transaction of the event, which is the cheapest

@@ -1,4 +1,4 @@
-//! The thinnest client: HTTP/1.1 on one kept connection, one request at a time, buffers used again.
+//! The thinnest client: HTTP/1.1 on one kept connection, one request at a time.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
