@@ -1,4 +1,4 @@
-//! Bad requests by the hundred, made by rule from good ones: each is refused in a document.
+//! Bad requests by the hundred, made by rule from good ones: each one is refused.
 
 use std::collections::BTreeMap;
 
