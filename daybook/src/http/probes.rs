@@ -15,7 +15,7 @@ use axum::{
 };
 use command_api::Api;
 use gate::Gate;
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
 use tokio::time::timeout;
 use vault::Vault;
 
@@ -97,7 +97,12 @@ async fn ready(State(faces): State<Faces>, RawQuery(query): RawQuery) -> Respons
 }
 
 async fn look(pool: &PgPool, vault: &Vault) -> Vec<Check> {
-    let mut connection = match pool.acquire().await {
+    // One that lay in the pool may be dead: it is the answer that shows the database is there.
+    let reached = async {
+        let mut connection = pool.acquire().await?;
+        connection.ping().await.map(|()| connection)
+    };
+    let mut connection = match reached.await {
         Ok(connection) => connection,
         Err(error) => {
             tracing::warn!(%error, "not ready: the database cannot be reached");

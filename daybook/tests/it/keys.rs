@@ -1,4 +1,4 @@
-//! Master key, tokens and the demo merchant: what opens the door, and what refuses to start.
+//! Keys, tokens and the demo merchant: what opens the door, what refuses to start.
 
 use std::{
     process::Output,

@@ -1,4 +1,4 @@
-//! A thousand payments in one request: each its own answer, in order, in one or two appends.
+//! A thousand payments in one request: each its own answer, in at most two appends.
 
 use serde_json::{Value, json};
 use system_tests::client::Request;

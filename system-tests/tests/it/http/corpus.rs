@@ -1,4 +1,4 @@
-//! Hundreds of bad requests, made by rule from good ones: each is refused with a document that says so.
+//! Bad requests by the hundred, made by rule from good ones: each one is refused.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Clients that hang up at any moment: each request is done whole or not at all, and the server stays sound.
+//! Clients that hang up at any moment: each request is done whole or not at all.
 
 use std::time::Duration;
 

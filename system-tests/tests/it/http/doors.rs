@@ -1,4 +1,4 @@
-//! Who is let in: keys, signatures, tokens, and how soon a revoked one is refused everywhere.
+//! Who is let in by key, signature or token; and how soon a revoked one is refused.
 
 use std::time::{Duration, Instant};
 

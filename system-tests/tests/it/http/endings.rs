@@ -1,10 +1,13 @@
 //! The server is told to end, or killed, under load: what was acknowledged is there.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use system_tests::branch::{Branch, Merchant};
 use system_tests::client::Request;
+use system_tests::proxy::{Fault, Proxy, Rule, Upstream};
 use system_tests::server::Server;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -86,6 +89,32 @@ async fn a_server_told_to_end_under_load_answers_what_it_took_and_ends_well() {
     assert!(told.len() >= 800);
     let unanswered = assert_kept(branch, &merchant, &told).await;
     assert_eq!(unanswered, 0, "what it took it must answer; what it did not take it must not do");
+}
+
+// covers C2
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_under_way_when_a_server_is_told_to_end_is_answered_first() {
+    let branch = Branch::of_all().await.unwrap();
+    let merchant = branch.merchant().await.unwrap();
+    let direct = branch.ledger.superuser_url();
+    let proxy = Proxy::start(Upstream::from_url(direct).unwrap(), 1).await.unwrap();
+    let mut server = Server::start(&proxy.url_for(direct).unwrap(), &[]).await.unwrap();
+    assert_eq!(ask(&mut server.client(), &merchant.test, PAYMENTS, "warm", &payment("warm")).await.status, 200);
+    proxy.faults().add(Rule::once("log.append", Fault::HoldAnswer));
+    let (mut client, asking) = (server.client(), merchant.clone());
+    let under_way =
+        tokio::spawn(async move { ask(&mut client, &asking.test, PAYMENTS, "last", &payment("last")).await });
+    proxy.faults().until(|counts| counts.answers_held == 1).await;
+    server.signal("TERM").unwrap();
+    let mut looks = tokio::time::interval(Duration::from_millis(5));
+    while TcpStream::connect(server.address).await.is_ok() {
+        looks.tick().await;
+    }
+    proxy.faults().release();
+    let answer = under_way.await.unwrap();
+    assert_eq!((answer.status, answer.data("order_no").as_str()), (200, "last"), "{answer:?}");
+    let status = tokio::task::spawn_blocking(move || server.wait().unwrap()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
 }
 
 // covers A10, C1 at the level of HTTP

@@ -1,4 +1,4 @@
-//! The database fails in every way it can: the answer says what is true, and the same key ends well.
+//! The database fails in every way it can: the answer says what is true.
 
 use std::time::{Duration, Instant};
 

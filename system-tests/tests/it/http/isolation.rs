@@ -1,4 +1,4 @@
-//! What is another merchant's, or of the other mode, is not there: the same answer as for nothing.
+//! What is another merchant's, or of the other mode, is answered as if it were not.
 
 use serde_json::{Value, json};
 use system_tests::client::{Answer, Caller, Client};

@@ -1,4 +1,4 @@
-//! Amounts at their edges and JSON that could be read two ways: never rounded, never guessed.
+//! Amounts at their edges, JSON that reads two ways: never rounded, never guessed.
 
 use serde_json::json;
 use system_tests::branch::fresh;

@@ -1,4 +1,4 @@
-//! What people type, and what they should not: stored as it is, or refused; never run, never logged.
+//! What people type, and what they should not: kept as it is, or refused; never run.
 
 use serde_json::{Value, json};
 use system_tests::branch::fresh;

@@ -1,4 +1,4 @@
-//! Requests of the wrong size, shape or framing end in a refusal, at once and at little cost.
+//! Requests of the wrong size, shape or framing are refused at once, at little cost.
 
 use std::time::{Duration, Instant};
 
