@@ -36,7 +36,8 @@ async fn an_operator_cancels_what_a_channel_knows_by_its_own_number_and_nobody_e
     // The number is written down by a follower: it comes within moments.
     let cancelled = async {
         loop {
-            let request = Request::post(at("stripe", &trade_no), &json!({})).keyed(fresh("cancel")).by(&branch.operator);
+            let request =
+                Request::post(at("stripe", &trade_no), &json!({})).keyed(fresh("cancel")).by(&branch.operator);
             let answer = client.send(&request).await.unwrap();
             if answer.status != 404 {
                 return answer;
