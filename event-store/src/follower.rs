@@ -21,6 +21,8 @@ const FAILURES_BEFORE_PARKING: i32 = 5;
 /// How long a runner that is not heard of keeps others out. Safety does not rest on it: the epoch does that.
 const LEASE: Duration = Duration::from_secs(30);
 const EVENTS_PER_STEP: usize = 1_000;
+/// A rest for whoever is caught up: a busy log is followed in a few large steps, not in one for every append.
+const PACE: Duration = Duration::from_millis(10);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// What follows the log. Its name is its identity, for ever.
@@ -92,11 +94,13 @@ pub struct Follow<F> {
     lease: Option<Lease>,
     /// Events up to here go one by one: one of them is poison.
     careful_upto: i64,
+    /// Where the last step ended, as far as `run` has looked.
+    at: i64,
 }
 
 impl<F: Follower> Follow<F> {
     pub(crate) fn new(follower: F, pool: PgPool, store: Store) -> Self {
-        Self { follower, pool, store, holder: Uuid::now_v7().to_string(), lease: None, careful_upto: 0 }
+        Self { follower, pool, store, holder: Uuid::now_v7().to_string(), lease: None, careful_upto: 0, at: 0 }
     }
 
     /// One batch, its work and the checkpoint, or a word why not.
@@ -117,7 +121,8 @@ impl<F: Follower> Follow<F> {
         while !*stop.borrow_and_update() {
             head.mark_seen();
             let pause = match self.step().await {
-                Ok(Step::Moved { .. }) => continue,
+                Ok(Step::Moved { to }) if self.is_behind(to) => continue,
+                Ok(Step::Moved { .. }) => PACE,
                 Ok(Step::Idle { .. }) => LEASE / 3,
                 Ok(Step::Elsewhere) => LEASE / 6,
                 Ok(Step::Stumbled { at, failures, reason }) => {
@@ -141,6 +146,13 @@ impl<F: Follower> Follow<F> {
             }
         }
         self.release().await;
+    }
+
+    /// Whether a step ended there only because no more goes into one.
+    fn is_behind(&mut self, to: i64) -> bool {
+        let most = i64::try_from(EVENTS_PER_STEP).unwrap_or(i64::MAX);
+        let moved = to.saturating_sub(std::mem::replace(&mut self.at, to));
+        moved >= most || to < self.careful_upto
     }
 
     /// The work of the follower, for whoever made it.
