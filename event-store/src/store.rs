@@ -51,7 +51,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             waiting_acts: 4_096,
-            cached_streams: 32_768,
+            cached_streams: 16_384,
             cached_answers: 16_384,
             append_within: Duration::from_secs(5),
             answer_within: Duration::from_secs(10),

@@ -153,7 +153,6 @@ impl Gate {
     ) -> Result<Call, Problem> {
         let now = Utc::now();
         let known = caller::identify(&parts.headers, &self.store, &self.vault, self.demo, now).await?;
-        self.count_and_tell(&known.caller, 1, marks)?;
         if !entrance.scope.is_granted_to(&known.caller) {
             return Err(Problem::turned_away(rules::SCOPE_MISSING));
         }
@@ -168,6 +167,8 @@ impl Gate {
             body: &body,
         };
         known.prove(&parts.headers, &signed, now)?;
+        // Only what is proven is counted: nobody uses up another's rate with a key alone.
+        self.count_and_tell(&known.caller, 1, marks)?;
         let body = self.object(&body, &parts.headers)?;
         let fingerprint =
             self.vault.fingerprint(&[method.as_bytes(), path_and_query.as_bytes(), json::canonical(&body).as_bytes()]);

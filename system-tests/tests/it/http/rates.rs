@@ -59,6 +59,20 @@ async fn a_burst_beyond_the_rate_waits_and_others_do_not() {
 
 // covers G15
 #[tokio::test]
+async fn nobody_uses_up_anothers_rate_with_a_key_alone() {
+    let branch = Branch::of_all().await.unwrap();
+    let merchant = branch.merchant().await.unwrap();
+    let server = Server::start(branch.ledger.superuser_url(), &SLOW).await.unwrap();
+    let mut client = server.client();
+    let stolen = tried().by(&merchant.test).without("x-signature").with("x-signature", "t=1,v1=00");
+    for _request in 0..12 {
+        assert_eq!(client.send(&stolen).await.unwrap().verdict(), "401 signature_expired");
+    }
+    assert_eq!(client.send(&tried().by(&merchant.test)).await.unwrap().status, 200);
+}
+
+// covers G15
+#[tokio::test]
 async fn a_bulk_counts_as_many_as_it_carries() {
     let branch = Branch::of_all().await.unwrap();
     let merchant = branch.merchant().await.unwrap();
