@@ -45,7 +45,7 @@ pub(crate) fn told(outcome: Outcome) -> Result<Told, Problem> {
         }
         Outcome::Replayed { position, sequence, answer } => Ok(Told { answer, replayed: true, position, sequence }),
         Outcome::KeyReused => Err(Problem::refused(rules::IDEMPOTENCY_KEY_REUSED)),
-        Outcome::InFlight => Err(Problem::later(rules::REQUEST_IN_FLIGHT, 1).key_checked()),
+        Outcome::InFlight => Err(Problem::in_flight()),
         Outcome::VersionMismatch { demanded, actual } => Err(Problem::refused(rules::VERSION_STALE)
             .saying(format!("(you name version {demanded}; it is at version {actual})"))),
     }
@@ -58,8 +58,9 @@ impl Told {
             None => self.answer.body,
         };
         let reply = Reply::new(u16::try_from(self.answer.status).unwrap_or(500), body)
-            .with("daybook-position", self.position.to_string())
-            .with("etag", format!("\"{}\"", self.sequence));
+            .with("daybook-position", self.position.to_string());
+        // A refusal tells nothing of what was looked at: it may be another's.
+        let reply = if self.answer.status < 300 { reply.with("etag", format!("\"{}\"", self.sequence)) } else { reply };
         if self.replayed { reply.with("idempotency-replayed", "true") } else { reply }
     }
 }
@@ -78,18 +79,18 @@ pub(crate) fn metadata(caller: &Caller, visit: &Visit) -> Vec<(&'static str, Str
     vec![("actor", actor), ("request_id", visit.request_id.clone()), ("trace_id", visit.trace_id.clone())]
 }
 
-/// The one thing a write may ask for in its query.
+/// The one thing a write may ask for in its query, and once.
 pub(crate) fn is_dry_run(call: &Call) -> Result<bool, Problem> {
-    let mut is_dry = false;
+    let mut asked = None;
     for (name, value) in call.query() {
-        is_dry = match (name, value) {
-            ("dry_run", "true") => true,
-            ("dry_run", "false") => false,
-            ("dry_run", _) => return Err(Problem::turned_away(rules::PARAMETER_MALFORMED)),
+        asked = match (name, value, asked) {
+            ("dry_run", "true", None) => Some(true),
+            ("dry_run", "false", None) => Some(false),
+            ("dry_run", ..) => return Err(Problem::turned_away(rules::PARAMETER_MALFORMED)),
             _ => return Err(Problem::turned_away(rules::PARAMETER_UNKNOWN)),
         };
     }
-    Ok(is_dry)
+    Ok(asked.unwrap_or(false))
 }
 
 async fn rehearse(gate: &Gate, plan: &Plan) -> Result<Reply, Problem> {

@@ -1,7 +1,7 @@
 //! Writes: a request becomes a command, the log decides, its outcome is the answer.
 //!
-//! Every write goes one way. A [`routes::Route`] names its scope and its plan; the gate lets the request in; the plan
-//! turns it into a [`plan::Plan`], a decision over the books; [`carry_out`] hands that to the store under the caller's
+//! Every write goes one way. A `routes::Route` names its scope and its plan; the gate lets the request in; the plan
+//! turns it into a `plan::Plan`, a decision over the books; `carry_out` hands that to the store under the caller's
 //! idempotency key, and the outcome becomes the answer. What is told was decided and stored with the events.
 
 mod adjustments;

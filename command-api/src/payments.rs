@@ -197,8 +197,11 @@ pub(crate) fn cancel<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<P
 pub(crate) fn cancel_at_channel<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let named = match call.path("channel").parse::<Channel>() {
-            Ok(channel) => trades::find(&api.pool, channel, call.path("channel_trade_no")).await,
-            Err(_unknown) => Ok(None),
+            // No text in the database has a NUL in it.
+            Ok(channel) if !call.path("channel_trade_no").contains('\0') => {
+                trades::find(&api.pool, channel, call.path("channel_trade_no")).await
+            }
+            Ok(_) | Err(_) => Ok(None),
         };
         let named = named.map_err(|reason| {
             let reason = reason.to_string();

@@ -29,6 +29,8 @@ impl Plan {
 #[derive(Clone)]
 pub(crate) struct Teller {
     visit: Arc<Visit>,
+    /// Whether the caller's key is looked up before this is told: in a dry run it is not.
+    key_checked: bool,
 }
 
 /// A sentence in both languages.
@@ -43,7 +45,8 @@ struct Told<'w, T> {
 
 impl Teller {
     pub(crate) fn of(call: &Call) -> Self {
-        Self { visit: Arc::new(call.visit.clone()) }
+        let is_dry = call.query().any(|asked| asked == ("dry_run", "true"));
+        Self { visit: Arc::new(call.visit.clone()), key_checked: !is_dry }
     }
 
     /// It is done, and this is how it stands. Ids, statuses and amounts only: this is stored and told again.
@@ -60,6 +63,7 @@ impl Teller {
     pub(crate) fn refused(&self, refusal: impl Listed) -> Verdict {
         let rule = refusal.rule();
         let status = i16::try_from(rule.http_status).unwrap_or(500);
-        Verdict::Refused(Answer { status, body: Problem::refused(rule).document(&self.visit) })
+        let problem = if self.key_checked { Problem::refused(rule) } else { Problem::turned_away(rule) };
+        Verdict::Refused(Answer { status, body: problem.document(&self.visit) })
     }
 }

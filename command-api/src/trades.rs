@@ -31,7 +31,7 @@ impl Follower for Trades {
             let mut found = BTreeMap::new();
             for event in events.iter().filter(|event| is_telling(event)) {
                 if let Some(trade) = trade(event)? {
-                    found.insert(trade, &*event.aggregate_id);
+                    found.entry(trade).or_insert(&*event.aggregate_id);
                 }
             }
             if found.is_empty() {

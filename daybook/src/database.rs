@@ -1,6 +1,6 @@
 //! How the database is reached: as the application's role, or as the owner who migrates.
 
-use std::str::FromStr as _;
+use std::{str::FromStr as _, time::Duration};
 
 use event_store::{
     Database, Limits, Store, Upcasters,
@@ -13,6 +13,7 @@ use crate::failure::{Attempt as _, Failure, Result};
 
 /// Enough for the probes; the store and its followers bring their own.
 const PROBE_CONNECTIONS: u32 = 4;
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// One works while the other takes the lease.
 const FOLLOWER_CONNECTIONS: u32 = 2;
 
@@ -49,10 +50,18 @@ pub(crate) fn store(app_url: &str) -> Result<Store> {
     Ok(Store::open(database, Upcasters::default(), Limits::default()))
 }
 
+/// Closes the log of a command that has its answer. One whose database has gone away does not wait for it for ever.
+pub(crate) async fn close(store: &Store) {
+    if tokio::time::timeout(CLOSE_WITHIN, store.close()).await.is_err() {
+        tracing::warn!("the log did not close in time: the database does not answer");
+    }
+}
+
 /// Makes sure that this is the master key the ledger was begun with.
 pub(crate) async fn recognise(pool: &PgPool, vault: &Vault) -> Result<()> {
-    let recognised = vault::is_its_key(pool, vault).await;
-    let is_its_key = recognised.attempt(|| "looking which master key the ledger was begun with".to_owned())?;
+    let looking = || "looking which master key the ledger was begun with".to_owned();
+    vault::leave_mark(pool, vault).await.attempt(looking)?;
+    let is_its_key = vault::is_its_key(pool, vault).await.attempt(looking)?;
     if is_its_key { Ok(()) } else { Err(Failure::OtherMasterKey) }
 }
 

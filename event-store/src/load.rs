@@ -1,6 +1,7 @@
 //! Streams into memory: the newest snapshot that fits, then the events after it.
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use sqlx::postgres::PgPool;
@@ -32,7 +33,9 @@ pub(crate) async fn load(
         if event.sequence != folded.version.saturating_add(1) {
             return Err(unreadable(&event, format!("event {} follows event {}", event.sequence, folded.version)));
         }
-        folded.state = (folded.kind.fold)(Arc::clone(&folded.state), &event, upcasters)
+        let fold = || (folded.kind.fold)(Arc::clone(&folded.state), &event, upcasters);
+        folded.state = catch_unwind(AssertUnwindSafe(fold))
+            .unwrap_or_else(|_panic| Err("reading it panicked; see the log of this process".to_owned()))
             .map_err(|reason| unreadable(&event, reason))?;
         folded.version = event.sequence;
     }

@@ -2,7 +2,10 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -35,6 +38,8 @@ use crate::{
 
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+/// How many bytes of bodies there may be at once, of requests let in or not.
+const BODIES: usize = 64 * 1024 * 1024;
 
 /// Room for every header the door puts on an answer.
 const MARKS: usize = 8;
@@ -72,6 +77,8 @@ pub struct Gate {
     pub vault: Vault,
     demo: Option<Demo>,
     places: Arc<Semaphore>,
+    /// One permit for each byte of a body that may be in memory.
+    bodies: Arc<Semaphore>,
     keys: Arc<Rates>,
     merchants: Arc<Rates>,
 }
@@ -109,6 +116,7 @@ impl Gate {
             vault,
             demo,
             places: Arc::new(Semaphore::new(limits.at_once)),
+            bodies: Arc::new(Semaphore::new(BODIES)),
             keys: Arc::new(Rates::new("key", limits.per_key)),
             merchants: Arc::new(Rates::new("merchant", limits.per_merchant)),
         }
@@ -124,14 +132,19 @@ impl Gate {
         let visit = Visit::of(&parts);
         let mut marks = HeaderMap::with_capacity(MARKS);
         visit.mark(&mut marks);
+        let is_let_in = AtomicBool::new(false);
         let served = async {
+            let full = |_full| Problem::later(rules::OVERLOADED, 1);
+            let _room = self.bodies.try_acquire_many(room(&parts.headers, entrance.body_max)).map_err(full)?;
             let call = self.admit(entrance, &mut parts, body, &visit, &mut marks).await?;
-            let _place = self.places.try_acquire().map_err(|_full| Problem::later(rules::OVERLOADED, 1))?;
+            let _place = self.places.try_acquire().map_err(full)?;
+            is_let_in.store(true, Ordering::Relaxed);
             serve(call).await
         };
         let served = AssertUnwindSafe(served).catch_unwind().await.unwrap_or_else(|_panic| {
             tracing::error!(request_id = visit.request_id, "a request ended in a panic");
-            Err(Problem::turned_away(rules::INTERNAL))
+            let is_let_in = is_let_in.load(Ordering::Relaxed);
+            Err(if is_let_in { Problem::broken() } else { Problem::turned_away(rules::INTERNAL) })
         });
         let mut response = match served {
             Ok(reply) => reply.response(&visit),
@@ -192,8 +205,10 @@ impl Gate {
 
     fn count_and_tell(&self, caller: &Caller, requests: u32, marks: &mut HeaderMap) -> Result<(), Problem> {
         let (key, merchant) = match caller {
-            Caller::Merchant { merchant_id, key_id, .. } => (key_id.uuid(), Some(merchant_id.uuid())),
-            Caller::Operator { operator_id, .. } => (operator_id.uuid(), None),
+            Caller::Merchant { merchant_id, key_id, livemode } => {
+                ((key_id.uuid(), *livemode), Some((merchant_id.uuid(), *livemode)))
+            }
+            Caller::Operator { operator_id, .. } => ((operator_id.uuid(), true), None),
         };
         let now = Instant::now();
         self.keys.tell(marks, self.keys.take(key, requests, now))?;
@@ -231,6 +246,12 @@ fn is_json(content_type: &str) -> bool {
     let parameters = parameters.trim().to_ascii_lowercase();
     kind.trim().eq_ignore_ascii_case("application/json")
         && matches!(&*parameters, "" | "charset=utf-8" | "charset=\"utf-8\"")
+}
+
+/// What a request says its body has; where it does not say, the most it may have.
+fn room(headers: &HeaderMap, most: usize) -> u32 {
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    u32::try_from(declared.unwrap_or(most).clamp(1, most)).unwrap_or(u32::MAX)
 }
 
 async fn read(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes, Problem> {

@@ -13,9 +13,12 @@ use domain::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    problem::{FieldProblem, Problem},
+    problem::{FIELDS_MAX, FieldProblem, Problem},
     rules,
 };
+
+mod address;
+pub use address::{Email, Url};
 
 const LIST_MAX: usize = 1_000;
 
@@ -28,7 +31,7 @@ pub trait Field: Sized {
     fn schema() -> Value;
 }
 
-/// A whole body, declared with [`body!`].
+/// A whole body, declared with `body!`.
 pub trait Body: Field {
     /// A body that would be taken.
     fn example() -> Value;
@@ -62,7 +65,7 @@ impl<'f> Fields<'f> {
         known: &[&str],
         problems: &'f mut Vec<FieldProblem>,
     ) -> Self {
-        for name in object.keys().filter(|name| !known.contains(&name.as_str())) {
+        for name in object.keys().filter(|name| !known.contains(&name.as_str())).take(FIELDS_MAX) {
             problems.push(FieldProblem { pointer: pointer(at, name), rule: rules::FIELD_UNKNOWN });
         }
         Self { object, at, problems }
@@ -297,67 +300,6 @@ impl Field for FlatText {
     fn schema() -> Value {
         json!({ "type": "string", "minLength": 1, "maxLength": 255 })
     }
-}
-
-/// An e-mail address. It is sealed before it goes any further.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Email(pub String);
-
-impl std::fmt::Debug for Email {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[e-mail]")
-    }
-}
-
-impl Field for Email {
-    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
-        let address = value.as_str().filter(|text| is_email(text));
-        address.map(|address| Self(address.to_owned())).or_else(|| wrong(at, rules::EMAIL_MALFORMED, problems))
-    }
-
-    fn schema() -> Value {
-        json!({ "type": "string", "format": "email", "maxLength": 254 })
-    }
-}
-
-fn is_email(text: &str) -> bool {
-    let Some((local, host)) = text.rsplit_once('@') else { return false };
-    let is_visible =
-        |part: &str| !part.chars().any(|c| c.is_control() || c.is_whitespace() || "<>()[]\\,;:\"@".contains(c));
-    let is_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
-    text.len() <= 254
-        && (1..=64).contains(&local.len())
-        && is_visible(local)
-        && is_visible(host)
-        && !local.starts_with('.')
-        && !local.ends_with('.')
-        && !local.contains("..")
-        && host.contains('.')
-        && host.split('.').all(is_label)
-}
-
-/// An http or https address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Url(pub String);
-
-impl Field for Url {
-    fn read(value: &Value, at: &str, problems: &mut Vec<FieldProblem>) -> Option<Self> {
-        let url = value.as_str().filter(|text| is_url(text));
-        url.map(|url| Self(url.to_owned())).or_else(|| wrong(at, rules::URL_MALFORMED, problems))
-    }
-
-    fn schema() -> Value {
-        json!({ "type": "string", "format": "uri", "maxLength": 2_048 })
-    }
-}
-
-/// With a host, without credentials in it.
-fn is_url(text: &str) -> bool {
-    let Ok(uri) = text.parse::<axum::http::Uri>() else { return false };
-    let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-    let host =
-        uri.authority().filter(|authority| !authority.as_str().contains('@')).map(axum::http::uri::Authority::host);
-    text.len() <= 2_048 && is_web && host.is_some_and(|host| !host.is_empty())
 }
 
 /// Pairs of texts the caller wants to find again.

@@ -27,6 +27,9 @@ pub struct FieldProblem {
     pub rule: &'static Rule,
 }
 
+/// More are not told of at once.
+pub(crate) const FIELDS_MAX: usize = 100;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     rule: &'static Rule,
@@ -83,7 +86,8 @@ impl Problem {
     }
 
     /// Values that are not what they should be. The first one gives the problem its code.
-    pub fn fields(fields: Vec<FieldProblem>) -> Self {
+    pub fn fields(mut fields: Vec<FieldProblem>) -> Self {
+        fields.truncate(FIELDS_MAX);
         let rule = fields.first().map_or(rules::JSON_MALFORMED, |first| first.rule);
         Self { fields, ..Self::turned_away(rule) }
     }
@@ -101,6 +105,16 @@ impl Problem {
     #[must_use]
     pub fn key_checked(self) -> Self {
         Self { key_checked: true, ..self }
+    }
+
+    /// A request with this key is without a known end: what became of it is not known yet.
+    pub fn in_flight() -> Self {
+        Self { outcome: Outcome::Unknown, key_checked: true, ..Self::later(rules::REQUEST_IN_FLIGHT, 1) }
+    }
+
+    /// We have failed after the request was let in: it may have been done.
+    pub fn broken() -> Self {
+        Self { outcome: Outcome::Unknown, ..Self::turned_away(rules::INTERNAL) }
     }
 
     /// Whether it was done is not known.

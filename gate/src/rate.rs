@@ -24,6 +24,9 @@ pub struct Rate {
     pub burst: u32,
 }
 
+/// A key or a merchant, and its mode: test traffic uses up nothing of live traffic's.
+pub(crate) type Who = (Uuid, bool);
+
 /// What is left after one more request; or how long to wait for the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Allowance {
@@ -36,7 +39,7 @@ pub(crate) struct Rates {
     rate: Rate,
     name: &'static str,
     policy: Option<HeaderValue>,
-    full_at: Mutex<HashMap<Uuid, Instant>>,
+    full_at: Mutex<HashMap<Who, Instant>>,
 }
 
 impl Rates {
@@ -64,7 +67,7 @@ impl Rates {
     }
 
     /// Takes `count` at once or nothing.
-    pub(crate) fn take(&self, who: Uuid, count: u32, now: Instant) -> Allowance {
+    pub(crate) fn take(&self, who: Who, count: u32, now: Instant) -> Allowance {
         let one = Duration::from_secs(1) / self.rate.per_second.max(1);
         let whole = one.saturating_mul(self.rate.burst.max(1));
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,12 +96,12 @@ mod tests {
     #[test]
     fn a_burst_is_let_through_then_the_rate() {
         let rates = Rates::new("key", Rate { per_second: 10, burst: 5 });
-        let (who, start) = (Uuid::from_u128(1), Instant::now());
+        let (who, start) = ((Uuid::from_u128(1), true), Instant::now());
         for left in (0..5).rev() {
             assert!(matches!(rates.take(who, 1, start), Allowance::Left { requests, .. } if requests == left));
         }
         assert_eq!(rates.take(who, 1, start), Allowance::Wait(Duration::from_millis(100)));
-        assert!(matches!(rates.take(Uuid::from_u128(2), 1, start), Allowance::Left { .. }));
+        assert!(matches!(rates.take((Uuid::from_u128(1), false), 1, start), Allowance::Left { .. }));
         let later = start + Duration::from_millis(100);
         assert!(matches!(rates.take(who, 1, later), Allowance::Left { requests: 0, .. }));
         assert!(matches!(rates.take(who, 1, later), Allowance::Wait(_)));

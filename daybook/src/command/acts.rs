@@ -84,23 +84,28 @@ fn kind(field: &Value) -> &'static str {
 /// Sends it through the same door and the same plan as a request over HTTP.
 pub(super) async fn run(route: &'static Route, matches: &ArgMatches) -> Result<ExitCode> {
     let place = Place::from_arg_matches(matches).map_err(|error| Failure::NotThere(error.to_string()))?;
-    let request = request(route, matches).map_err(Failure::NotThere)?;
+    let key = matches.get_one::<String>("key").cloned().unwrap_or_else(|| {
+        let made_up = format!("command-line-{}", Uuid::now_v7().simple());
+        tracing::info!(idempotency_key = made_up, "whoever asks again with --idempotency-key asks once");
+        made_up
+    });
+    let request = request(route, matches, &key).map_err(Failure::NotThere)?;
     let store = place.store().await?;
     let pool = database::pool(&place.url()?)?;
     let gate = Gate::new(store.clone(), place.vault().await?, None, Limits::default());
     let response = command_api::router(Api { gate, pool }).oneshot(request).await;
     let Ok(response) = response;
-    store.close().await;
     let is_done = response.status().is_success();
     let body = to_bytes(response.into_body(), ANSWER_MAX).await.map_err(std::io::Error::other);
     let body = body.attempt(|| "reading the answer".to_owned())?;
     let answer: Value =
         serde_json::from_slice(&body).map_err(std::io::Error::other).attempt(|| "reading the answer".to_owned())?;
     say(format!("{answer:#}"))?;
+    database::close(&store).await;
     Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn request(route: &Route, matches: &ArgMatches) -> std::result::Result<Request<Body>, String> {
+fn request(route: &Route, matches: &ArgMatches, key: &str) -> std::result::Result<Request<Body>, String> {
     let schema = (route.body.0)();
     let mut body = Map::new();
     for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
@@ -116,7 +121,6 @@ fn request(route: &Route, matches: &ArgMatches) -> std::result::Result<Request<B
         path.replace(&format!("{{{part}}}"), &escaped(text(part).unwrap_or_default()))
     });
     let query = if matches.get_flag("dry") { "?dry_run=true" } else { "" };
-    let key = text("key").map_or_else(|| format!("command-line-{}", Uuid::now_v7().simple()), str::to_owned);
     Request::post(format!("{path}{query}"))
         .header(header::AUTHORIZATION, format!("Bearer {}", text("token").unwrap_or_default()))
         .header(header::CONTENT_TYPE, "application/json")

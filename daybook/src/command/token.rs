@@ -18,7 +18,10 @@ use uuid::Uuid;
 use vault::{TokenName, Vault};
 
 use super::{place::Place, say};
-use crate::failure::{Failure, Result};
+use crate::{
+    database,
+    failure::{Failure, Result},
+};
 
 /// Whoever can reach the database and the master key from a command line: nobody's account.
 const CONSOLE: OperatorId = OperatorId::new(Uuid::nil());
@@ -92,13 +95,14 @@ impl Token {
         };
         let store = self.place.store().await?;
         let outcome = store.execute(act(operator, commands, data_key)).await;
-        store.close().await;
-        match outcome {
+        let done = match outcome {
             Ok(Outcome::Accepted { .. }) => say(words).map(|()| ExitCode::SUCCESS),
             Ok(Outcome::Refused { answer, .. }) => Err(Failure::NotThere(answer.body)),
             Ok(other) => Err(Failure::NotThere(format!("unexpected: {other:?}"))),
             Err(failure) => Err(Failure::NotThere(failure.to_string())),
-        }
+        };
+        database::close(&store).await;
+        done
     }
 }
 

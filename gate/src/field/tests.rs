@@ -1,6 +1,9 @@
 //! Given a body, what is read of it and what is said to be wrong.
 
-use super::*;
+use super::{
+    address::{is_email, is_url},
+    *,
+};
 
 body! {
     struct Parcel {
@@ -110,6 +113,15 @@ fn a_card_number_is_refused_wherever_a_person_may_type() {
         [("/metadata/a".to_owned(), "card_data_rejected")]
     );
     assert_eq!(problems(json!({ "order_no": "4111111111111111", "amount": 1 })), []);
+    for url in [
+        "https://a.co/?card=4111111111111111&x=1",
+        "https://a.co/4111-1111-1111-1111",
+        "https://a.co/#4111111111111111",
+    ] {
+        let mut wrong = Vec::new();
+        assert_eq!(Url::read(&url.into(), "/url", &mut wrong), None, "{url}");
+        assert_eq!(wrong[0].rule.code, "card_data_rejected", "{url}");
+    }
 }
 
 #[test]

@@ -18,13 +18,16 @@ fn ways(payment_no: &str, order_no: &str) -> Vec<(String, Value)> {
     ]
 }
 
-/// The answer without what names the request, and its headers without what is told of the caller.
+/// The answer and its headers, without what names the request and what is told of the caller or the moment.
 fn shape(answer: &Answer) -> (String, Vec<String>) {
     let mut body = answer.json();
     for name in ["request_id", "trace_id", "instance"] {
         body[name] = "".into();
     }
-    let headers = answer.headers.iter().map(|(name, _value)| name.clone());
+    let of_the_request = ["x-request-id", "x-trace-id", "daybook-position", "ratelimit", "date"];
+    let headers = answer.headers.iter().map(|(name, value)| {
+        if of_the_request.contains(&name.as_str()) { name.clone() } else { format!("{name}: {value}") }
+    });
     (body.to_string(), headers.collect())
 }
 
