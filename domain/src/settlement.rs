@@ -242,10 +242,11 @@ impl Settlement {
             return Err(SettlementRefusal::AlreadyCarriedOver);
         }
         match self.phase {
-            Phase::Open => Ok(Vec::new()),
+            Phase::Open | Phase::CarriedOver => Ok(Vec::new()),
             Phase::PayingOut => Err(SettlementRefusal::PayoutInProgress),
-            Phase::PaidOut | Phase::CarriedOver => Err(SettlementRefusal::PayoutAlreadyDone),
-            Phase::Closed | Phase::Approved | Phase::PayoutFailed => {
+            // Also once paid out: a line that was on its way when it closed has nowhere else to go, and what was paid
+            // is not owed again.
+            Phase::Closed | Phase::Approved | Phase::PayoutFailed | Phase::PaidOut => {
                 Ok(vec![SettlementEvent::Reopened { by, reason: reason.clone() }])
             }
         }

@@ -358,7 +358,19 @@ fn what_is_approved_is_paid_out_once() {
     done.clone().when(&pay_out(2)).then_refused(SettlementRefusal::PayoutAlreadyDone);
     done.clone().when(&approve(person(2))).then_nothing();
     done.clone().when(&carry_over(2)).then_refused(SettlementRefusal::NothingToCarryOver);
-    done.when(&reopen()).then_refused(SettlementRefusal::PayoutAlreadyDone);
+}
+
+#[test]
+fn what_was_on_its_way_when_it_closed_comes_in_after_the_payout_and_is_paid_alone() {
+    let late = include(line(9, 1_000, 0, 0, 0));
+    let done = paying().given(&paid_out(1)).owes(0);
+    done.clone().when(&late).then_refused(SettlementRefusal::SettlementNotOpen);
+    let again = done.when(&reopen()).then(&["reopened"]).is(Phase::Open).given(&late).owes(1_000);
+    again
+        .given(&close())
+        .given(&approve(person(2)))
+        .when(&pay_out(2))
+        .then_exactly(&[SettlementEvent::PayoutStarted { payout_id: payout_no(2), amount: usd(1_000) }]);
 }
 
 #[test]
