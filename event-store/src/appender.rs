@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 
 use crate::append::{self, Place, Seen, Trouble};
-use crate::batch::{Batch, Item, KeyName, name_of};
+use crate::batch::{Batch, KeyName};
 use crate::cache::Stream;
 use crate::crash;
 use crate::kind::Kind;
@@ -117,14 +117,7 @@ impl Appender {
         let mut connection = self.connected().await.map_err(unavailable)?;
         let looking = async {
             let stored = settle::stored_answers(&mut connection, batch).await?;
-            // Where every act has its answer already, nothing is decided again.
-            let is_answered =
-                |item: &Item| item.queued.act.key.as_ref().is_some_and(|key| stored.contains_key(&name_of(key)));
-            let moved = if batch.items.iter().all(is_answered) {
-                Vec::new()
-            } else {
-                settle::moved_streams(&mut connection, batch).await?
-            };
+            let moved = settle::moved_streams(&mut connection, batch).await?;
             Ok(Findings { stored, moved })
         };
         let findings = match tokio::time::timeout(self.shared.limits.append_within, looking).await {
