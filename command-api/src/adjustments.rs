@@ -45,8 +45,7 @@ const DECIDED: Words = ("it is decided", "已处理");
 pub(crate) fn propose<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let body = ProposeAdjustment::parse(&call.body)?;
-        let key = call.key.as_ref().map_or("", |key| &*key.0);
-        let id = AdjustmentId::asked_for(&call.caller.idempotency_scope(), key);
+        let id = AdjustmentId::asked_for(&call.caller.idempotency_scope(), call.key_text());
         let proposed = Proposed {
             adjustment_id: id,
             livemode: body.livemode,

@@ -11,8 +11,6 @@ use crate::plan::Plan;
 
 /// Hands the plan to the log; or, in a dry run, only tells what would follow.
 pub(crate) async fn carry_out(gate: &Gate, call: &Call, plan: Plan) -> Result<Reply, Problem> {
-    let checked = call.key.is_some();
-    let keyed = |problem: Problem| if checked { problem.key_checked() } else { problem };
     if is_dry_run(call)? {
         return rehearse(gate, &plan).await;
     }
@@ -23,10 +21,7 @@ pub(crate) async fn carry_out(gate: &Gate, call: &Call, plan: Plan) -> Result<Re
         fingerprint: call.fingerprint,
     });
     let act = Act { tenant, key, metadata: metadata(&call.caller, &call.visit), decision };
-    match told(gate.store.execute(act).await?) {
-        Ok(told) => Ok(told.reply(once)),
-        Err(problem) => Err(keyed(problem)),
-    }
+    Ok(told(gate.store.execute(act).await?)?.reply(once))
 }
 
 /// An answer with its place in the log.
@@ -46,9 +41,14 @@ pub(crate) fn told(outcome: Outcome) -> Result<Told, Problem> {
         Outcome::Replayed { position, sequence, answer } => Ok(Told { answer, replayed: true, position, sequence }),
         Outcome::KeyReused => Err(Problem::refused(rules::IDEMPOTENCY_KEY_REUSED)),
         Outcome::InFlight => Err(Problem::in_flight()),
-        Outcome::VersionMismatch { demanded, actual } => Err(Problem::refused(rules::VERSION_STALE)
-            .saying(format!("(you name version {demanded}; it is at version {actual})"))),
+        Outcome::VersionMismatch { demanded, actual } => {
+            Err(stale(Problem::refused(rules::VERSION_STALE), demanded, actual))
+        }
     }
+}
+
+fn stale(problem: Problem, demanded: i64, actual: i64) -> Problem {
+    problem.saying(format!("(you name version {demanded}; it is at version {actual})"))
 }
 
 impl Told {
@@ -97,7 +97,7 @@ async fn rehearse(gate: &Gate, plan: &Plan) -> Result<Reply, Problem> {
     let (verdict, events) = match gate.store.rehearse(&plan.decision).await? {
         Rehearsal::Decided { verdict, events } => (verdict, events),
         Rehearsal::VersionMismatch { demanded, actual } => {
-            return told(Outcome::VersionMismatch { demanded, actual }).map(|told| told.reply(None));
+            return Err(stale(Problem::turned_away(rules::VERSION_STALE), demanded, actual));
         }
     };
     match verdict {

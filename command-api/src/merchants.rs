@@ -113,11 +113,11 @@ pub(crate) fn register<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result
     Box::pin(async {
         let body = RegisterMerchant::parse(&call.body)?;
         let scope = call.caller.idempotency_scope();
-        let merchant_id = MerchantId::asked_for(&scope, key_of(call));
+        let merchant_id = MerchantId::asked_for(&scope, call.key_text());
         let (profile, data_key) = sealed(&api.gate.vault, body);
         let issue = |livemode: bool| {
             let which = if livemode { "live" } else { "test" };
-            let key_id = ApiKeyId::asked_for(&scope, &format!("{which} {}", key_of(call)));
+            let key_id = ApiKeyId::asked_for(&scope, &format!("{which} {}", call.key_text()));
             issue(&api.gate.vault, ApiKeyName { merchant_id, key_id, livemode }, 1)
         };
         let (test, live) = (issue(false), issue(true));
@@ -287,7 +287,7 @@ pub(crate) fn rotate_key<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Resu
         let (merchant, _version) = api.gate.store.read::<Merchant>(&stream(merchant_id)).await?;
         let of_mode = merchant.keys().filter(|(_id, key)| key.livemode == livemode);
         let generation = of_mode.map(|(_id, key)| key.generation).max().unwrap_or_default().saturating_add(1);
-        let key_id = ApiKeyId::asked_for(&call.caller.idempotency_scope(), key_of(call));
+        let key_id = ApiKeyId::asked_for(&call.caller.idempotency_scope(), call.key_text());
         let issue = issue(&api.gate.vault, ApiKeyName { merchant_id, key_id, livemode }, generation);
         let (told, once) = (issue.told(), issue.once());
         let by = call.caller.actor();
@@ -327,10 +327,6 @@ fn named(call: &Call) -> Result<MerchantId, Problem> {
 /// A merchant's own stream belongs to both its worlds.
 const fn tenant(merchant_id: MerchantId) -> Tenant {
     Tenant { merchant_id: Some(merchant_id.uuid()), livemode: None }
-}
-
-fn key_of(call: &Call) -> &str {
-    call.key.as_ref().map_or("", |key| &*key.0)
 }
 
 fn malformed(pointer: &str) -> Problem {

@@ -35,7 +35,7 @@ body! {
         optional livemode: bool = false, "Whether real money moves. Operators must say; a key says it by itself.";
         optional subject: FreeText = "Two tickets", "What is paid for.";
         optional body: FreeText = "Row 7, seats 1 and 2", "More about it. Kept sealed.";
-        optional description: FreeText = "Two tickets for tonight", "As `body`, by its other name.";
+        optional description: FreeText = "Two tickets for tonight", "As `body`, by its other name; left out where there is a `body`.";
         optional pay_method: FreeText = "pm_card_visa", "The channel's name of how the customer pays.";
         optional capture: Capturing = "automatic", "Take the money at once, or hold it until you ask.";
         optional customer_email: Email = "customer@example.com", "Kept sealed.";
@@ -53,7 +53,7 @@ body! {
 
 body! {
     pub(crate) struct CancelPayment {
-        optional reason: FreeText = "The customer changed their mind", "For whoever reads it later.";
+        optional reason: FreeText = "The customer changed their mind", "For your own records. Not stored.";
     }
 }
 
@@ -177,8 +177,7 @@ impl CreatePayment {
 pub(crate) fn capture<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let CapturePayment { amount } = CapturePayment::parse(&call.body)?;
-        let key = call.key.as_ref().map_or("", |key| &*key.0);
-        let capture_id = CaptureId::asked_for(&call.caller.idempotency_scope(), key);
+        let capture_id = CaptureId::asked_for(&call.caller.idempotency_scope(), call.key_text());
         change(api, call, call.path("payment_no").parse().ok(), CAPTURING, move |payment, agreed| {
             let left =
                 agreed.amount.amount_minor.saturating_sub(payment.captured().map_or(0, |money| money.amount_minor));

@@ -33,8 +33,7 @@ pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<P
         let CreateRefund { payment_no, amount, reason, operator_id: _ } = CreateRefund::parse(&call.body)?;
         let world = World::of_payment(api, call, payment_no).await?;
         let Some(world) = world else { return Err(Problem::turned_away(payments::absent())) };
-        let key = call.key.as_ref().map_or("", |key| &*key.0);
-        let refund_id = RefundId::asked_for(&call.caller.idempotency_scope(), key);
+        let refund_id = RefundId::asked_for(&call.caller.idempotency_scope(), call.key_text());
         let (payment, teller) = (stream(payment_no), Teller::of(call));
         let (by, demanded) = (call.caller.actor(), call.if_match);
         Ok(Plan::new(world.tenant(), move |books| {

@@ -36,8 +36,7 @@ const RECORDED: Words = ("the remittance was recorded", "汇款已登记");
 pub(crate) fn record<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let body = RecordRemittance::parse(&call.body)?;
-        let key = call.key.as_ref().map_or("", |key| &*key.0);
-        let id = RemittanceId::asked_for(&call.caller.idempotency_scope(), key);
+        let id = RemittanceId::asked_for(&call.caller.idempotency_scope(), call.key_text());
         let money = |Amount(minor): Amount| Money::new(minor, body.currency);
         let recorded = Recorded {
             remittance_id: id,

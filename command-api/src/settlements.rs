@@ -86,8 +86,7 @@ pub(crate) fn approve<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<
 pub(crate) fn pay_out<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let (id, world) = named(api, call).await?;
-        let key = call.key.as_ref().map_or("", |key| &*key.0);
-        let payout_id = PayoutId::asked_for(&call.caller.idempotency_scope(), key);
+        let payout_id = PayoutId::asked_for(&call.caller.idempotency_scope(), call.key_text());
         let (settlement, effective_at) = (stream(id), Utc::now());
         let (teller, demanded) = (Teller::of(call), call.if_match);
         Ok(Plan::new(world.tenant(), move |books| {

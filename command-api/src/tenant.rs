@@ -1,6 +1,5 @@
 //! Whose a thing is: a merchant's own, or the one an operator names.
 
-use crate::routes::Api;
 use std::sync::Arc;
 
 use domain::{
@@ -11,6 +10,8 @@ use domain::{
 };
 use event_store::Tenant;
 use gate::{Call, Caller, FieldProblem, Problem, rules};
+
+use crate::routes::Api;
 
 /// One merchant in one mode: a world of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -103,6 +103,11 @@ impl Call {
         self.path.iter().find(|(known, _value)| known == name).map_or("", |(_name, value)| value)
     }
 
+    /// The key as text; none is the empty one, which is nobody's.
+    pub fn key_text(&self) -> &str {
+        self.key.as_ref().map_or("", |key| &*key.0)
+    }
+
     pub fn query(&self) -> impl Iterator<Item = (&str, &str)> {
         self.query.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

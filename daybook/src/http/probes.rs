@@ -1,6 +1,6 @@
 //! The probes: alive (asks nobody), ready (asks the database), and the route table.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::LazyLock, time::Duration};
 
 use axum::{
     Router,
@@ -139,7 +139,8 @@ async fn look(pool: &PgPool, vault: &Vault) -> Vec<Check> {
 
 /// The API, for programs.
 async fn openapi() -> Response {
-    ([(CONTENT_TYPE, "application/json")], command_api::document().to_string()).into_response()
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| command_api::document().to_string());
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
 }
 
 /// The API, for people. It may run its own script and nothing else.
