@@ -139,7 +139,8 @@ async fn look(pool: &PgPool, vault: &Vault) -> Vec<Check> {
 
 /// The API, for programs.
 async fn openapi() -> Response {
-    static DOCUMENT: LazyLock<String> = LazyLock::new(|| command_api::document().to_string());
+    static DOCUMENT: LazyLock<String> =
+        LazyLock::new(|| gate::openapi::document(command_api::operations()).to_string());
     ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
 }
 
@@ -147,7 +148,7 @@ async fn openapi() -> Response {
 async fn docs() -> Response {
     let policy = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
     let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, policy)];
-    (headers, command_api::page()).into_response()
+    (headers, gate::openapi::page()).into_response()
 }
 
 async fn absent(request: Request) -> Response {

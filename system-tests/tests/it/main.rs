@@ -11,6 +11,8 @@ mod kills;
 #[cfg(test)]
 mod map;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod outcomes;
 #[cfg(test)]
 mod proxy;
