@@ -9,6 +9,9 @@ use sqlx::{ConnectOptions, Connection, Error, Executor};
 /// The role every connection of the application runs as, whoever logged in.
 pub(crate) const APPLICATION_ROLE: &str = "daybook_app";
 
+/// The role of whoever writes read models: it owns those, and reads the log.
+const PROJECTOR_ROLE: &str = "daybook_projector";
+
 /// How long a connection may take to come about.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long a read of the log may wait for a connection: whoever asks is told within a second that none is free.
@@ -66,6 +69,29 @@ impl Database {
     /// A crash may take the last of them away, each whole, with the checkpoint in it; then they are made again.
     pub fn derived_pool(&self, connections: u32) -> PgPool {
         Self::made_of(self.options.clone().options([("synchronous_commit", "off")]), connections)
+    }
+
+    /// Connections that write read models. What they look up by key goes by index, however small a table was when the
+    /// statement was planned.
+    pub fn projector_pool(&self, connections: u32) -> PgPool {
+        let by_index =
+            [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
+        Self::made_of(self.as_projector().options(by_index), connections)
+    }
+
+    /// One connection that makes and compares read models, with the planner's own judgement.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or whoever logged in may not become the projector.
+    pub async fn connect_as_projector(&self) -> Result<PgConnection, Error> {
+        match tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(&self.as_projector())).await {
+            Ok(connected) => connected,
+            Err(_elapsed) => Err(Error::PoolTimedOut),
+        }
+    }
+
+    fn as_projector(&self) -> PgConnectOptions {
+        self.options.clone().options([("role", PROJECTOR_ROLE), ("synchronous_commit", "off")])
     }
 
     fn made_of(options: PgConnectOptions, connections: u32) -> PgPool {

@@ -62,7 +62,7 @@ impl Default for Limits {
 /// One log, as one process sees it. Cheap to clone; the last one to go ends the tail, and the writer once it is done.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     tasks: Arc<Tasks>,
 }
 
@@ -91,8 +91,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) cache: Arc<Cache>,
     pub(crate) tail: Arc<Tail>,
-    upcasters: Arc<Upcasters>,
-    pool: PgPool,
+    pub(crate) upcasters: Arc<Upcasters>,
+    pub(crate) pool: PgPool,
     answers: Mutex<Generations<KeyName, Stored>>,
     snapshots: mpsc::Sender<(Stream, Folded)>,
     moved: Arc<Notify>,

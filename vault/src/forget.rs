@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::sealed::Sealed;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgExecutor, PgPool};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -14,14 +14,16 @@ use crate::{Envelope, OpenFailure, Vault, data_key};
 /// # Errors
 /// The database failed, or the value is damaged.
 pub async fn open<T>(
-    pool: &PgPool,
+    database: impl PgExecutor<'_>,
     vault: &Vault,
     sealed: &Sealed<T>,
 ) -> Result<Option<Zeroizing<String>>, sqlx::Error> {
     let damaged = |failure: OpenFailure| sqlx::Error::Decode(failure.into());
     let id = data_key::id_of(sealed).map_err(damaged)?;
-    let wrapped: Option<Vec<u8>> =
-        sqlx::query_scalar("select wrapped from vault.data_keys where id = $1").bind(id).fetch_optional(pool).await?;
+    let wrapped: Option<Vec<u8>> = sqlx::query_scalar("select wrapped from vault.data_keys where id = $1")
+        .bind(id)
+        .fetch_optional(database)
+        .await?;
     wrapped
         .map(|wrapped| vault.unwrap(id, &wrapped).and_then(|envelope| envelope.open(sealed)).map_err(damaged))
         .transpose()

@@ -1,0 +1,23 @@
+//! Reads: read models that follow the log, each with its table, its query and its route.
+//!
+//! A read model is one file and one line in [`MODELS`]. It declares its tables, says which events it wants, and folds
+//! them into rows; all else is done here once: the place in the log commits with the rows, an event is read once for
+//! all, what cannot be understood stops the model that met it, and every model is built anew beside the live one.
+
+mod books;
+mod builds;
+mod column;
+mod happened;
+mod ledger;
+mod merchants;
+mod model;
+mod projector;
+mod rows;
+mod table;
+
+pub use books::Books;
+pub use builds::Build;
+pub use happened::{Happened, Lately};
+pub use model::{MODELS, Plan, ReadModel, named};
+pub use projector::{Projections, Projector};
+pub use table::{ColumnOf, Table};
