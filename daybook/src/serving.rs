@@ -1,7 +1,8 @@
 //! A server from its first connection to its last: HTTP in front, followers behind.
 
-use command_api::Trades;
+use command_api::{Api, Trades};
 use gate::Gate;
+use projections::{PATIENCE, Projections, Reads};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{database, failure::Result, http, interrupt::Interrupt};
@@ -10,9 +11,11 @@ use crate::{database, failure::Result, http, interrupt::Interrupt};
 pub(crate) async fn serve(listener: TcpListener, app_url: &str, gate: Gate, interrupt: Interrupt) -> Result<()> {
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
-    let trades = store.follow(Trades, database::derived_pool(app_url)?).run(stopping);
-    let followers = tokio::spawn(trades);
-    let router = http::router(database::pool(app_url)?, gate)?;
+    let trades = store.follow(Trades, database::derived_pool(app_url)?).run(stopping.clone());
+    let read_models = Projections::new(store.clone(), database::parse(app_url)?, gate.vault.clone()).run(stopping);
+    let followers = tokio::spawn(async { tokio::join!(trades, read_models) });
+    let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
+    let router = http::router(Api { gate, pool: database::pool(app_url)? }, reads)?;
     http::serve(listener, router, interrupt).await;
     stop.send_replace(true);
     if let Err(reason) = followers.await {

@@ -69,13 +69,13 @@ rules! {
 rules! {
     /// What a question may be told besides.
     READING:
-    RESOURCE_ABSENT = "resource_absent", 404, "There is no such thing.", "该资源不存在。";
+    PARAMETER_MISSING = "parameter_missing", 400, "The query parameter is missing.", "缺少该查询参数。";
     PARAMETER_REPEATED = "parameter_repeated", 400, "The query parameter may be given once.", "该查询参数只能出现一次。";
     CURSOR_INVALID = "cursor_invalid", 400,
         "The cursor is not one we gave for this question.", "该游标不是针对此查询给出的。";
     FORMAT_UNAVAILABLE = "format_unavailable", 406,
-        "Ask for application/json, text/csv, application/x-ndjson or application/vnd.apache.parquet.",
-        "可用格式：application/json、text/csv、application/x-ndjson、application/vnd.apache.parquet。";
+        "Ask for application/json, text/csv or application/x-ndjson.",
+        "可用格式：application/json、text/csv、application/x-ndjson。";
     POSITION_NOT_REACHED = "position_not_reached", 503,
         "The answer has not come as far as min_position yet; ask again shortly.", "查询数据尚未到达 min_position，请稍后重试。";
     QUERY_TOO_COSTLY = "query_too_costly", 422,

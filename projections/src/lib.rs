@@ -4,6 +4,7 @@
 //! them into rows; all else is done here once: the place in the log commits with the rows, an event is read once for
 //! all, what cannot be understood stops the model that met it, and every model is built anew beside the live one.
 
+mod analytics;
 mod books;
 mod builds;
 mod column;
@@ -11,13 +12,25 @@ mod happened;
 mod ledger;
 mod merchants;
 mod model;
+mod openapi;
+mod orders;
+mod payments;
 mod projector;
+mod query;
+mod refunds;
+mod routes;
 mod rows;
+mod sagas;
+mod settlements;
 mod table;
+mod word;
 
 pub use books::Books;
 pub use builds::Build;
 pub use happened::{Happened, Lately};
 pub use model::{MODELS, Plan, ReadModel, named};
+pub use openapi::operations;
 pub use projector::{Projections, Projector};
+pub use query::{PATIENCE, Reads};
+pub use routes::{ROUTES, Route, router};
 pub use table::{ColumnOf, Table};

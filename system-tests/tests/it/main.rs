@@ -17,6 +17,8 @@ mod outcomes;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod reads;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod unknown_commit;
