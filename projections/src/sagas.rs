@@ -28,7 +28,7 @@ use crate::table::{Row as _, table};
 table! {
     /// What a process remembers of one business. Times are UTC.
     SagaRow in "saga_instances", key (id: Uuid), indexes [
-        "(created_at, id)", "(business_id)", "((extract(epoch from created_at) * 1000000)::bigint, id)"
+        "(created_at, id)", "(business_id)", "(((extract(epoch from created_at) * 1000000)::bigint), id)"
     ] {
         /// The saga; outside SAG and this in hexadecimal.
         id: Uuid,

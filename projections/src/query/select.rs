@@ -60,7 +60,10 @@ impl Question {
     /// Every read model the answer stands on.
     pub(crate) fn models(&self) -> Vec<&'static str> {
         let expanded = self.expansions.iter().flat_map(|expansion| expansion.models);
-        self.resource.models.iter().chain(expanded).copied().collect()
+        let mut models: Vec<&str> = self.resource.models.iter().chain(expanded).copied().collect();
+        models.sort_unstable();
+        models.dedup();
+        models
     }
 
     /// The rows after a cursor.
@@ -95,9 +98,10 @@ impl Question {
         let Resource { from, id, order, version, tenancy, columns, .. } = self.resource;
         let checkpoints: Vec<String> = self.models().iter().map(|model| format!("'{model}'")).collect();
         let mut sql = QueryBuilder::new(format!(
-            "select c.position, t.* from (select coalesce(min(position), 0) as position from log.followers \
-             where name in ({})) c left join lateral (select ({order})::bigint as page_key, t.{id} as page_id, \
+            "select c.position, t.* from (select case when count(*) = {} then min(position) else 0 end as position \
+             from log.followers where name in ({})) c left join lateral (select ({order})::bigint as page_key, t.{id} as page_id, \
              ({})::bigint as page_version",
+            checkpoints.len(),
             checkpoints.join(", "),
             version.unwrap_or("null"),
         ));
