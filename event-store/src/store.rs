@@ -107,7 +107,7 @@ impl Store {
     /// Opens the log. Nothing is asked of the database yet: a store may be opened before its database is up.
     pub fn open(database: Database, upcasters: Upcasters, limits: Limits) -> Self {
         let upcasters = Arc::new(upcasters);
-        let pool = database.log_pool(6);
+        let pool = database.unhurried_log_pool(6);
         let cache = Arc::new(Cache::bounded(limits.cached_streams, Arc::clone(&upcasters)));
         let tail = Arc::new(Tail::new(pool.clone(), Arc::clone(&cache)));
         let shared = Arc::new(Shared {
