@@ -1,10 +1,10 @@
 //! The store: what a program holds to command, read and follow the log.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ahash::{HashMap, HashSet};
 use domain::aggregate::Aggregate;
 use sqlx::postgres::PgPool;
 use tokio::sync::{Notify, mpsc};
@@ -115,9 +115,9 @@ impl Store {
             answers: Mutex::new(Generations::bounded(limits.cached_answers)),
             snapshots: snapshot::spawn(pool.clone()),
             moved: Arc::new(Notify::new()),
-            loading: Mutex::new(HashMap::new()),
+            loading: Mutex::new(HashMap::default()),
             is_unresolved: AtomicBool::new(false),
-            unresolved: Mutex::new(HashSet::new()),
+            unresolved: Mutex::new(HashSet::default()),
             database,
             limits,
             cache,

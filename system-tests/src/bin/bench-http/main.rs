@@ -31,7 +31,7 @@ fn main() -> Result<(), Problem> {
     let is_short = std::env::args().any(|argument| argument == "--short");
     // Whoever asks must leave the cores to those who answer: one thread is enough.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let settings = embedded_postgres::Settings::new().with("commit_siblings", "0").with("checkpoint_timeout", "30min").with("track_wal_io_timing","on");
+    let settings = embedded_postgres::Settings::new().with("commit_siblings", "0").with("checkpoint_timeout", "30min");
     let cluster = embedded_postgres::Cluster::ephemeral(settings)?;
     let figures = runtime.block_on(scenes::run(&cluster, is_short))?;
     let file = if is_short { "target/bench/http-short.json" } else { "target/bench/http.json" };

@@ -93,14 +93,10 @@ impl Bench {
     }
 
     async fn watched(&self, series: &str, asked: Asked) -> Result<(Seen, Spent), Problem> {
-        let w0: (f64,f64,f64,f64,f64,f64) = sqlx::query_as("select wal_records::float8, wal_fpi::float8, wal_bytes::float8, wal_sync::float8, wal_sync_time, wal_write_time from pg_stat_wal").fetch_one(&mut self.ledger.superuser().await?).await?;
         let before = Used::now(&self.server, self.postmaster)?;
         let seen = self.ask(series, asked, TURN).await?;
         let payments = seen.per_second() * seen.elapsed.as_secs_f64() * if asked.items.is_some() { 500.0 } else { 1.0 };
         let spent = Used::now(&self.server, self.postmaster)?.since(&before, payments);
-        tokio::time::sleep(Duration::from_millis(1200)).await;
-        let w1: (f64,f64,f64,f64,f64,f64) = sqlx::query_as("select wal_records::float8, wal_fpi::float8, wal_bytes::float8, wal_sync::float8, wal_sync_time, wal_write_time from pg_stat_wal").fetch_one(&mut self.ledger.superuser().await?).await?;
-        line(&format!("WAL payments {payments} records/p {:.2} fpi/p {:.3} bytes/p {:.0} syncs {} ({:.1} p/sync) sync ms avg {:.3} write ms/sync {:.3}", (w1.0-w0.0)/payments, (w1.1-w0.1)/payments, (w1.2-w0.2)/payments, w1.3-w0.3, payments/(w1.3-w0.3), (w1.4-w0.4)/(w1.3-w0.3), (w1.5-w0.5)/(w1.3-w0.3)))?;
         line(&format!("  {series:<7} {spent}; at most {:.0} MiB", self.server.most_memory_mib()?))?;
         Ok((seen, spent))
     }
