@@ -80,7 +80,7 @@ fn every_step_is_in_the_table_and_every_line_of_the_table_is_walked() {
         }
     }
     let missing: Vec<&String> = walked.difference(&table).collect();
-    let never: Vec<&String> = table.difference(&walked).collect();
+    let never: Vec<&String> = table.difference(walked).collect();
     assert!(missing.is_empty() && never.is_empty(), "not in the table: {missing:#?}\nnever walked: {never:#?}");
     assert_eq!(states.len(), STATES);
 }
