@@ -146,18 +146,32 @@ fn fold(
                 row.paid_at = Some(recorded.recorded_at);
             }
         }
+        // It stays cancelled, and the money is to go back.
+        OrderEvent::PaidLate { payment_id, amount, .. } => {
+            row.payment_id = Some(payment_id.uuid());
+            row.paid_minor = row.paid_minor.saturating_add(amount.amount_minor);
+        }
         OrderEvent::Cancelled { .. } => row.status = "cancelled".to_owned(),
         OrderEvent::Fulfilled { .. } => row.is_fulfilled = true,
         OrderEvent::Refunded { amount, in_whole, .. } => {
             row.refunded_minor = row.refunded_minor.saturating_add(amount.amount_minor);
-            row.status = if *in_whole { "refunded" } else { "partially_refunded" }.to_owned();
+            row.turn(if *in_whole { "refunded" } else { "partially_refunded" });
         }
         OrderEvent::RefundTakenBack { amount, .. } => {
             row.refunded_minor = row.refunded_minor.saturating_sub(amount.amount_minor);
-            row.status = if row.refunded_minor == 0 { "paid" } else { "partially_refunded" }.to_owned();
+            row.turn(if row.refunded_minor == 0 { "paid" } else { "partially_refunded" });
         }
     }
     Ok(())
+}
+
+impl OrderRow {
+    /// What was cancelled stays so, whatever money still goes back and forth.
+    fn turn(&mut self, status: &str) {
+        if self.status != "cancelled" {
+            self.status = status.to_owned();
+        }
+    }
 }
 
 fn new(recorded: &Recorded, placed: &Placed) -> OrderRow {

@@ -37,7 +37,7 @@ table! {
         livemode: bool,
         /// In which currency.
         currency: String,
-        /// One of open, closed, approved, paying_out, payout_failed, paid_out, carried_over.
+        /// One of open, closed, approved, paying_out, payout_failed, paid_out, carried_over, nothing_owed.
         status: String,
         /// The first day of the period.
         period_from: NaiveDate,
@@ -61,6 +61,8 @@ table! {
         paid_out_minor: i64,
         /// Left to a later settlement, in minor units.
         carried_out_minor: i64,
+        /// How often something was left to a later settlement.
+        carried_out_count: i32,
         /// How many payments are in it.
         payments_count: i64,
         /// Less than this is carried over, in minor units.
@@ -73,7 +75,7 @@ table! {
         created_at: DateTime<Utc>,
         /// When it was closed last.
         closed_at: Option<DateTime<Utc>>,
-        /// When it was approved last.
+        /// When it was approved, unless it was opened again since.
         approved_at: Option<DateTime<Utc>>,
         /// When a payout of it was last made.
         paid_out_at: Option<DateTime<Utc>>,
@@ -159,10 +161,10 @@ impl ReadModel for Settlements {
         Box::pin(async move {
             let known = begun_before(events);
             let mut settlements = Rows::load(books, "id", known).await?;
-            // Payouts are few, and needed only where one is spoken of.
+            // Payouts are few, and needed only where the settlement is reckoned with.
             let mut spoken_of = Vec::new();
             for event in events {
-                let speaks = matches!(event.fact()?, Fact::Settlement(fact) if fold::is_of_payout(fact));
+                let speaks = matches!(event.fact()?, Fact::Settlement(fact) if fold::is_reckoned(fact));
                 spoken_of.extend(speaks.then(|| crate::payments::uuid_of(&event.recorded.aggregate_id)).flatten());
             }
             let spoken_of = spoken_of.iter().map(Uuid::to_string).collect();
@@ -180,7 +182,8 @@ impl ReadModel for Settlements {
     }
 }
 
-const STATUSES: &[&str] = &["open", "closed", "approved", "paying_out", "payout_failed", "paid_out", "carried_over"];
+const STATUSES: &[&str] =
+    &["open", "closed", "approved", "paying_out", "payout_failed", "paid_out", "carried_over", "nothing_owed"];
 const KINDS: &[&str] = &[
     "payment",
     "refund",

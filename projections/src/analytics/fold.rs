@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use domain::payment::dispute::DisputeOutcome;
-use domain::payment::event::{Initiated, PaymentEvent, Route};
+use domain::payment::event::{Funds, Initiated, PaymentEvent, Route};
 use event_store::{Poison, Recorded};
 use uuid::Uuid;
 
@@ -117,11 +117,18 @@ fn moved(fact: &PaymentEvent) -> Option<Change> {
         PaymentEvent::Captured(it) => Some(Change::Captured { amount: it.amount, fee: it.fee }),
         PaymentEvent::RefundConfirmed(it) => Some(Change::Refunded { amount: it.amount, fee: it.fee_returned }),
         PaymentEvent::RefundBounced(it) => Some(Change::Bounced { amount: it.amount, fee: it.fee_returned }),
-        PaymentEvent::Disputed(it) => Some(Change::Disputed { amount: it.amount }),
-        PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Won, moved } => {
+        // What is nobody's is no merchant's dispute.
+        PaymentEvent::Disputed(it) if it.funds != Funds::Suspense => Some(Change::Disputed { amount: it.amount }),
+        PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Won, moved } if moved.funds != Funds::Suspense => {
             Some(Change::DisputeWon { amount: moved.amount })
         }
-        PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Lost, .. }
+        PaymentEvent::DisputeWonAfterAll(moved) if moved.funds != Funds::Suspense => {
+            Some(Change::DisputeWon { amount: moved.amount })
+        }
+        PaymentEvent::Disputed(_)
+        | PaymentEvent::DisputeClosed { .. }
+        | PaymentEvent::DisputeWonAfterAll(_)
+        | PaymentEvent::AuthorisationLetGo { .. }
         | PaymentEvent::Initiated(_)
         | PaymentEvent::AttemptOpened(_)
         | PaymentEvent::RiskApproved { .. }
@@ -143,7 +150,7 @@ fn moved(fact: &PaymentEvent) -> Option<Change> {
         | PaymentEvent::LateAuthorisationReleased { .. }
         | PaymentEvent::MoneySuspended(_)
         | PaymentEvent::SuspenseReturned(_)
-        | PaymentEvent::AmountMismatched { .. }
+        | PaymentEvent::AmountMismatched(_)
         | PaymentEvent::RefundReserved { .. }
         | PaymentEvent::RefundReleased { .. }
         | PaymentEvent::Settled(_) => None,
@@ -202,13 +209,15 @@ impl CountedRow {
             | PaymentEvent::LateAuthorisationReleased { .. }
             | PaymentEvent::MoneySuspended(_)
             | PaymentEvent::SuspenseReturned(_)
-            | PaymentEvent::AmountMismatched { .. }
+            | PaymentEvent::AmountMismatched(_)
             | PaymentEvent::RefundReserved { .. }
             | PaymentEvent::RefundConfirmed(_)
             | PaymentEvent::RefundReleased { .. }
             | PaymentEvent::RefundBounced(_)
             | PaymentEvent::Disputed(_)
             | PaymentEvent::DisputeClosed { .. }
+            | PaymentEvent::DisputeWonAfterAll(_)
+            | PaymentEvent::AuthorisationLetGo { .. }
             | PaymentEvent::Settled(_) => None,
         }
     }

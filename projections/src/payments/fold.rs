@@ -4,7 +4,7 @@ use domain::id::RefundId;
 use domain::money::Money;
 use domain::payment::attempt::{Decline, Phase};
 use domain::payment::dispute::DisputeOutcome;
-use domain::payment::event::{Captured, PaymentEvent, RefundMoved};
+use domain::payment::event::{Captured, DisputeMoved, Funds, PaymentEvent, RefundMoved};
 use domain::payment::status::{Seen, Status};
 use domain::risk::Assessment;
 use event_store::{Poison, Recorded};
@@ -67,6 +67,7 @@ const fn attempt_of(fact: &PaymentEvent) -> Option<u32> {
         | PaymentEvent::Voided { attempt, .. }
         | PaymentEvent::AuthorisationExpired { attempt, .. }
         | PaymentEvent::AuthorisedLate { attempt, .. }
+        | PaymentEvent::AuthorisationLetGo { attempt, .. }
         | PaymentEvent::LateAuthorisationReleased { attempt, .. } => Some(*attempt),
         PaymentEvent::Captured(captured) => Some(captured.attempt),
         PaymentEvent::Initiated(_)
@@ -75,13 +76,14 @@ const fn attempt_of(fact: &PaymentEvent) -> Option<u32> {
         | PaymentEvent::Cancelled { .. }
         | PaymentEvent::MoneySuspended(_)
         | PaymentEvent::SuspenseReturned(_)
-        | PaymentEvent::AmountMismatched { .. }
+        | PaymentEvent::AmountMismatched(_)
         | PaymentEvent::RefundReserved { .. }
         | PaymentEvent::RefundConfirmed(_)
         | PaymentEvent::RefundReleased { .. }
         | PaymentEvent::RefundBounced(_)
         | PaymentEvent::Disputed(_)
         | PaymentEvent::DisputeClosed { .. }
+        | PaymentEvent::DisputeWonAfterAll(_)
         | PaymentEvent::Settled(_) => None,
     }
 }
@@ -131,12 +133,9 @@ impl PaymentRow {
             }
             PaymentEvent::RefundReleased { refund_id, .. } => self.release(*refund_id),
             PaymentEvent::RefundBounced(moved) => self.refund(moved, -1),
-            PaymentEvent::Disputed(moved) => {
-                self.disputed_minor = self.disputed_minor.saturating_add(moved.amount.amount_minor);
-            }
-            PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Won, moved } => {
-                self.disputed_minor = self.disputed_minor.saturating_sub(moved.amount.amount_minor);
-            }
+            PaymentEvent::Disputed(moved) => self.dispute(moved, 1),
+            PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Won, moved }
+            | PaymentEvent::DisputeWonAfterAll(moved) => self.dispute(moved, -1),
             PaymentEvent::Settled(settled) => self.settlement_id = Some(settled.settlement_id.uuid()),
             PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Lost, .. }
             | PaymentEvent::Initiated(_)
@@ -157,9 +156,10 @@ impl PaymentRow {
             | PaymentEvent::AuthorisationExpired { .. }
             | PaymentEvent::AuthorisedLate { .. }
             | PaymentEvent::LateAuthorisationReleased { .. }
+            | PaymentEvent::AuthorisationLetGo { .. }
             | PaymentEvent::MoneySuspended(_)
             | PaymentEvent::SuspenseReturned(_)
-            | PaymentEvent::AmountMismatched { .. } => {}
+            | PaymentEvent::AmountMismatched(_) => {}
         }
         Ok(())
     }
@@ -192,6 +192,13 @@ impl PaymentRow {
         let add = |sum: i64, amount: Money| sum.saturating_add(amount.amount_minor.saturating_mul(sign));
         self.refunded_minor = add(self.refunded_minor, moved.amount);
         self.fee_returned_minor = add(self.fee_returned_minor, moved.fee_returned);
+    }
+
+    /// Held of the merchant's money, or given back. What is more than was captured is nobody's, and not held here.
+    fn dispute(&mut self, moved: &DisputeMoved, sign: i64) {
+        if moved.funds != Funds::Suspense {
+            self.disputed_minor = self.disputed_minor.saturating_add(moved.amount.amount_minor.saturating_mul(sign));
+        }
     }
 
     fn seen(&self) -> Result<Status, Poison> {
@@ -242,13 +249,15 @@ impl AttemptRow {
             | PaymentEvent::Cancelled { .. }
             | PaymentEvent::MoneySuspended(_)
             | PaymentEvent::SuspenseReturned(_)
-            | PaymentEvent::AmountMismatched { .. }
+            | PaymentEvent::AmountMismatched(_)
             | PaymentEvent::RefundReserved { .. }
             | PaymentEvent::RefundConfirmed(_)
             | PaymentEvent::RefundReleased { .. }
             | PaymentEvent::RefundBounced(_)
             | PaymentEvent::Disputed(_)
             | PaymentEvent::DisputeClosed { .. }
+            | PaymentEvent::DisputeWonAfterAll(_)
+            | PaymentEvent::AuthorisationLetGo { .. }
             | PaymentEvent::Settled(_) => {}
         }
     }

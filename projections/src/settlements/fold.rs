@@ -16,9 +16,10 @@ use crate::rows::Rows;
 use crate::word::word;
 
 /// Whether it can be folded only with the payouts there were before.
-pub(super) const fn is_of_payout(fact: &SettlementEvent) -> bool {
+pub(super) const fn is_reckoned(fact: &SettlementEvent) -> bool {
     match fact {
-        SettlementEvent::PayoutStarted { .. }
+        SettlementEvent::Closed(_)
+        | SettlementEvent::PayoutStarted { .. }
         | SettlementEvent::PaidOut { .. }
         | SettlementEvent::PayoutFailed { .. }
         | SettlementEvent::PayoutReturned { .. } => true,
@@ -26,7 +27,6 @@ pub(super) const fn is_of_payout(fact: &SettlementEvent) -> bool {
         | SettlementEvent::PaymentIncluded(_)
         | SettlementEvent::EntryIncluded(_)
         | SettlementEvent::CarryOverIncluded(_)
-        | SettlementEvent::Closed(_)
         | SettlementEvent::Approved { .. }
         | SettlementEvent::Reopened { .. }
         | SettlementEvent::CarriedOver(_) => false,
@@ -58,6 +58,7 @@ pub(super) fn fold(
         SettlementEvent::Closed(_) => {
             row.status = "closed".to_owned();
             row.closed_at = Some(recorded.recorded_at);
+            row.reckon(payouts)?;
         }
         SettlementEvent::Approved { .. } => {
             row.status = "approved".to_owned();
@@ -80,9 +81,13 @@ pub(super) fn fold(
             hear(payouts, id, recorded, *payout_id, Evidence::Returned, Some(reason.as_str()))?;
             row.reckon(payouts)?;
         }
-        SettlementEvent::Reopened { .. } => row.status = "open".to_owned(),
+        SettlementEvent::Reopened { .. } => {
+            row.status = "open".to_owned();
+            row.approved_at = None;
+        }
         SettlementEvent::CarriedOver(carried) => {
-            row.carried_out_minor = carried.amount.amount_minor;
+            row.carried_out_minor = row.carried_out_minor.saturating_add(carried.amount.amount_minor);
+            row.carried_out_count = row.carried_out_count.saturating_add(1);
             row.status = "carried_over".to_owned();
         }
     }
@@ -107,6 +112,7 @@ fn new(recorded: &Recorded, opened: &Opened) -> SettlementRow {
         net_minor: 0,
         paid_out_minor: 0,
         carried_out_minor: 0,
+        carried_out_count: 0,
         payments_count: 0,
         threshold_minor: opened.threshold_minor,
         version: recorded.sequence,
@@ -230,27 +236,37 @@ impl SettlementRow {
         }
     }
 
-    /// How it stands after evidence of a payout, as [`domain::settlement`] has it.
+    /// How it stands when it was closed, or after evidence of a payout, as [`domain::settlement`] has it.
     fn reckon(&mut self, payouts: &Rows<PayoutRow>) -> Result<(), Poison> {
-        let (mut paid_minor, mut is_under_way) = (0_i64, false);
+        let (mut paid_minor, mut is_paid, mut is_under_way) = (0_i64, false, false);
         for payout in payouts.iter().filter(|payout| payout.settlement_id == self.id) {
             let standing = standing(payout)?;
             is_under_way |= standing == Standing::UnderWay;
             if standing.is_paid() {
+                is_paid = true;
                 paid_minor = paid_minor.saturating_add(payout.amount_minor);
             }
         }
         self.paid_out_minor = paid_minor;
         let owed_minor = self.net_minor.saturating_sub(paid_minor).saturating_sub(self.carried_out_minor);
-        let is_paying = matches!(self.status.as_str(), "paying_out" | "payout_failed" | "paid_out");
-        let is_out = is_paying || self.status == "carried_over";
-        if is_paying && is_under_way {
-            self.status = "paying_out".to_owned();
-        } else if is_out && owed_minor > 0 {
-            self.status = "payout_failed".to_owned();
-        } else if is_paying {
-            self.status = "paid_out".to_owned();
-        }
+        let ended = match (is_paid, self.carried_out_count) {
+            (true, _) => "paid_out",
+            (false, 0) => "nothing_owed",
+            (false, _) => "carried_over",
+        };
+        let status = match (self.status.as_str(), owed_minor) {
+            ("closed" | "approved" | "nothing_owed", 0) => ended,
+            ("closed" | "nothing_owed", _) => "closed",
+            ("paying_out" | "payout_failed" | "paid_out", _) if is_under_way => "paying_out",
+            ("paying_out" | "payout_failed" | "paid_out" | "carried_over", 1..) if self.approved_at.is_some() => {
+                "payout_failed"
+            }
+            // What comes back of it was approved as it stood before.
+            ("paying_out" | "payout_failed" | "paid_out" | "carried_over", 1..) => "closed",
+            ("paying_out" | "payout_failed" | "paid_out", _) => "paid_out",
+            (as_it_was, _) => as_it_was,
+        };
+        self.status = status.to_owned();
         Ok(())
     }
 }

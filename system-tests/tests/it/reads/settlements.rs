@@ -16,7 +16,7 @@ async fn a_settlement_is_read_as_it_was_opened_and_closed() {
     let one = get(&mut client, &merchant.test, &format!("/api/v1/settlements/{opened}?expand=payouts")).await.json();
     assert_eq!(
         (&one["data"]["status"], &one["data"]["net"], &one["data"]["payouts"]),
-        (&json!("closed"), &json!(0), &json!([])),
+        (&json!("nothing_owed"), &json!(0), &json!([])),
         "{one}"
     );
     assert_eq!(
@@ -24,7 +24,7 @@ async fn a_settlement_is_read_as_it_was_opened_and_closed() {
         (&json!("2026-01-01"), &json!("2026-01-31"))
     );
     for (query, expected) in [
-        ("status=closed", vec![&opened]),
+        ("status=nothing_owed", vec![&opened]),
         ("status=open", vec![&other]),
         ("currency=JPY", vec![&other]),
         ("amount[gt]=0", vec![]),

@@ -56,7 +56,7 @@ fn command(choice: &mut Choice, id: PaymentId) -> PaymentCommand {
         }),
         7 => report(Report::Declined { decline: Decline::InsufficientFunds }),
         8 => report(Report::Unknown),
-        9 => PaymentCommand::Cancel { by },
+        9 => PaymentCommand::Cancel { by, reason: None },
         10 => PaymentCommand::ReserveRefund {
             refund_id,
             amount: usd(100 + choice.of(900)),
@@ -69,7 +69,7 @@ fn command(choice: &mut Choice, id: PaymentId) -> PaymentCommand {
             _ => PaymentCommand::BounceRefund { refund_id, effective_at: Utc::now() },
         },
         _ => match choice.of(2) {
-            0 => PaymentCommand::OpenDispute { dispute_id, amount: usd(300), effective_at: Utc::now() },
+            0 => PaymentCommand::OpenDispute { attempt, dispute_id, amount: usd(300), effective_at: Utc::now() },
             _ => PaymentCommand::CloseDispute { dispute_id, outcome: DisputeOutcome::Won, effective_at: Utc::now() },
         },
     }
