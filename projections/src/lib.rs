@@ -7,17 +7,24 @@
 mod books;
 mod builds;
 mod column;
+pub mod control;
+mod fill;
 mod happened;
-mod ledger;
+pub mod hledger;
+pub mod ledger;
 mod merchants;
 mod model;
 mod projector;
+pub mod reporting;
 mod rows;
+mod swap;
 mod table;
 
 pub use books::Books;
 pub use builds::Build;
+pub use fill::{FillFailure, Filling, Watch};
 pub use happened::{Happened, Lately};
 pub use model::{MODELS, Plan, ReadModel, named};
 pub use projector::{Projections, Projector};
+pub use swap::{Difference, Swap};
 pub use table::{ColumnOf, Table};

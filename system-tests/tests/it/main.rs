@@ -13,6 +13,8 @@ mod map;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod projections;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod streams;
