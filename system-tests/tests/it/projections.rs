@@ -2,7 +2,9 @@
 
 mod alike;
 mod desk;
+mod exported;
 mod frozen;
 mod ledger;
 mod rebuilding;
+mod reporting;
 mod stopping;

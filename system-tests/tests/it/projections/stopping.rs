@@ -72,3 +72,45 @@ async fn an_event_of_a_newer_release_stops_every_read_model_and_is_dropped_by_no
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_pauses_resumes_retries_and_skips_and_a_rebuild_skips_the_same() {
+    let mut desk = Desk::new(8).await;
+    let before = desk.add(100).await;
+    let model = projections::named("merchants").unwrap();
+    let plan = model.plan();
+    let mut follow = desk.follow(model).await;
+    move_to(&mut follow, before).await;
+
+    assert!(desk.projections.pause(plan, "looking into it").await.unwrap());
+    assert!(!desk.projections.pause(plan, "twice").await.unwrap());
+    desk.add(10).await;
+    // The one that was running finds out within its next step.
+    assert_eq!(follow.step().await.unwrap(), Step::Elsewhere);
+    assert!(matches!(follow.step().await.unwrap(), Step::Parked { .. }));
+    assert!(!desk.projections.retry(plan).await.unwrap(), "a paused one is resumed, not retried");
+    assert_eq!(desk.projections.skip(plan, "no").await.unwrap(), None, "nothing is skipped of a paused one");
+    assert!(desk.projections.resume(plan).await.unwrap());
+
+    let stranger = "MER000000000000000000000000000000ff";
+    desk.sql(&event("merchant", stranger, "activated", "1.0", r#"{"activated":{"by":"process"}}"#)).await;
+    let poison = desk.count("select max(position) from log.events").await;
+    let head = desk.add(10).await;
+    for _try in 0..2 {
+        let mut left = 200;
+        while !matches!(follow.step().await.unwrap(), Step::Parked { .. }) {
+            left -= 1;
+            assert!(left > 0, "it is never parked");
+        }
+        assert!(!desk.projections.resume(plan).await.unwrap(), "a parked one is retried, not resumed");
+        assert!(desk.projections.retry(plan).await.unwrap());
+    }
+    let mut left = 200;
+    while !matches!(follow.step().await.unwrap(), Step::Parked { .. }) {
+        left -= 1;
+        assert!(left > 0, "it is never parked");
+    }
+    assert_eq!(desk.projections.skip(plan, "nobody is there").await.unwrap(), Some(poison));
+    move_to(&mut follow, head).await;
+    desk.assert_rebuilds_alike(model).await;
+}
