@@ -213,7 +213,7 @@ pub(crate) fn cancel_at_channel<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'
 async fn cancel_named(api: &Api, call: &Call, named: Option<PaymentId>) -> Result<Plan, Problem> {
     let CancelPayment { reason: _ } = CancelPayment::parse(&call.body)?;
     let by = call.caller.actor();
-    change(api, call, named, CANCELLING, move |_payment, _agreed| PaymentCommand::Cancel { by }).await
+    change(api, call, named, CANCELLING, move |_payment, _agreed| PaymentCommand::Cancel { by, reason: None }).await
 }
 
 /// One command on a payment.
