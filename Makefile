@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run test check bench bench-append bench-http db map mutants nightly setup help
+.PHONY: run test check bench bench-append bench-http bench-read db map mutants nightly setup help
 
 # rustup's own directory, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -25,7 +25,7 @@ check: ## format, lints, the rules of the house: fast, needs no Postgres
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --quiet -p system-tests --test it architecture
 
-bench: bench-append bench-http ## every bench
+bench: bench-append bench-http bench-read ## every bench
 
 bench-append: ## how fast the log takes commands, beside postgres-es and bare inserts
 	@scripts/setup --own-postgres
@@ -35,6 +35,10 @@ bench-http: ## how fast payments come in over HTTP, beside postgres-es and bare 
 	@scripts/setup --own-postgres
 	cargo build --release -p daybook -p system-tests
 	cargo run --release -p system-tests --bin bench-http
+
+bench-read: ## how fast read models are built, kept up and asked, on a million events
+	@scripts/setup --own-postgres
+	cargo run --release -p system-tests --bin bench-read
 
 db: ## psql into the development database (or DATABASE_URL)
 	@cargo build --quiet --release -p daybook

@@ -58,6 +58,16 @@ create table read.builds (
     primary key (model, build)
 );
 create unique index one_live_build on read.builds (model) where is_live;
+
+-- Events an operator told a read model to pass over, in this build and in every later one.
+create table read.skips (
+    model      text        not null collate "C",
+    position   bigint      not null,
+    reason     text        not null,
+    skipped_at timestamptz not null default now(),
+    primary key (model, position)
+);
+comment on table read.skips is 'What a read model passes over because an operator said so; the deed is in the log.';
 comment on table read.builds is 'Builds of read models: name_v<build> holds the rows, the view name shows the live one.';
-grant select, insert, update, delete on read.builds to daybook_projector;
-grant select on read.builds to daybook_app;
+grant select, insert, update, delete on read.builds, read.skips to daybook_projector;
+grant select on read.builds, read.skips to daybook_app;

@@ -9,6 +9,7 @@ mod append;
 mod appender;
 mod batch;
 mod books;
+mod bulk;
 mod cache;
 mod connect;
 pub mod crash;
@@ -36,6 +37,7 @@ mod writer;
 
 pub use act::{Act, Answer, DataKey, Decision, Key, Tenant, Verdict};
 pub use books::{Books, Halt};
+pub use bulk::{Bulk, Run};
 pub use connect::{Database, InvalidUrl};
 pub use follower::{Follow, Follower, Poison, Step, StepFailure};
 pub use framework::{Framed, Framework};

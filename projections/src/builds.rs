@@ -4,6 +4,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Executor as _};
 
 use crate::model::Plan;
+use crate::reporting;
 
 /// A build, as the database has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -37,19 +38,83 @@ pub(crate) async fn ensure_first(connection: &mut PgConnection, plan: &Plan) -> 
         transaction.commit().await?;
         return Ok(build);
     }
-    let build: i32 = sqlx::query_scalar(
-        "insert into read.builds (model, build, version) \
-         select $1, coalesce(max(build), 0) + 1, $2 from read.builds where model = $1 returning build",
-    )
-    .bind(plan.name)
-    .bind(plan.version)
-    .fetch_one(&mut *transaction)
-    .await?;
+    let build: i32 = sqlx::query_scalar(NEW).bind(plan.name).bind(plan.version).fetch_one(&mut *transaction).await?;
     create(&mut transaction, plan, build).await?;
     index(&mut transaction, plan, build).await?;
     show(&mut transaction, plan, build).await?;
     transaction.commit().await?;
     Ok(Build { build, version: plan.version, is_live: true, position: 0 })
+}
+
+/// A build to be filled: the one that was begun before, if it is of this version, or a new one.
+///
+/// # Errors
+/// The database failed.
+pub(crate) async fn begin(connection: &mut PgConnection, plan: &Plan) -> Result<Build, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    one_at_a_time(&mut transaction, plan.name).await?;
+    let begun = "select build, version, is_live, position from read.builds \
+         where model = $1 and version = $2 and not is_live \
+           and build > coalesce((select build from read.builds where model = $1 and is_live), 0) \
+         order by build desc limit 1";
+    let begun: Option<Build> =
+        sqlx::query_as(begun).bind(plan.name).bind(plan.version).fetch_optional(&mut *transaction).await?;
+    let build = match begun {
+        Some(build) => build,
+        None => {
+            let build: i32 =
+                sqlx::query_scalar(NEW).bind(plan.name).bind(plan.version).fetch_one(&mut *transaction).await?;
+            create(&mut transaction, plan, build).await?;
+            Build { build, version: plan.version, is_live: false, position: 0 }
+        }
+    };
+    transaction.commit().await?;
+    Ok(build)
+}
+
+const NEW: &str = "insert into read.builds (model, build, version) \
+     select $1, coalesce(max(build), 0) + 1, $2 from read.builds where model = $1 returning build";
+
+/// Moves a fill from where it is believed to be; whether it was there.
+pub(crate) async fn advance(
+    connection: &mut PgConnection,
+    model: &str,
+    build: Build,
+    to: i64,
+) -> Result<bool, sqlx::Error> {
+    let moved = sqlx::query(
+        "update read.builds set position = $4 where model = $1 and build = $2 and position = $3 and not is_live",
+    )
+    .bind(model)
+    .bind(build.build)
+    .bind(build.position)
+    .bind(to)
+    .execute(connection)
+    .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
+/// Builds that are neither live nor begun for this version: nobody asks them.
+pub(crate) async fn drop_others(connection: &mut PgConnection, plan: &Plan) -> Result<(), sqlx::Error> {
+    let others = "select build from read.builds where model = $1 and not is_live";
+    for build in sqlx::query_scalar::<_, i32>(others).bind(plan.name).fetch_all(&mut *connection).await? {
+        let mut transaction = connection.begin().await?;
+        one_at_a_time(&mut transaction, plan.name).await?;
+        transaction.execute("set local lock_timeout = '2s'").await?;
+        let gone = sqlx::query("delete from read.builds where model = $1 and build = $2 and not is_live")
+            .bind(plan.name)
+            .bind(build)
+            .execute(&mut *transaction)
+            .await?;
+        if gone.rows_affected() == 1 {
+            for table in plan.tables {
+                let drop = format!("drop table if exists {}", table.of_build(build));
+                transaction.execute(drop.as_str()).await?;
+            }
+        }
+        transaction.commit().await?;
+    }
+    Ok(())
 }
 
 /// Until the end of the transaction nobody else makes, shows or drops builds of this read model.
@@ -87,6 +152,8 @@ pub(crate) async fn show(connection: &mut PgConnection, plan: &Plan, build: i32)
         let view = format!("drop view if exists read.{name}; create view read.{name} as select * from {of_build}");
         connection.execute(view.as_str()).await?;
     }
+    reporting::make_words(connection).await?;
+    reporting::show(connection, plan, build).await?;
     sqlx::query("update read.builds set is_live = false where model = $1 and is_live")
         .bind(plan.name)
         .execute(&mut *connection)

@@ -10,12 +10,23 @@ use event_store::{Poison, Recorded, Upcasters};
 pub struct Happened {
     pub recorded: Arc<Recorded>,
     upcasters: Arc<Upcasters>,
+    unknown: Option<String>,
     fact: OnceLock<Result<Fact, String>>,
 }
 
 impl Happened {
     pub fn new(recorded: Arc<Recorded>, upcasters: Arc<Upcasters>) -> Self {
-        Self { recorded, upcasters, fact: OnceLock::new() }
+        let unknown = upcasters.must_know(&recorded).err();
+        Self { recorded, upcasters, unknown, fact: OnceLock::new() }
+    }
+
+    /// Makes sure that this program knows events of this type and version. One that it does not know is never passed
+    /// over, also by those it may not concern.
+    ///
+    /// # Errors
+    /// An event of another release.
+    pub fn must_be_known(&self) -> Result<(), Poison> {
+        self.unknown.as_ref().map_or(Ok(()), |reason| Err(Poison::Event(reason.clone())))
     }
 
     /// What the event says.
@@ -43,27 +54,17 @@ impl Lately {
         Self { upcasters, ring: Mutex::new(VecDeque::new()) }
     }
 
-    /// These events, with what is known of them. One that this program does not know ends in an error: it is never
-    /// passed over, also by those it may not concern.
-    ///
-    /// # Errors
-    /// An event of a type or version from another release.
-    pub fn with_facts(&self, events: &[Arc<Recorded>]) -> Result<Vec<Arc<Happened>>, Poison> {
+    /// These events, with what is known of them.
+    pub fn with_facts(&self, events: &[Arc<Recorded>]) -> Vec<Arc<Happened>> {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = Vec::with_capacity(events.len());
-        for event in events {
-            let happened = match found(&ring, event) {
-                Some(happened) => happened,
-                None => {
-                    self.upcasters.must_know(event).map_err(Poison::Event)?;
-                    let happened = Arc::new(Happened::new(Arc::clone(event), Arc::clone(&self.upcasters)));
-                    keep(&mut ring, &happened);
-                    happened
-                }
-            };
-            all.push(happened);
-        }
-        Ok(all)
+        let happened = |event: &Arc<Recorded>| {
+            found(&ring, event).unwrap_or_else(|| {
+                let happened = Arc::new(Happened::new(Arc::clone(event), Arc::clone(&self.upcasters)));
+                keep(&mut ring, &happened);
+                happened
+            })
+        };
+        events.iter().map(happened).collect()
     }
 }
 

@@ -14,6 +14,12 @@ use event_store::{Poison, Recorded};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+mod questions;
+
+pub use questions::{
+    After, AsOf, Balance, JournalLine, StatementLine, Whose, balances, journal, last_position, statement,
+};
+
 use crate::books::Books;
 use crate::happened::Happened;
 use crate::model::{Plan, ReadModel};

@@ -11,6 +11,7 @@ use vault::Vault;
 
 use crate::books::Books;
 use crate::builds;
+use crate::fill::FillFailure;
 use crate::happened::{Happened, Lately};
 use crate::model::{MODELS, ReadModel};
 
@@ -41,7 +42,10 @@ impl Follower for Projector {
         events: &'a [Arc<Recorded>],
     ) -> BoxFuture<'a, Result<(), Poison>> {
         Box::pin(async move {
-            let events = self.lately.with_facts(events)?;
+            let events = self.lately.with_facts(events);
+            for event in &events {
+                event.must_be_known()?;
+            }
             let wanted: Vec<Arc<Happened>> =
                 events.into_iter().filter(|event| self.model.wants(&event.recorded)).collect();
             if wanted.is_empty() {
@@ -66,15 +70,15 @@ fn other_version(name: &str, version: i32) -> Poison {
 /// All read models of a ledger, as one process keeps them.
 #[derive(Clone)]
 pub struct Projections {
-    store: Store,
-    database: Database,
-    pool: PgPool,
+    pub(crate) store: Store,
+    pub(crate) database: Database,
+    pub(crate) pool: PgPool,
     lately: Arc<Lately>,
-    vault: Vault,
+    pub(crate) vault: Vault,
 }
 
 /// Each model's step holds one, and now and then another to look for its lease.
-const CONNECTIONS: u32 = 8;
+const CONNECTIONS: u32 = 24;
 
 impl Projections {
     pub fn new(store: Store, database: Database, vault: Vault) -> Self {
@@ -96,15 +100,21 @@ impl Projections {
 
     /// Keeps all read models up to date until told to stop.
     pub async fn run(self, stop: watch::Receiver<bool>) {
+        if let Err(reason) = self.make_ready(MODELS).await {
+            tracing::warn!(%reason, "not all read models could be made; each is tried again by itself");
+        }
         join_all(MODELS.iter().map(|model| self.clone().keep(*model, stop.clone()))).await;
     }
 
     async fn keep(self, model: &'static dyn ReadModel, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow_and_update() {
-            match self.follow(model).await {
-                Ok(follow) => return follow.run(stop).await,
+            match self.make_ready(&[model]).await {
+                Ok(()) => {
+                    let projector = Projector::new(model, Arc::clone(&self.lately), self.vault.clone());
+                    return self.store.follow(projector, self.pool.clone()).run(stop).await;
+                }
                 Err(reason) => {
-                    tracing::warn!(read_model = model.plan().name, %reason, "its tables could not be made");
+                    tracing::warn!(read_model = model.plan().name, %reason, "it could not be made");
                     tokio::select! {
                         _stopping = stop.changed() => {}
                         () = tokio::time::sleep(AGAIN) => {}
@@ -112,5 +122,36 @@ impl Projections {
                 }
             }
         }
+    }
+
+    /// Builds those that have no live build of this program's version, all in one pass over the log. What another
+    /// version has built answers until then.
+    async fn make_ready(&self, models: &[&'static dyn ReadModel]) -> Result<(), FillFailure> {
+        let mut connection = self.database.connect_as_projector().await?;
+        let mut fillings = Vec::new();
+        for model in models.iter().copied() {
+            let plan = model.plan();
+            let live = builds::live(&mut connection, plan.name).await?;
+            match live {
+                Some(live) if live.version == plan.version => continue,
+                Some(live) if live.version > plan.version => {
+                    return Err(FillFailure::Stopped {
+                        model: plan.name,
+                        source: other_version(plan.name, plan.version),
+                    });
+                }
+                Some(_) | None => fillings.push((self.begin(model).await?, self.target(model).await?)),
+            }
+        }
+        let nobody = |_model: &'static str, _position: i64| {};
+        let mut failure = None;
+        for filled in self.fill(&fillings, &nobody).await {
+            let swapped = match filled {
+                Ok(mut filling) => self.swap(&mut filling, true).await.map(drop),
+                Err(reason) => Err(reason),
+            };
+            failure = swapped.err().or(failure);
+        }
+        failure.map_or(Ok(()), Err)
     }
 }

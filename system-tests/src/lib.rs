@@ -13,4 +13,5 @@ pub mod report;
 pub mod say;
 pub mod server;
 pub mod tally;
+pub mod traffic;
 pub mod tree;

@@ -23,6 +23,8 @@ pub(super) struct Serve {
     keys: Keys,
     #[command(flatten)]
     rates: Rates,
+    #[command(flatten)]
+    reads: serving::Reads,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -40,7 +42,7 @@ impl Serve {
         let store = database::store(&self.database_url)?;
         let gate = Gate::new(store, vault, None, self.rates.limits());
         tracing::info!(listen = %self.listen.address, "serving");
-        serving::serve(listener, &self.database_url, gate, interrupt).await?;
+        serving::serve(listener, &self.database_url, gate, self.reads, interrupt).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -15,6 +15,8 @@ mod openapi;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod projections;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod reads;
