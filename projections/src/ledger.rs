@@ -129,6 +129,7 @@ const MOVES_MONEY: [(&str, &[&str]); 4] = [
             "refund_bounced",
             "disputed",
             "dispute_closed",
+            "dispute_won_after_all",
             "settled",
             "money_suspended",
             "suspense_returned",
@@ -295,4 +296,34 @@ fn opened(account: Account, key: &AccountKey, id: i32, position: i64) -> Account
 fn days(entries: &[Entry<'_>]) -> Vec<String> {
     let effective = entries.iter().filter_map(|entry| entry.posting.effective_at());
     effective.map(|at| at.date_naive().to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::fact::Fact;
+    use serde_json::{Deserializer, Value};
+
+    use super::MOVES_MONEY;
+
+    #[test]
+    fn every_event_that_moves_money_is_wanted() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/tests/golden");
+        let mut moving = 0;
+        for file in std::fs::read_dir(golden).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let aggregate_type = name.split('.').next().unwrap();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let stored: Value = serde_json::from_str(&text).unwrap();
+            let payload = stored.get("payload").unwrap_or(&stored).to_string();
+            let fact = Fact::read(aggregate_type, &mut Deserializer::from_str(&payload)).unwrap();
+            if !fact.posting().moves_no_money() {
+                moving += 1;
+                let wanted = MOVES_MONEY.iter().find(|(wanted, _types)| *wanted == aggregate_type);
+                assert!(wanted.is_some_and(|(_type, types)| types.contains(&fact.event_type())), "{name} moves money");
+            }
+        }
+        let wanted: usize = MOVES_MONEY.iter().map(|(_type, types)| types.len()).sum();
+        assert!(moving >= wanted, "{moving} golden events move money, {wanted} are wanted");
+    }
 }

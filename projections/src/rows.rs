@@ -90,14 +90,7 @@ impl<R: Row> Rows<R> {
         self.0.get(key).map(|touched| &touched.row)
     }
 
-    /// To be changed: it will be written.
-    pub(crate) fn get_mut(&mut self, key: &R::Key) -> Option<&mut R> {
-        let touched = self.0.get_mut(key)?;
-        touched.is_changed = true;
-        Some(&mut touched.row)
-    }
-
-    /// As [`Rows::get_mut`]; where the row must be there, for the log says so.
+    /// The row of this key, to be changed: it will be written. It must be there, for the log says so.
     ///
     /// # Errors
     /// It is not there: the event that would have made it is not in the log, or was skipped.
@@ -124,10 +117,6 @@ impl<R: Row> Rows<R> {
         let touched = self.0.entry(key).or_insert_with(|| Touched { row: new(), is_old: false, is_changed: true });
         touched.is_changed = true;
         &mut touched.row
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &R> {
-        self.0.values().map(|touched| &touched.row)
     }
 
     /// To be changed, those that are picked.

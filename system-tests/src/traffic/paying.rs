@@ -255,9 +255,12 @@ impl Purchase {
                 let (refund_id, amount, reason) = (self.refund_id(), self.refunded(), text("changed their mind")?);
                 PaymentCommand::ReserveRefund { refund_id, amount, by, reason }
             }
-            PaymentAct::Dispute => {
-                PaymentCommand::OpenDispute { dispute_id: self.dispute_id(), amount: self.amount, effective_at }
-            }
+            PaymentAct::Dispute => PaymentCommand::OpenDispute {
+                attempt,
+                dispute_id: self.dispute_id(),
+                amount: self.amount,
+                effective_at,
+            },
             PaymentAct::CloseDispute => {
                 let outcome = if self.items == 1 { DisputeOutcome::Won } else { DisputeOutcome::Lost };
                 PaymentCommand::CloseDispute { dispute_id: self.dispute_id(), outcome, effective_at }

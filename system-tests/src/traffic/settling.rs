@@ -56,21 +56,13 @@ impl Due {
             two_people: false,
             threshold_minor: 0,
         };
+        let into = opened.destination();
         pen.tell(&mut settlement, &id, whose, &SettlementCommand::Open(Box::new(opened)))?;
         for (payment_id, mut payment) in std::mem::take(&mut self.payments) {
-            let settle = PaymentCommand::Settle { settlement_id, effective_at: pen.now };
+            let settle = PaymentCommand::Settle { into, effective_at: pen.now };
             for event in pen.tell(&mut payment, &payment_id.to_string(), whose, &settle)? {
                 let PaymentEvent::Settled(settled) = &event else { continue };
-                let line = PaymentLine {
-                    settlement_id,
-                    merchant_id,
-                    payment_id,
-                    captured: settled.captured,
-                    fees: settled.fees,
-                    refunds: settled.refunds,
-                    disputes: settled.disputes,
-                    net: settled.net,
-                };
+                let line = PaymentLine::of(payment_id, livemode, settled);
                 pen.tell(&mut settlement, &id, whose, &SettlementCommand::IncludePayment(Box::new(line)))?;
                 if settled.net.is_zero() {
                     continue;
