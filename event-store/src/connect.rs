@@ -57,6 +57,17 @@ impl Database {
         Self::made_of(self.options.clone(), connections)
     }
 
+    /// Connections for questions: they change nothing, and a statement that takes too long is given up.
+    pub fn reader_pool(&self, connections: u32, statement_within: Duration) -> PgPool {
+        let limit = statement_within.as_millis().to_string();
+        let options = self.options.clone().options([
+            ("default_transaction_read_only", "on"),
+            ("statement_timeout", limit.as_str()),
+            ("jit", "off"),
+        ]);
+        Self::made_of(options, connections)
+    }
+
     /// Connections for followers whose rows can be derived from the log again: their commits do not wait for the disk.
     /// A crash may take the last of them away, each whole, with the checkpoint in it; then they are made again.
     pub fn derived_pool(&self, connections: u32) -> PgPool {

@@ -93,6 +93,8 @@ pub struct Call {
     pub fingerprint: [u8; 32],
     pub if_match: Option<i64>,
     pub body: Map<String, Value>,
+    /// The formats the caller can read, as it says.
+    pub accept: Option<String>,
     path: Vec<(String, String)>,
     query: Vec<(String, String)>,
 }
@@ -101,6 +103,11 @@ impl Call {
     /// A part of the path, by the name it has in the route.
     pub fn path(&self, name: &str) -> &str {
         self.path.iter().find(|(known, _value)| known == name).map_or("", |(_name, value)| value)
+    }
+
+    /// The first part of the path that has a name in the route, with that name.
+    pub fn first_path(&self) -> Option<(&str, &str)> {
+        self.path.first().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The key as text; none is the empty one, which is nobody's.
@@ -193,11 +200,12 @@ impl Gate {
         let Query(query) = Query::try_from_uri(&parts.uri)
             .map_err(|_not_readable| Problem::turned_away(rules::PARAMETER_MALFORMED))?;
         let if_match = if_match(&parts.headers)?;
+        let accept = accept(&parts.headers);
         let path = RawPathParams::from_request_parts(parts, &())
             .await
             .map_err(|_not_text| Problem::turned_away(rules::ROUTE_UNKNOWN))?;
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Ok(Call { caller: known.caller, visit: visit.clone(), key, fingerprint, if_match, body, path, query })
+        Ok(Call { caller: known.caller, visit: visit.clone(), key, fingerprint, if_match, body, accept, path, query })
     }
 
     /// Counts so many more requests at once, by key and by merchant.
@@ -256,7 +264,7 @@ fn is_json(content_type: &str) -> bool {
 /// What a request says its body has; where it does not say, the most it may have.
 fn room(headers: &HeaderMap, most: usize) -> u32 {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    u32::try_from(declared.unwrap_or(most).clamp(1, most)).unwrap_or(u32::MAX)
+    u32::try_from(declared.unwrap_or(most).min(most).max(1)).unwrap_or(u32::MAX)
 }
 
 async fn read(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes, Problem> {
@@ -272,6 +280,12 @@ async fn read(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes, Pro
         Ok(Err(_broken)) => Err(Problem::turned_away(rules::BODY_BROKEN)),
         Err(_elapsed) => Err(Problem::turned_away(rules::BODY_TOO_SLOW)),
     }
+}
+
+/// All values as one list; what is no text is no format.
+fn accept(headers: &HeaderMap) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }
 
 /// One version, in quotes, as `ETag` gave it.

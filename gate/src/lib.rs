@@ -10,6 +10,8 @@ mod field;
 mod idempotency;
 mod json;
 mod language;
+pub mod openapi;
+mod parameter;
 mod problem;
 mod rate;
 pub mod rules;
@@ -24,6 +26,7 @@ pub use field::{Amount, Body, Count, Email, Field, Fields, FlatText, Metadata, U
 pub use idempotency::IdempotencyKey;
 pub use json::{canonical, parse};
 pub use language::Language;
+pub use parameter::{Parameter, Parameters};
 pub use problem::{FieldProblem, Outcome, Problem};
 pub use rate::Rate;
 pub use scope::Scope;

@@ -22,7 +22,7 @@ pub enum Outcome {
 /// What is wrong with one value, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldProblem {
-    /// JSON pointer into the body.
+    /// JSON pointer into the body; or `?` and the name of a query parameter.
     pub pointer: String,
     pub rule: &'static Rule,
 }
@@ -90,6 +90,12 @@ impl Problem {
         fields.truncate(FIELDS_MAX);
         let rule = fields.first().map_or(rules::JSON_MALFORMED, |first| first.rule);
         Self { fields, ..Self::turned_away(rule) }
+    }
+
+    /// A query parameter that is not what it should be. Of a name of unknown length the first part is told.
+    pub fn parameter(name: &str, rule: &'static Rule) -> Self {
+        let name: String = name.chars().take(64).collect();
+        Self::fields(vec![FieldProblem { pointer: format!("?{name}"), rule }])
     }
 
     /// Not now: the same request may be sent again after so many seconds.

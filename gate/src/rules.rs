@@ -3,17 +3,19 @@
 use domain::refusal::Rule;
 
 macro_rules! rules {
-    ($($name:ident = $code:literal, $status:literal, $english:literal, $chinese:literal;)+) => {
+    ($(#[$doc:meta])* $list:ident: $($name:ident = $code:literal, $status:literal, $english:literal, $chinese:literal;)+) => {
         $(pub const $name: &Rule = &Rule {
             code: $code, http_status: $status, english: $english, chinese: $chinese,
         };)+
 
-        /// Every one of them.
-        pub const ALL: &[&Rule] = &[$($name,)+];
+        $(#[$doc])*
+        pub const $list: &[&Rule] = &[$($name,)+];
     };
 }
 
 rules! {
+    /// What any request may be told.
+    ALL:
     ROUTE_UNKNOWN = "route_unknown", 404, "There is nothing at this address.", "该地址不存在。";
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "This address does not take this method.", "该地址不支持此方法。";
     CREDENTIALS_MISSING = "credentials_missing", 401,
@@ -64,6 +66,22 @@ rules! {
     INTERNAL = "internal_error", 500, "This is our mistake.", "服务器内部错误。";
 }
 
+rules! {
+    /// What a question may be told besides.
+    READING:
+    PARAMETER_MISSING = "parameter_missing", 400, "The query parameter is missing.", "缺少该查询参数。";
+    PARAMETER_REPEATED = "parameter_repeated", 400, "The query parameter may be given once.", "该查询参数只能出现一次。";
+    CURSOR_INVALID = "cursor_invalid", 400,
+        "The cursor is not one we gave for this question.", "该游标不是针对此查询给出的。";
+    FORMAT_UNAVAILABLE = "format_unavailable", 406,
+        "Ask for application/json, text/csv or application/x-ndjson.",
+        "可用格式：application/json、text/csv、application/x-ndjson。";
+    POSITION_NOT_REACHED = "position_not_reached", 503,
+        "The answer has not come as far as min_position yet; ask again shortly.", "查询数据尚未到达 min_position，请稍后重试。";
+    QUERY_TOO_COSTLY = "query_too_costly", 422,
+        "This question takes too long to answer: narrow it.", "该查询耗时过长，请缩小范围。";
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -72,7 +90,8 @@ mod tests {
 
     #[test]
     fn every_code_is_there_once() {
-        let codes: BTreeSet<&str> = ALL.iter().map(|rule| rule.code).collect();
-        assert_eq!(codes.len(), ALL.len());
+        let all = || ALL.iter().chain(READING);
+        let codes: BTreeSet<&str> = all().map(|rule| rule.code).collect();
+        assert_eq!(codes.len(), all().count());
     }
 }

@@ -74,6 +74,28 @@ columns! {
     NaiveDate = "date", |day| &days_since_2000(*day).to_be_bytes();
 }
 
+impl Column for Vec<u8> {
+    const TYPE: &'static str = "bytea";
+    const IS_NULLABLE: bool = false;
+    const IS_REPORTED: bool = false;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        put_bytes(out, self);
+    }
+
+    fn selected(name: &str) -> String {
+        name.to_owned()
+    }
+
+    fn take(row: &PgRow, at: usize) -> Result<Self, Error> {
+        row.try_get(at)
+    }
+
+    fn text(&self) -> String {
+        self.iter().fold("\\x".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    }
+}
+
 macro_rules! unreported {
     ($($type:ident)+) => {$(
         impl Column for $type {

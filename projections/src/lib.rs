@@ -4,6 +4,7 @@
 //! them into rows; all else is done here once: the place in the log commits with the rows, an event is read once for
 //! all, what cannot be understood stops the model that met it, and every model is built anew beside the live one.
 
+mod analytics;
 mod books;
 mod builds;
 mod column;
@@ -14,17 +15,29 @@ pub mod hledger;
 pub mod ledger;
 mod merchants;
 mod model;
+mod openapi;
+mod orders;
+mod payments;
 mod projector;
+mod query;
+mod refunds;
 pub mod reporting;
+mod routes;
 mod rows;
+mod sagas;
+mod settlements;
 mod swap;
 mod table;
+mod word;
 
 pub use books::Books;
 pub use builds::Build;
 pub use fill::{FillFailure, Filling, Watch};
 pub use happened::{Happened, Lately};
 pub use model::{MODELS, Plan, ReadModel, named};
+pub use openapi::operations;
 pub use projector::{Projections, Projector};
+pub use query::{PATIENCE, Reads};
+pub use routes::{ROUTES, Route, router};
 pub use swap::{Difference, Swap};
 pub use table::{ColumnOf, Table};

@@ -21,6 +21,8 @@ use crate::model::{Plan, ReadModel};
 use crate::rows::Rows;
 use crate::table::{Row as _, table};
 
+pub(crate) mod resource;
+
 table! {
     /// A merchant, with what was agreed.
     MerchantRow in "merchants", key (id: Uuid), indexes ["(email_index)", "(status, id)"] {

@@ -5,15 +5,22 @@ use std::sync::Arc;
 use event_store::{Poison, Recorded};
 use futures_util::future::BoxFuture;
 
+use crate::analytics::Analytics;
 use crate::books::Books;
 use crate::happened::Happened;
 use crate::ledger::Ledger;
 use crate::merchants::Merchants;
+use crate::orders::Orders;
+use crate::payments::Payments;
+use crate::refunds::Refunds;
+use crate::sagas::Sagas;
+use crate::settlements::Settlements;
 use crate::table::Table;
 
 /// Every read model. The tests go through this list: whatever stands here is proven to be made again alike, to survive
 /// being killed between any two steps, and to stand still alone.
-pub const MODELS: &[&dyn ReadModel] = &[&Merchants, &Ledger];
+pub const MODELS: &[&dyn ReadModel] =
+    &[&Merchants, &Orders, &Payments, &Refunds, &Settlements, &Sagas, &Analytics, &Ledger];
 
 /// A read model: its rows are a fold of the log, and of nothing else.
 pub trait ReadModel: Send + Sync + 'static {

@@ -119,6 +119,10 @@ impl<R: Row> Rows<R> {
         &mut touched.row
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &R> {
+        self.0.values().map(|touched| &touched.row)
+    }
+
     /// To be changed, those that are picked.
     pub(crate) fn iter_mut(&mut self, mut picked: impl FnMut(&R) -> bool) -> impl Iterator<Item = &mut R> {
         self.0.values_mut().filter(move |touched| picked(&touched.row)).map(|touched| {

@@ -1,7 +1,7 @@
 //! The command API from outside: the real program, real requests, a real Postgres.
 
 mod bulk;
-mod captured;
+pub(crate) mod captured;
 mod corpus;
 mod disconnects;
 mod doors;

@@ -13,7 +13,7 @@ use system_tests::branch::{Branch, Merchant};
 use super::{PAYMENTS, ask, payment};
 
 /// Starts a test payment of 10.00 USD over HTTP, then reports it captured. Returns its number.
-pub(super) async fn captured(branch: &Branch, merchant: &Merchant, order_no: &str) -> String {
+pub(crate) async fn captured(branch: &Branch, merchant: &Merchant, order_no: &str) -> String {
     let key = format!("start {order_no}");
     let started = ask(&mut branch.client(), &merchant.test, PAYMENTS, &key, &payment(order_no)).await;
     assert_eq!(started.status, 200, "{started:?}");
@@ -30,7 +30,7 @@ pub(super) async fn captured(branch: &Branch, merchant: &Merchant, order_no: &st
 }
 
 /// The risk check approves, the channel is asked, and this is what it says.
-pub(super) async fn approve_and_report(branch: &Branch, payment_no: &str, report: Report) {
+pub(crate) async fn approve_and_report(branch: &Branch, payment_no: &str, report: Report) {
     let store = branch.ledger.store().unwrap();
     let assessment = Assessment {
         score: Score::new(1).unwrap(),
@@ -48,7 +48,7 @@ pub(super) async fn approve_and_report(branch: &Branch, payment_no: &str, report
     store.close().await;
 }
 
-pub(super) async fn tell(store: &Store, payment_no: &str, command: PaymentCommand) {
+pub(crate) async fn tell(store: &Store, payment_no: &str, command: PaymentCommand) {
     let id: Arc<str> = payment_no.into();
     let told = store.execute(Act::tell::<Payment>(id, command)).await.unwrap();
     assert!(matches!(told, Outcome::Accepted { .. }), "{told:?}");
