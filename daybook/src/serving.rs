@@ -2,27 +2,25 @@
 
 use clap::Args;
 use command_api::{Api, Trades};
-use event_store::Store;
+use futures_util::future::OptionFuture;
 use gate::Gate;
-use projections::{PATIENCE, Projections};
+use projections::{PATIENCE, Projections, Reads};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{database, failure::Result, http, interrupt::Interrupt};
 
 /// Whether this process also keeps the read models up to date.
 #[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Reads {
+pub(crate) struct Followed {
     /// Leave the read models to other processes
     #[arg(long, env = "DAYBOOK_WITHOUT_PROJECTIONS")]
     without_projections: bool,
 }
 
-fn projections(store: &Store, app_url: &str, gate: &Gate, reads: Reads) -> Result<Option<Projections>> {
-    if reads.without_projections {
-        return Ok(None);
+impl Followed {
+    const fn are_kept(self) -> bool {
+        !self.without_projections
     }
-    let database = database::parse(app_url)?;
-    Ok(Some(Projections::new(store.clone(), database, gate.vault.clone())))
 }
 
 /// Serves until asked to end; then finishes what is under way, lets go of the followers' leases and closes the log.
@@ -30,26 +28,21 @@ pub(crate) async fn serve(
     listener: TcpListener,
     app_url: &str,
     gate: Gate,
-    reads: Reads,
+    followed: Followed,
     interrupt: Interrupt,
 ) -> Result<()> {
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
-    let trades = store.follow(Trades, database::derived_pool(app_url)?).run(stopping);
-    let followers = tokio::spawn(trades);
-    let projections = projections(&store, app_url, &gate, reads)?;
-    let projections = tokio::spawn(futures_util::future::OptionFuture::from(
-        projections.map(|projections| projections.run(stop.subscribe())),
-    ));
-    let questions = projections::Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
-    let router = http::router(Api { gate, pool: database::pool(app_url)? }, questions)?;
+    let trades = store.follow(Trades, database::derived_pool(app_url)?).run(stopping.clone());
+    let read_models = Projections::new(store.clone(), database::parse(app_url)?, gate.vault.clone());
+    let read_models = OptionFuture::from(followed.are_kept().then(|| read_models.run(stopping)));
+    let followers = tokio::spawn(async { tokio::join!(trades, read_models) });
+    let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
+    let router = http::router(Api { gate, pool: database::pool(app_url)? }, reads)?;
     http::serve(listener, router, interrupt).await;
     stop.send_replace(true);
     if let Err(reason) = followers.await {
         tracing::error!(%reason, "a follower did not end well");
-    }
-    if let Err(reason) = projections.await {
-        tracing::error!(%reason, "the read models did not end well");
     }
     store.close().await;
     Ok(())

@@ -40,7 +40,7 @@ pub(super) struct Dev {
     #[command(flatten)]
     rates: Rates,
     #[command(flatten)]
-    reads: serving::Reads,
+    followed: serving::Followed,
 }
 
 impl Dev {
@@ -90,7 +90,7 @@ impl Dev {
         if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
             tracing::warn!(%failure, "what to try next could not be shown");
         }
-        serving::serve(listener, app_url, gate, self.reads, interrupt).await
+        serving::serve(listener, app_url, gate, self.followed, interrupt).await
     }
 
     async fn start_postgres(&self) -> Result<Arc<Cluster>> {

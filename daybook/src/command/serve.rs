@@ -24,7 +24,7 @@ pub(super) struct Serve {
     #[command(flatten)]
     rates: Rates,
     #[command(flatten)]
-    reads: serving::Reads,
+    followed: serving::Followed,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -42,7 +42,7 @@ impl Serve {
         let store = database::store(&self.database_url)?;
         let gate = Gate::new(store, vault, None, self.rates.limits());
         tracing::info!(listen = %self.listen.address, "serving");
-        serving::serve(listener, &self.database_url, gate, self.reads, interrupt).await?;
+        serving::serve(listener, &self.database_url, gate, self.followed, interrupt).await?;
         Ok(ExitCode::SUCCESS)
     }
 }
