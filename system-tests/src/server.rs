@@ -51,7 +51,9 @@ fn program() -> Result<PathBuf, Problem> {
 
 fn clear(command: &mut Command) {
     command.env("DAYBOOK_MASTER_KEY", MASTER_KEY);
-    for name in ["DATABASE_URL", "DATABASE_OWNER_URL", "DAYBOOK_LISTEN", "DAYBOOK_MASTER_KEY_FILE", "RUST_LOG"] {
+    for name in
+        ["DATABASE_URL", "DATABASE_OWNER_URL", "DAYBOOK_LISTEN", "DAYBOOK_MASTER_KEY_FILE", "DAYBOOK_TOKEN", "RUST_LOG"]
+    {
         command.env_remove(name);
     }
 }
@@ -104,7 +106,8 @@ impl Server {
         }
     }
 
-    fn is_running(&self) -> bool {
+    /// Whether the program has not ended yet.
+    pub fn is_running(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid));
         stat.is_ok_and(|stat| !stat.contains(") Z "))
     }
@@ -135,6 +138,19 @@ impl Server {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    /// How many sockets it has open, of whatever kind.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn open_sockets(&self) -> Result<usize, Problem> {
+        let opened = std::fs::read_dir(format!("/proc/{}/fd", self.pid))?;
+        let leads_to_socket = |path: PathBuf| path.to_string_lossy().starts_with("socket:");
+        Ok(opened
+            .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+            .filter(|it| leads_to_socket(it.clone()))
+            .count())
     }
 
     /// Sends a signal, by its name.
