@@ -38,6 +38,7 @@ impl Follower for Trades {
         Box::pin(async move {
             let mut found = BTreeMap::new();
             for event in events.iter().filter(|event| is_telling(event)) {
+                // Every payment has its mode: an event without one is nobody's.
                 if let (Some((channel, number)), Some(livemode)) = (trade(event)?, event.livemode) {
                     found.entry((livemode, channel, number)).or_insert(&*event.aggregate_id);
                 }

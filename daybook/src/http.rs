@@ -18,7 +18,7 @@ use hyper_util::{
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     pin, select,
     time::{sleep, timeout},
 };
@@ -40,6 +40,9 @@ use seats::{Seats, Taken};
 /// Where there are so many, whoever is idle longest makes room; where all are busy, more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 4096;
 
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4096;
+
 /// Descriptors for everything that is no client's connection.
 const OTHER_DESCRIPTORS: u64 = 64;
 
@@ -60,7 +63,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 /// # Errors
 /// The address is taken (and by whom, if that is another Daybook) or not ours.
 pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
-    match TcpListener::bind(listen).await {
+    match listener(listen) {
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             let daybook = tokio::task::spawn_blocking(move || is_daybook(listen)).await.unwrap_or(false);
             let by = if daybook { "another Daybook, of another directory" } else { "another program" };
@@ -68,6 +71,14 @@ pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
         }
         bound => bound.attempt(|| format!("listening on {listen}")),
     }
+}
+
+fn listener(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that comes back at once finds its address in use by connections that have ended.
+    socket.set_reuseaddr(true)?;
+    socket.bind(listen)?;
+    socket.listen(BACKLOG)
 }
 
 /// Whether what listens there answers as we do.

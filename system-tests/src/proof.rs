@@ -1,4 +1,4 @@
-//! The table of rows in docs/proof.md, made from the list of rows and the tests that name them.
+//! The table of rows in docs/proof.md, made from the list and the tests naming them.
 
 use std::collections::BTreeMap;
 

@@ -140,17 +140,19 @@ impl Server {
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
-    /// How many sockets it has open, of whatever kind.
+    /// Whether its end of a connection from this address is still in its hands.
     ///
     /// # Errors
-    /// Where it is not running.
-    pub fn open_sockets(&self) -> Result<usize, Problem> {
-        let opened = std::fs::read_dir(format!("/proc/{}/fd", self.pid))?;
-        let leads_to_socket = |path: PathBuf| path.to_string_lossy().starts_with("socket:");
-        Ok(opened
-            .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
-            .filter(|it| leads_to_socket(it.clone()))
-            .count())
+    /// Where the kernel does not tell.
+    pub fn holds(&self, peer: SocketAddr) -> Result<bool, Problem> {
+        let (ours, theirs) = (format!(":{:04X}", self.address.port()), format!(":{:04X}", peer.port()));
+        let table = std::fs::read_to_string("/proc/net/tcp")?;
+        // The tenth column is the socket of a process; zero where no process has it any more.
+        Ok(table.lines().any(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let ends_with = |n: usize, end: &str| columns.get(n).is_some_and(|column| column.ends_with(end));
+            ends_with(1, &ours) && ends_with(2, &theirs) && columns.get(9).is_some_and(|inode| *inode != "0")
+        }))
     }
 
     /// Sends a signal, by its name.
@@ -162,11 +164,14 @@ impl Server {
         Ok(writeln!(orders, "{signal}")?)
     }
 
-    /// Waits for its end after a signal. Blocks.
+    /// Waits for its end after a signal, or tells how it ended by itself. Blocks.
     ///
     /// # Errors
     /// Where it cannot be waited for.
     pub fn wait(&mut self) -> Result<ExitStatus, Problem> {
+        if !self.is_running() {
+            drop(self.orders.take());
+        }
         Ok(self.leash.wait()?)
     }
 }

@@ -1,4 +1,4 @@
-//! How often a test does what it does: so much usually, more where the environment says so.
+//! How often a test does what it does: as usual, or as the environment says.
 
 /// The number a variable is set to; the usual one where it is not.
 pub fn times(variable: &str, usually: usize) -> usize {

@@ -1,4 +1,4 @@
-//! A client's connection: no end without a word, and no patience for whoever does not read.
+//! A client's connection: no end without a word, no patience for who does not read.
 
 use std::{
     io,

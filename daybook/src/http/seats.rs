@@ -1,4 +1,4 @@
-//! Who is connected: so many at once, and whoever has been idle longest makes room for a newcomer.
+//! Who is connected: so many at once; the longest idle makes room for a newcomer.
 
 use std::{
     collections::BTreeMap,

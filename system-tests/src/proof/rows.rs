@@ -1,4 +1,4 @@
-//! Every row of the fault list: what must hold, and where a test is not the whole of the answer.
+//! Every row of the fault list: what must hold, and what else there is to say of it.
 
 use super::{Row, Standing};
 

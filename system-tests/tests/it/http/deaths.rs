@@ -1,7 +1,7 @@
-//! The server dies at every named point while it serves writes: asking again finishes each, once.
+//! The server dies at every named point of a write: asking again finishes it, once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::id::MerchantId;
 use domain::merchant::event::Limits;
@@ -100,7 +100,7 @@ async fn die_one_after_the_other(deaths: Vec<(&'static str, Write)>) -> usize {
 }
 
 async fn die_at(mut branch: Branch, merchant: &Merchant, point: &str, write: Write) -> Branch {
-    let what = format!("{point} {write:?}");
+    let (what, begun) = (format!("{point} {write:?}"), Instant::now());
     let asks = asks(&branch, merchant, write).await;
     if is_of_snapshots(point) {
         lengthen(&branch, merchant).await;
@@ -118,6 +118,9 @@ async fn die_at(mut branch: Branch, merchant: &Merchant, point: &str, write: Wri
     let mut ended = branch.server;
     tokio::task::spawn_blocking(move || ended.wait().unwrap()).await.unwrap();
 
+    // What died before has its lease for a while; it is as if that while had passed.
+    let mut log = branch.ledger.superuser().await.unwrap();
+    sqlx::query("update log.followers set lease_until = now() - interval '1 second'").execute(&mut log).await.unwrap();
     let direct = branch.ledger.superuser_url().to_owned();
     let proxy = Proxy::start(Upstream::from_url(&direct).unwrap(), 1).await.unwrap();
     if point.contains("find_own") {
@@ -150,6 +153,7 @@ async fn die_at(mut branch: Branch, merchant: &Merchant, point: &str, write: Wri
     }
     let events: i64 = asks.iter().map(|ask| ask.events).sum();
     assert_eq!(head(&branch).await - before, events, "{what}: not each one once");
+    say(&format!("died at {what} and was finished, in {:.1?}", begun.elapsed()));
     branch
 }
 

