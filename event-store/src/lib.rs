@@ -10,6 +10,7 @@ mod appender;
 mod batch;
 mod books;
 mod cache;
+mod catch_up;
 mod connect;
 pub mod crash;
 mod follower;

@@ -64,9 +64,12 @@ impl Scope {
     pub const fn is_of(self, role: Role) -> bool {
         match role {
             Role::Operator => true,
+            // Whoever answers customers decides on what waits for a person; money is moved by others.
             Role::Support => match self {
-                Self::TakePayments | Self::Refund | Self::DecideReviews => true,
-                Self::PlaceOrders
+                Self::DecideReviews => true,
+                Self::TakePayments
+                | Self::Refund
+                | Self::PlaceOrders
                 | Self::Settle
                 | Self::PayOut
                 | Self::KeepBooks

@@ -13,6 +13,7 @@ mod map;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod proof;
 mod proxy;
 #[cfg(test)]
 mod streams;
