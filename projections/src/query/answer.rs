@@ -76,8 +76,10 @@ pub(crate) async fn list(
         }
         Format::Csv | Format::Ndjson => {
             if !question.expansions.is_empty() && format != Format::Ndjson {
-                return Err(Problem::parameter("expand", rules::PARAMETER_MALFORMED)
-                    .saying("(this format has no rows inside rows)".to_owned()));
+                return Err(Problem::parameter("expand", rules::PARAMETER_MALFORMED).saying(
+                    "(this format has no rows inside rows)".to_owned(),
+                    "（该格式不支持行内嵌套）".to_owned(),
+                ));
             }
             let exporting = reads.exporters.enter(&call.caller)?;
             let export = Export { reads: reads.clone(), question, sight, left: limit, after, exporting };
