@@ -58,6 +58,7 @@ fn seconds(ms: i64) -> serde_json::Number {
 pub(crate) async fn wait(reads: &Reads, models: &[&str], position: i64) -> Result<(), Problem> {
     match reach(reads, models, position, reads.patience).await? {
         None => Ok(()),
+        Some(_at) if position > reads.gate.store.head().position() => Err(beyond(reads)),
         Some(at) => {
             let Freshness { lag_events, lag_ms, .. } = Freshness::of(reads, at).await?;
             let (short, behind) = (position.saturating_sub(at), seconds(lag_ms));
@@ -69,6 +70,13 @@ pub(crate) async fn wait(reads: &Reads, models: &[&str], position: i64) -> Resul
             Err(Problem::later(rules::POSITION_NOT_REACHED, 1).saying(english, chinese))
         }
     }
+}
+
+/// Nobody was ever told such a position: waiting longer would not help.
+fn beyond(reads: &Reads) -> Problem {
+    let end = reads.gate.store.head().position();
+    Problem::parameter("min_position", rules::PARAMETER_MALFORMED)
+        .saying(format!("(The log ends at {end}.)"), format!("（日志目前止于 {end}。）"))
 }
 
 /// Waits so long for a position; where it did not come, tells how far they are.
