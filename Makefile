@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run test check bench bench-append bench-http bench-read db map mutants nightly setup help
+.PHONY: run test check bench bench-append bench-http bench-read db map proof mutants nightly setup help
 
 # rustup's own directory, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -47,12 +47,16 @@ db: ## psql into the development database (or DATABASE_URL)
 map: ## redraw the map in ARCHITECTURE.md
 	@cargo run --quiet -p system-tests --bin map
 
+proof: ## redraw the table of rows in docs/proof.md
+	@cargo run --quiet -p system-tests --bin proof
+
 mutants: ## change the rules one line at a time and see the tests notice; SHARD=0/8 for a part
 	@command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants --version 27.1.0
 	cargo mutants --package domain --output target --jobs 2 $(if $(SHARD),--shard $(SHARD)) -- --lib
 
 nightly: ## the long way: more cases of every property, more kills, then every bench
-	PROPTEST_CASES=20000 DAYBOOK_PROCESS_KILLS=500 DAYBOOK_SERVER_KILLS=100 $(MAKE) test
+	PROPTEST_CASES=20000 DAYBOOK_PROCESS_KILLS=500 DAYBOOK_SERVER_KILLS=100 DAYBOOK_HTTP_DEATHS=256 \
+	DAYBOOK_DISCONNECTS=10000 DAYBOOK_SLOW_SOCKETS=10000 DAYBOOK_HOT_SECONDS=600 $(MAKE) test
 	scripts/with-server scripts/fuzz-api 400
 	$(MAKE) bench
 

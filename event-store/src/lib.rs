@@ -11,6 +11,7 @@ mod batch;
 mod books;
 mod bulk;
 mod cache;
+mod catch_up;
 mod connect;
 pub mod crash;
 mod follower;

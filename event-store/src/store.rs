@@ -246,6 +246,10 @@ impl Store {
         Follow::new(follower, pool, self.clone())
     }
 
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.shared.pool
+    }
+
     /// How many acts wait for the writer.
     pub fn waiting(&self) -> usize {
         self.shared.queue.depth()

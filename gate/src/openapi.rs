@@ -23,7 +23,7 @@ pub fn document(operations: impl IntoIterator<Item = Operation>) -> Value {
             methods.insert(method.to_owned(), told);
         }
     }
-    json!({
+    crate::shared(json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Daybook",
@@ -44,7 +44,7 @@ pub fn document(operations: impl IntoIterator<Item = Operation>) -> Value {
             },
             "schemas": { "Answer": answer(), "Problem": problem() },
         },
-    })
+    }))
 }
 
 /// What every operation of a noun has.

@@ -30,6 +30,9 @@ rules! {
     SIGNATURE_INVALID = "signature_invalid", 401, "The signature does not fit the request.", "签名与请求不符。";
     SCOPE_MISSING = "scope_missing", 403, "These credentials may not do this.", "该凭证无权执行此操作。";
     ACCOUNT_CLOSED = "account_closed", 403, "The account is closed.", "该账户已关闭。";
+    REQUEST_MALFORMED = "request_malformed", 400, "This is not HTTP as we read it.", "该请求不是我们能识别的 HTTP。";
+    HEAD_TOO_LARGE = "head_too_large", 431, "The head of the request is too large.", "请求头过大。";
+    HEAD_TOO_SLOW = "head_too_slow", 408, "The head of the request did not arrive in time.", "请求头未能及时送达。";
     BODY_TOO_LARGE = "body_too_large", 413, "The body is larger than this address takes.", "请求体超过该地址允许的大小。";
     BODY_TOO_SLOW = "body_too_slow", 408, "The body did not arrive in time.", "请求体未能及时送达。";
     BODY_BROKEN = "body_broken", 400, "The body broke off.", "请求体传输中断。";
@@ -39,6 +42,8 @@ rules! {
     FIELD_MISSING = "field_missing", 400, "The field is missing.", "缺少该字段。";
     FIELD_UNKNOWN = "field_unknown", 400, "There is no such field.", "没有这个字段。";
     FIELD_MALFORMED = "field_malformed", 400, "The field's value is not of the kind expected.", "该字段的值类型不正确。";
+    FIELD_TWICE = "field_twice", 400,
+        "Another field says the same by another name: send one of them.", "另一字段以不同名称表达相同内容，请只发送其中之一。";
     AMOUNT_MALFORMED = "amount_malformed", 400,
         "An amount is an integer number of minor units.", "金额必须是以最小单位计的整数。";
     EMAIL_MALFORMED = "email_malformed", 422, "This is not an e-mail address.", "电子邮件地址不正确。";
@@ -58,6 +63,8 @@ rules! {
     RATE_LIMITED = "rate_limited", 429, "Too many requests; wait as Retry-After says.", "请求过于频繁，请按 Retry-After 等待。";
     OVERLOADED = "overloaded", 503, "More is asked than can be done at once; ask again shortly.", "请求过多，请稍后重试。";
     LEDGER_UNAVAILABLE = "ledger_unavailable", 503, "The ledger cannot be reached; ask again shortly.", "账本暂时不可用，请稍后重试。";
+    NOT_CAUGHT_UP = "not_caught_up", 503,
+        "What this is looked up in is behind the log; ask again shortly.", "查询所依据的数据尚未跟上账本，请稍后重试。";
     OUTCOME_UNKNOWN = "outcome_unknown", 503,
         "Whether this was done is not known yet; ask again with the same Idempotency-Key.", "结果尚不确定，请使用相同的 Idempotency-Key 再次请求。";
     EVENT_TOO_LARGE = "event_too_large", 422, "What this would record is too large.", "需要记录的内容过大。";

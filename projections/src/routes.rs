@@ -215,7 +215,7 @@ pub fn router(reads: Reads) -> Router {
 async fn enter(route: Route, reads: Reads, request: Request) -> Response<Body> {
     let gate = reads.gate.clone();
     // A question has no body.
-    let entrance = Entrance { scope: route.scope, body_max: 0 };
+    let entrance = Entrance { scope: route.scope, body_max: 0, counted: None };
     gate.pass(entrance, request, move |call| async move { route.work.answer(&reads, &call).await }).await
 }
 

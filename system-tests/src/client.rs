@@ -120,6 +120,11 @@ impl Answer {
         self.headers.iter().find(|(known, _value)| known == name).map(|(_name, value)| value.as_str())
     }
 
+    /// Every value of a header, in order.
+    pub fn headers_named(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(known, _value)| known == name).map(|(_name, value)| value.as_str()).collect()
+    }
+
     /// Null where the body is no JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()

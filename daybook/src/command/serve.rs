@@ -49,12 +49,14 @@ impl Serve {
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct Rates {
-    /// Requests a second for one API key or token; twice as many at once
-    #[arg(long, env = "DAYBOOK_RATE_PER_KEY", default_value_t = 1_000, value_name = "COUNT")]
+    /// Requests a second for one API key or token; twice as many at once. Each payment of a bulk counts
+    #[arg(long, env = "DAYBOOK_RATE_PER_KEY", default_value_t = 1_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..))]
     rate_per_key: u32,
 
     /// Requests a second for one merchant, whatever its keys; twice as many at once
-    #[arg(long, env = "DAYBOOK_RATE_PER_MERCHANT", default_value_t = 2_000, value_name = "COUNT")]
+    #[arg(long, env = "DAYBOOK_RATE_PER_MERCHANT", default_value_t = 2_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..))]
     rate_per_merchant: u32,
 }
 

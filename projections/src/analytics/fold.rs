@@ -3,6 +3,7 @@
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use domain::payment::dispute::DisputeOutcome;
 use domain::payment::event::{Funds, Initiated, PaymentEvent, Route};
+use domain::sealed::Sealed;
 use event_store::{Poison, Recorded};
 use uuid::Uuid;
 
@@ -28,7 +29,7 @@ pub(super) fn count(
     let at = recorded.recorded_at;
     if let PaymentEvent::Initiated(initiated) = fact {
         let row = begun(initiated, at);
-        let customer = initiated.purpose.customer_email.as_ref().and_then(|email| email.blind_index());
+        let customer = initiated.purpose.customer_email.as_ref().and_then(Sealed::blind_index);
         let change = Change::Began { asked: Some(initiated.amount), customer: customer.map(str::to_owned) };
         let touch = touch(at, &row, change);
         counted.put(row);

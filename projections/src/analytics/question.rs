@@ -174,8 +174,10 @@ impl Question {
         let until = given.read("created[lt]", moment)?.unwrap_or_else(Utc::now);
         let from = given.read("created[gte]", moment)?.unwrap_or(until - SPAN);
         if from >= until || until - from > SPAN_MAX {
-            return Err(Problem::parameter("created[gte]", rules::PARAMETER_MALFORMED)
-                .saying(format!("(a span of at most {} days, which ends after it begins)", SPAN_MAX.num_days())));
+            return Err(Problem::parameter("created[gte]", rules::PARAMETER_MALFORMED).saying(
+                format!("(a span of at most {} days, which ends after it begins)", SPAN_MAX.num_days()),
+                format!("（时间段最长 {} 天，且结束须晚于开始）", SPAN_MAX.num_days()),
+            ));
         }
         Ok(Self {
             tenant,

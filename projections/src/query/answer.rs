@@ -1,8 +1,11 @@
 //! From a request to an answer: a list, or one row, as every route gives them.
 
+use std::borrow::Cow;
+
 use domain::refusal::Rule;
 use gate::{Call, Language, Parameters, Problem, Reply, rules};
 use serde_json::{Value, json};
+use sqlx::error::DatabaseError;
 use uuid::Uuid;
 
 use super::{
@@ -27,7 +30,7 @@ const DOUBT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What the database could not do, as the caller is told. The causes are for the log of this process.
 pub(crate) fn failed(failure: sqlx::Error) -> Problem {
-    let code = failure.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
+    let code = failure.as_database_error().and_then(DatabaseError::code).map(Cow::into_owned);
     match code.as_deref() {
         Some("57014") => Problem::turned_away(rules::QUERY_TOO_COSTLY),
         // Not there yet (the first build is being made), no room, or going down.
@@ -73,8 +76,10 @@ pub(crate) async fn list(
         }
         Format::Csv | Format::Ndjson => {
             if !question.expansions.is_empty() && format != Format::Ndjson {
-                return Err(Problem::parameter("expand", rules::PARAMETER_MALFORMED)
-                    .saying("(this format has no rows inside rows)".to_owned()));
+                return Err(Problem::parameter("expand", rules::PARAMETER_MALFORMED).saying(
+                    "(this format has no rows inside rows)".to_owned(),
+                    "（该格式不支持行内嵌套）".to_owned(),
+                ));
             }
             let exporting = reads.exporters.enter(&call.caller)?;
             let export = Export { reads: reads.clone(), question, sight, left: limit, after, exporting };

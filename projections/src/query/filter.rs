@@ -196,7 +196,10 @@ impl Filter {
             return Err(malformed());
         }
         let Some(merchant_id) = tenant.merchant_id() else {
-            return Err(malformed().saying("(name the merchant_id whose customer it is)".to_owned()));
+            return Err(malformed().saying(
+                "(name the merchant_id whose customer it is)".to_owned(),
+                "（请同时提供该客户所属的 merchant_id）".to_owned(),
+            ));
         };
         let index = reads.gate.vault.customer_index(merchant_id, email);
         Ok(vec![Condition { sql: self.sql, operator: "=", value: Bound::Text(index) }])

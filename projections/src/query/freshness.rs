@@ -60,12 +60,13 @@ pub(crate) async fn wait(reads: &Reads, models: &[&str], position: i64) -> Resul
         None => Ok(()),
         Some(at) => {
             let Freshness { lag_events, lag_ms, .. } = Freshness::of(reads, at).await?;
-            let lag = format!(
-                "(It is at {at}, {} events before it; the log is {lag_events} events and {} s ahead.)",
-                position.saturating_sub(at),
-                seconds(lag_ms)
+            let (short, behind) = (position.saturating_sub(at), seconds(lag_ms));
+            let english = format!(
+                "(It is at {at}, {short} events before it; the log is {lag_events} events and {behind} s ahead.)"
             );
-            Err(Problem::later(rules::POSITION_NOT_REACHED, 1).saying(lag))
+            let chinese =
+                format!("（目前位于 {at}，还差 {short} 个事件；日志领先 {lag_events} 个事件、{behind} 秒。）");
+            Err(Problem::later(rules::POSITION_NOT_REACHED, 1).saying(english, chinese))
         }
     }
 }

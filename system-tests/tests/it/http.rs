@@ -3,6 +3,7 @@
 mod bulk;
 pub(crate) mod captured;
 mod corpus;
+mod deaths;
 mod disconnects;
 mod doors;
 mod dry_run;

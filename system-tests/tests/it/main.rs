@@ -17,6 +17,8 @@ mod outcomes;
 #[cfg(test)]
 mod projections;
 #[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod reads;

@@ -7,7 +7,7 @@ use domain::id::{CaptureId, PaymentId};
 use domain::money::Money;
 use domain::payment::{Payment, PaymentCommand, Report};
 use domain::risk::{Assessment, RiskDecision, Score};
-use event_store::{Act, Outcome, Store};
+use event_store::{Act, Outcome, Store, Tenant};
 use system_tests::branch::{Branch, Merchant};
 
 use super::{PAYMENTS, ask, payment};
@@ -50,6 +50,9 @@ pub(crate) async fn approve_and_report(branch: &Branch, payment_no: &str, report
 
 pub(crate) async fn tell(store: &Store, payment_no: &str, command: PaymentCommand) {
     let id: Arc<str> = payment_no.into();
-    let told = store.execute(Act::tell::<Payment>(id, command)).await.unwrap();
+    let (payment, _version) = store.read::<Payment>(&id).await.unwrap();
+    let agreed = payment.agreement().unwrap();
+    let tenant = Tenant { merchant_id: Some(agreed.merchant_id.uuid()), livemode: Some(agreed.livemode) };
+    let told = store.execute(Act { tenant, ..Act::tell::<Payment>(id, command) }).await.unwrap();
     assert!(matches!(told, Outcome::Accepted { .. }), "{told:?}");
 }

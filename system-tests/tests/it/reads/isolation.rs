@@ -157,7 +157,8 @@ async fn every_question_is_answered_for_its_own_tenant_alone() {
                 let refused = match kind {
                     Kind::Nobody => "401 credentials_missing",
                     Kind::BadKey => "401 credentials_invalid",
-                    _ => "403 scope_missing",
+                    Kind::Owner | Kind::OwnerLive | Kind::Stranger | Kind::StrangerLive => "403 scope_missing",
+                    Kind::Operator | Kind::Support | Kind::Analyst | Kind::Auditor => "403 scope_missing",
                 };
                 assert_eq!(answer.verdict(), refused, "{what}");
                 continue;
@@ -182,7 +183,8 @@ async fn look(
     let sees = match kind {
         Kind::Stranger | Kind::StrangerLive => false,
         Kind::OwnerLive => in_both_modes,
-        _ => true,
+        Kind::Nobody | Kind::BadKey | Kind::Owner => true,
+        Kind::Operator | Kind::Support | Kind::Analyst | Kind::Auditor => true,
     };
     if sees {
         let found = answer.status == 200 || !is_of_tenants;
