@@ -225,9 +225,8 @@ async fn cancel_named(
     reason: Option<FreeText>,
 ) -> Result<Plan, Problem> {
     let by = call.caller.actor();
-    let plan = change(api, call, named, CANCELLING, move |_payment, _agreed| PaymentCommand::Cancel { by }).await?;
-    let notes = reason.map(|reason| ("reason", reason.as_str().to_owned())).into_iter().collect();
-    Ok(Plan { notes, ..plan })
+    let command = move |_payment: &Payment, _agreed: &Agreed| PaymentCommand::Cancel { by, reason: reason.clone() };
+    change(api, call, named, CANCELLING, command).await
 }
 
 /// One command on a payment.

@@ -67,18 +67,35 @@ impl Follower for Trades {
 
 /// Most events are told apart without reading them.
 fn is_telling(event: &Recorded) -> bool {
-    event.aggregate_type == Payment::TYPE && matches!(&*event.event_type, "authorised" | "captured")
+    event.aggregate_type == Payment::TYPE && TELLING.contains(&&*event.event_type)
 }
+
+/// What names a number: also what came late, unasked for or wrong, which a person looks for first of all.
+const TELLING: [&str; 5] = ["authorised", "captured", "authorised_late", "money_suspended", "amount_mismatched"];
 
 fn trade(event: &Recorded) -> Result<Option<(Channel, String)>, Poison> {
     let mut payload = serde_json::Deserializer::from_str(&event.payload);
     let fact = Fact::read(&event.aggregate_type, &mut payload).map_err(|reason| Poison::Event(reason.to_string()))?;
     let Fact::Payment(event) = fact else { return Ok(None) };
+    Ok(named(event))
+}
+
+/// The channel and its number, where the event says both: the first events of some kinds did not.
+fn named(event: PaymentEvent) -> Option<(Channel, String)> {
     if let PaymentEvent::Authorised { channel, channel_trade_no, .. } = event {
-        return Ok(Some((channel, channel_trade_no)));
+        return Some((channel, channel_trade_no));
     }
-    let PaymentEvent::Captured(captured) = event else { return Ok(None) };
-    Ok(Some((captured.channel, captured.channel_trade_no)))
+    if let PaymentEvent::AuthorisedLate { channel, channel_trade_no, .. } = event {
+        return Some(channel).zip(channel_trade_no);
+    }
+    if let PaymentEvent::MoneySuspended(moved) = event {
+        return Some(moved.channel).zip(moved.channel_trade_no);
+    }
+    if let PaymentEvent::AmountMismatched(told) = event {
+        return told.channel.zip(told.channel_trade_no);
+    }
+    let PaymentEvent::Captured(captured) = event else { return None };
+    Some((captured.channel, captured.channel_trade_no))
 }
 
 /// The payment behind a channel's number in one mode, as of everything that is in the log when this is asked.
@@ -131,4 +148,40 @@ async fn look(
 
 fn unreachable(reason: sqlx::Error) -> Problem {
     Problem::from(Failure::Unavailable { reason: reason.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(event_type: &str, payload: &str) -> Option<(Channel, String)> {
+        assert!(TELLING.contains(&event_type), "{event_type}");
+        let event: PaymentEvent = serde_json::from_str(&format!(r#"{{"{event_type}":{payload}}}"#)).unwrap();
+        named(event)
+    }
+
+    #[test]
+    fn every_event_that_names_a_number_is_read() {
+        let (amount, id) = (r#"{"amount_minor":1,"currency":"USD"}"#, "CAP00000000000000000000000000000001");
+        let ch = Some((Channel::Stripe, "ch".to_owned()));
+        let authorised = format!(r#"{{"attempt":1,"channel":"stripe","amount":{amount},"channel_trade_no":"ch"}}"#);
+        assert_eq!(number("authorised", &authorised), ch);
+        assert_eq!(number("authorised_late", &authorised), ch);
+        let suspended = format!(
+            r#"{{"source":{{"capture":{{"attempt":1,"capture_id":"{id}"}}}},"channel":"stripe","amount":{amount},
+               "channel_trade_no":"ch","effective_at":"2026-01-31T12:30:00Z"}}"#
+        );
+        assert_eq!(number("money_suspended", &suspended), ch);
+        let mismatched = format!(
+            r#"{{"attempt":1,"channel":"stripe","stage":"captured","channel_trade_no":"ch","expected":{amount},
+               "reported":{amount}}}"#
+        );
+        assert_eq!(number("amount_mismatched", &mismatched), ch);
+        // As they were first stored.
+        let bare =
+            |text: &str| text.replace(r#""channel_trade_no":"ch","#, "").replace(r#","channel_trade_no":"ch""#, "");
+        assert_eq!(number("authorised_late", &bare(&authorised)), None);
+        assert_eq!(number("money_suspended", &bare(&suspended)), None);
+        assert_eq!(number("amount_mismatched", &bare(&mismatched)), None);
+    }
 }

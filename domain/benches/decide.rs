@@ -38,7 +38,7 @@ use domain::{
         SettledFunds, SettledFundsCommand,
         event::{Opened, Source},
     },
-    settlement::{self, Settlement, SettlementCommand},
+    settlement::{self, Settlement, SettlementCommand, event::Destination},
     terms::Terms,
 };
 use uuid::Uuid;
@@ -173,9 +173,13 @@ fn payment() -> Result<Cases<PaymentCommand>, TextRefusal> {
     let confirm = PaymentCommand::ConfirmRefund { refund_id: RefundId::new(number(7)), effective_at: at() };
     let bounce = PaymentCommand::BounceRefund { refund_id: RefundId::new(number(7)), effective_at: at() };
     let release = PaymentCommand::ReleaseRefund { refund_id: RefundId::new(number(7)), reason: reason.clone() };
-    let dispute =
-        PaymentCommand::OpenDispute { dispute_id: DisputeId::new(number(1)), amount: usd(1), effective_at: at() };
-    let settle = PaymentCommand::Settle { settlement_id: SettlementId::new(number(1)), effective_at: at() };
+    let dispute = PaymentCommand::OpenDispute {
+        attempt: 1,
+        dispute_id: DisputeId::new(number(1)),
+        amount: usd(1),
+        effective_at: at(),
+    };
+    let settle = PaymentCommand::Settle { into: destination(), effective_at: at() };
     let capture = PaymentCommand::Capture { capture_id: CaptureId::new(number(1)), amount: usd(10_000) };
     let submitted = vec![initiate.clone(), assess.clone(), submit.clone()];
     let held = vec![manual, assess.clone(), submit.clone(), authorised.clone()];
@@ -192,9 +196,9 @@ fn payment() -> Result<Cases<PaymentCommand>, TextRefusal> {
         ("report captured, doubled", paid.clone(), captured),
         ("report declined", submitted.clone(), tell(Report::Declined { decline: Decline::CardDeclined })),
         ("report unknown", submitted.clone(), tell(Report::Unknown)),
-        ("report voided", held.clone(), tell(Report::Voided)),
+        ("report voided", held.clone(), tell(Report::Voided { channel_trade_no: None })),
         ("capture", held, capture),
-        ("cancel", submitted, PaymentCommand::Cancel { by: Actor::Process }),
+        ("cancel", submitted, PaymentCommand::Cancel { by: Actor::Process, reason: None }),
         ("reserve a refund", paid.clone(), reserve(1_000, 5_000)),
         ("reserve a refund after a hundred", refunded.clone(), reserve(1_000, 50)),
         ("reserve a refund, too much", refunded.clone(), reserve(1_000, 9_000)),
@@ -271,6 +275,11 @@ fn saga() -> Cases<SagaCommand> {
     ]
 }
 
+fn destination() -> Destination {
+    let (settlement_id, merchant_id) = (SettlementId::new(number(1)), merchant());
+    Destination { settlement_id, merchant_id, livemode: true, currency: Currency::USD }
+}
+
 fn funds() -> Cases<SettledFundsCommand> {
     let opened = Opened {
         funds_id: FundsId::derive(merchant(), true, Currency::USD),
@@ -313,6 +322,7 @@ fn settlement() -> Cases<SettlementCommand> {
         SettlementCommand::IncludePayment(Box::new(settlement::event::PaymentLine {
             settlement_id: SettlementId::new(number(1)),
             merchant_id: merchant(),
+            livemode: Some(true),
             payment_id: PaymentId::new(number(id)),
             captured: usd(100),
             fees: usd(3),

@@ -154,6 +154,9 @@ mod tests {
         // In Beirut it goes forward at midnight: that day began at one o'clock.
         let beirut = Schedule { time_zone: "Asia/Beirut".to_owned(), ..schedule(0) };
         assert_eq!(beirut.begins_at("2022-03-27".parse().unwrap()), "2022-03-26T22:00:00Z".parse().ok());
+        // Samoa passed over a whole day: what falls on it begins with the next.
+        let apia = Schedule { time_zone: "Pacific/Apia".to_owned(), ..schedule(0) };
+        assert_eq!(apia.begins_at("2011-12-30".parse().unwrap()), "2011-12-30T10:00:00Z".parse().ok());
         assert_eq!(schedule(1).day_of(thursday.parse().unwrap()), "2026-01-30".parse().ok());
     }
 

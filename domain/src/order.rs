@@ -140,9 +140,10 @@ impl Aggregate for Order {
             OrderEvent::Placed(order) => self.placed = Some(order.as_ref().clone()),
             OrderEvent::Paid { payment_id, capture_id, amount, .. } => {
                 self.phase = Phase::Paid;
-                self.paid_by = Some(*payment_id);
-                self.captures.insert(*capture_id, amount.amount_minor);
-                self.paid_minor = self.paid_minor.saturating_add(amount.amount_minor);
+                self.fold_paid(*payment_id, *capture_id, *amount);
+            }
+            OrderEvent::PaidLate { payment_id, capture_id, amount } => {
+                self.fold_paid(*payment_id, *capture_id, *amount);
             }
             OrderEvent::Cancelled { .. } => self.phase = Phase::Cancelled,
             OrderEvent::Fulfilled { .. } => self.fulfilled = true,
@@ -200,9 +201,6 @@ impl Order {
             let same = *known_minor == amount.amount_minor && amount.currency == total.currency;
             return if same { Ok(Vec::new()) } else { Err(OrderRefusal::CaptureDiffers) };
         }
-        if self.phase == Phase::Cancelled {
-            return Err(OrderRefusal::OrderCancelled);
-        }
         if amount.currency != total.currency {
             return Err(OrderRefusal::CurrencyMismatch);
         }
@@ -215,7 +213,11 @@ impl Order {
             return Err(OrderRefusal::PaidBeyondTotal);
         }
         let in_whole = amount.amount_minor == left_minor;
-        Ok(vec![OrderEvent::Paid { payment_id, capture_id, amount, in_whole }])
+        Ok(vec![match self.phase {
+            // The payment has the money already: refused, nobody would know that it is to go back.
+            Phase::Cancelled => OrderEvent::PaidLate { payment_id, capture_id, amount },
+            Phase::Open | Phase::Paid => OrderEvent::Paid { payment_id, capture_id, amount, in_whole },
+        }])
     }
 
     fn cancel(&self, by: Actor) -> Decision {
@@ -228,7 +230,10 @@ impl Order {
     }
 
     fn fulfil(&self, by: Actor) -> Decision {
-        self.guard_paid()?;
+        self.guard_money_came()?;
+        if self.phase == Phase::Cancelled {
+            return Err(OrderRefusal::OrderCancelled);
+        }
         if self.fulfilled {
             return Ok(Vec::new());
         }
@@ -236,7 +241,7 @@ impl Order {
     }
 
     fn record_refund(&self, refund_id: RefundId, amount: Money) -> Decision {
-        let total = self.guard_paid()?.total;
+        let total = self.guard_money_came()?.total;
         if let Some((known_minor, _)) = self.refunds.get(&refund_id) {
             let same = *known_minor == amount.amount_minor && amount.currency == total.currency;
             return if same { Ok(Vec::new()) } else { Err(OrderRefusal::RefundDiffers) };
@@ -267,13 +272,28 @@ impl Order {
         self.placed.as_ref().ok_or(OrderRefusal::OrderAbsent)
     }
 
-    fn guard_paid(&self) -> Result<&Placed, OrderRefusal> {
+    /// Paid, in part or whole, be it late.
+    fn guard_money_came(&self) -> Result<&Placed, OrderRefusal> {
         let placed = self.placed()?;
         match self.phase {
-            Phase::Paid => Ok(placed),
-            Phase::Cancelled => Err(OrderRefusal::OrderCancelled),
+            Phase::Cancelled if self.paid_minor == 0 => Err(OrderRefusal::OrderCancelled),
             Phase::Open => Err(OrderRefusal::OrderNotPaid),
+            Phase::Paid | Phase::Cancelled => Ok(placed),
         }
+    }
+
+    fn fold_paid(&mut self, payment_id: PaymentId, capture_id: CaptureId, amount: Money) {
+        self.paid_by = Some(payment_id);
+        self.captures.insert(capture_id, amount.amount_minor);
+        self.paid_minor = self.paid_minor.saturating_add(amount.amount_minor);
+    }
+
+    /// What came although the order was cancelled, by which payment, and is not refunded yet.
+    #[must_use]
+    pub fn to_give_back(&self) -> Option<(PaymentId, Money)> {
+        let left_minor = self.paid_minor.saturating_sub(self.refunded_minor);
+        let (payment_id, total) = self.paid_by.zip(self.placed.as_ref().map(|placed| placed.total))?;
+        (self.phase == Phase::Cancelled && left_minor > 0).then(|| (payment_id, Money::new(left_minor, total.currency)))
     }
 }
 

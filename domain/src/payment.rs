@@ -12,6 +12,7 @@ use crate::{
     money::Money,
     refusal::refusals,
     risk::Assessment,
+    settlement::event::Destination,
     terms::Terms,
 };
 
@@ -22,6 +23,7 @@ mod capture;
 pub mod dispute;
 pub mod event;
 mod initiation;
+mod late_authorisation;
 mod refund;
 mod report;
 mod risk;
@@ -29,9 +31,9 @@ mod settling;
 pub mod status;
 pub mod suspense;
 
-use attempt::{Attempt, CaptureMode, Stage};
+use attempt::{Attempt, CaptureMode};
 use dispute::{DisputeOutcome, Disputes};
-use event::{Funds, PaymentEvent, Purpose};
+use event::{Funds, Mismatched, PaymentEvent, Purpose};
 use refund::Refunds;
 pub use report::Report;
 use suspense::{Source, Suspense};
@@ -51,7 +53,7 @@ pub struct Payment {
     settled: Option<SettlementId>,
     suspense: Suspense,
     /// Amounts reported that cannot be true, so that each is told of once.
-    mismatches: Vec<(u32, Stage, Money)>,
+    mismatches: Vec<Mismatched>,
 }
 
 /// What was agreed when the payment was initiated, the same for every attempt.
@@ -80,17 +82,17 @@ pub enum PaymentCommand {
     DecideReview { attempt: u32, approved: bool, by: OperatorId, reason: FreeText },
     Submit { attempt: u32 },
     Capture { capture_id: CaptureId, amount: Money },
-    Cancel { by: Actor },
+    Cancel { by: Actor, reason: Option<FreeText> },
     Report { attempt: u32, report: Report },
-    ReleaseLateAuthorisation { attempt: u32 },
+    ReleaseLateAuthorisation { attempt: u32, channel_trade_no: String },
     ReturnSuspense { source: Source, effective_at: DateTime<Utc> },
     ReserveRefund { refund_id: RefundId, amount: Money, by: Actor, reason: FreeText },
     ConfirmRefund { refund_id: RefundId, effective_at: DateTime<Utc> },
     ReleaseRefund { refund_id: RefundId, reason: FreeText },
     BounceRefund { refund_id: RefundId, effective_at: DateTime<Utc> },
-    OpenDispute { dispute_id: DisputeId, amount: Money, effective_at: DateTime<Utc> },
+    OpenDispute { attempt: u32, dispute_id: DisputeId, amount: Money, effective_at: DateTime<Utc> },
     CloseDispute { dispute_id: DisputeId, outcome: DisputeOutcome, effective_at: DateTime<Utc> },
-    Settle { settlement_id: SettlementId, effective_at: DateTime<Utc> },
+    Settle { into: Destination, effective_at: DateTime<Utc> },
 }
 
 /// Starts a payment, or the next attempt of one whose last attempt failed with evidence.
@@ -157,14 +159,14 @@ refusals! {
         NothingInSuspense = "nothing_in_suspense", 409, "Nothing of this is in suspense.", "挂账中没有这笔款项。";
         PaymentAlreadySettled = "payment_already_settled", 409,
             "The payment is part of another settlement.", "该支付已属于另一结算。";
+        SettlementOfAnother = "settlement_of_another", 422,
+            "The settlement is of another merchant, currency or mode.", "该结算属于其他商户、币种或模式。";
         PaymentNotCaptured = "payment_not_captured", 409, "The payment has not been captured.", "该支付尚未请款。";
         RefundAmountExceeded = "refund_amount_exceeded", 422,
             "The amount is more than can still be refunded.", "退款金额超过可退余额。";
         RefundUnknown = "refund_unknown", 404, "The payment has no such refund.", "该支付没有这笔退款。";
         RefundNotConfirmed = "refund_not_confirmed", 409, "The refund was not confirmed.", "该退款尚未确认。";
         RefundAlreadyConfirmed = "refund_already_confirmed", 409, "The refund was confirmed.", "该退款已确认。";
-        DisputeAmountExceeded = "dispute_amount_exceeded", 422,
-            "The amount is more than was captured and not yet disputed.", "争议金额超过已请款且未争议的部分。";
         DisputeUnknown = "dispute_unknown", 404, "The payment has no such dispute.", "该支付没有这笔争议。";
         DisputeAlreadyClosed = "dispute_already_closed", 409,
             "The dispute was already closed otherwise.", "该争议已以不同结果结案。";
@@ -184,7 +186,7 @@ const fn already() -> Decision {
 
 impl Aggregate for Payment {
     const TYPE: &'static str = "payment";
-    const STATE_VERSION: i32 = 2;
+    const STATE_VERSION: i32 = 3;
     type Command = PaymentCommand;
     type Event = PaymentEvent;
     type Refusal = PaymentRefusal;
@@ -198,9 +200,11 @@ impl Aggregate for Payment {
             }
             PaymentCommand::Submit { attempt } => self.submit(*attempt),
             PaymentCommand::Capture { capture_id, amount } => self.request_capture(*capture_id, *amount),
-            PaymentCommand::Cancel { by } => self.cancel(*by),
+            PaymentCommand::Cancel { by, reason } => self.cancel(*by, reason.as_ref()),
             PaymentCommand::Report { attempt, report } => self.hear(*attempt, report),
-            PaymentCommand::ReleaseLateAuthorisation { attempt } => self.release_late(*attempt),
+            PaymentCommand::ReleaseLateAuthorisation { attempt, channel_trade_no } => {
+                self.release_late(*attempt, channel_trade_no)
+            }
             PaymentCommand::ReturnSuspense { source, effective_at } => self.return_suspense(*source, *effective_at),
             PaymentCommand::ReserveRefund { refund_id, amount, by, reason } => {
                 self.reserve_refund(*refund_id, *amount, *by, reason)
@@ -208,13 +212,13 @@ impl Aggregate for Payment {
             PaymentCommand::ConfirmRefund { refund_id, effective_at } => self.confirm_refund(*refund_id, *effective_at),
             PaymentCommand::ReleaseRefund { refund_id, reason } => self.release_refund(*refund_id, reason),
             PaymentCommand::BounceRefund { refund_id, effective_at } => self.bounce_refund(*refund_id, *effective_at),
-            PaymentCommand::OpenDispute { dispute_id, amount, effective_at } => {
-                self.open_dispute(*dispute_id, *amount, *effective_at)
+            PaymentCommand::OpenDispute { attempt, dispute_id, amount, effective_at } => {
+                self.open_dispute(*attempt, *dispute_id, *amount, *effective_at)
             }
             PaymentCommand::CloseDispute { dispute_id, outcome, effective_at } => {
                 self.close_dispute(*dispute_id, *outcome, *effective_at)
             }
-            PaymentCommand::Settle { settlement_id, effective_at } => self.settle(*settlement_id, *effective_at),
+            PaymentCommand::Settle { into, effective_at } => self.settle(*into, *effective_at),
         }
     }
 
@@ -223,7 +227,7 @@ impl Aggregate for Payment {
         match event {
             PaymentEvent::Initiated(initiated) => self.fold_initiated(initiated),
             PaymentEvent::AttemptOpened(opened) => self.attempts.push(Attempt::new(opened.attempt, &opened.route)),
-            PaymentEvent::CancellationRequested { by } => self.cancellation = Cancellation::Requested(*by),
+            PaymentEvent::CancellationRequested { by, .. } => self.cancellation = Cancellation::Requested(*by),
             PaymentEvent::Cancelled { .. } => self.fold_cancelled(),
             PaymentEvent::Captured(captured) => {
                 self.fold_attempt(captured.attempt, event);
@@ -235,15 +239,14 @@ impl Aggregate for Payment {
             }
             PaymentEvent::MoneySuspended(moved) => self.fold_suspended(moved),
             PaymentEvent::SuspenseReturned(moved) => self.suspense.give_back(moved.source),
-            PaymentEvent::AmountMismatched { attempt, stage, reported, .. } => {
-                self.mismatches.push((*attempt, *stage, *reported));
-            }
+            PaymentEvent::AmountMismatched(mismatched) => self.mismatches.push(mismatched.as_ref().clone()),
             PaymentEvent::RefundReserved { refund_id, amount, .. } => self.refunds.reserve(*refund_id, *amount),
             PaymentEvent::RefundConfirmed(moved) => self.refunds.confirm(moved),
             PaymentEvent::RefundReleased { refund_id, .. } => self.refunds.release(*refund_id),
             PaymentEvent::RefundBounced(moved) => self.refunds.bounce(moved),
             PaymentEvent::Disputed(moved) => self.disputes.open(moved),
             PaymentEvent::DisputeClosed { outcome, moved } => self.disputes.close(*outcome, moved),
+            PaymentEvent::DisputeWonAfterAll(moved) => self.disputes.close(DisputeOutcome::Won, moved),
             PaymentEvent::Settled(settled) => self.settled = Some(settled.settlement_id),
             PaymentEvent::RiskApproved { attempt, .. }
             | PaymentEvent::RiskRejected { attempt, .. }
@@ -257,7 +260,8 @@ impl Aggregate for Payment {
             | PaymentEvent::CaptureRequested { attempt, .. }
             | PaymentEvent::CaptureDeclined { attempt, .. }
             | PaymentEvent::AuthorisedLate { attempt, .. }
-            | PaymentEvent::LateAuthorisationReleased { attempt, .. } => {
+            | PaymentEvent::LateAuthorisationReleased { attempt, .. }
+            | PaymentEvent::AuthorisationLetGo { attempt, .. } => {
                 self.fold_attempt(*attempt, event);
             }
         }

@@ -129,7 +129,10 @@ impl Aggregate for Saga {
                 self.fold_step(*step, |step| step.course_mut(*way).fold_retry_scheduled());
             }
             SagaEvent::Waiting { until } => self.waiting_until = Some(*until),
-            SagaEvent::CompensationBegun { .. } => self.phase = Phase::Compensating,
+            SagaEvent::CompensationBegun { .. } => {
+                self.phase = Phase::Compensating;
+                self.waiting_until = None;
+            }
             SagaEvent::Completed => self.phase = Phase::Completed,
             SagaEvent::Compensated => self.phase = Phase::Compensated,
             SagaEvent::AttentionNeeded { .. } => {

@@ -11,6 +11,7 @@ use crate::{
     money::Money,
     payout::{Evidence, Standing},
     refusal::refusals,
+    settlement::event::Destination,
 };
 
 pub mod event;
@@ -48,7 +49,7 @@ pub enum SettledFundsCommand {
     /// One settlement reckons with what came outside a payment's own settling, and no other.
     AssignEntry {
         source: Source,
-        settlement_id: SettlementId,
+        into: Destination,
     },
     ReservePayout {
         payout_id: PayoutId,
@@ -85,6 +86,8 @@ refusals! {
         SourceUnknown = "source_unknown", 404, "Nothing was recorded of this source.", "该来源没有任何记录。";
         EntryAssignedElsewhere = "entry_assigned_elsewhere", 409,
             "Another settlement reckons with this entry.", "该条目已计入其他结算。";
+        SettlementOfAnother = "settlement_of_another", 422,
+            "The settlement is of another merchant, currency or mode.", "该结算属于其他商户、币种或模式。";
         PayoutDiffers = "payout_differs", 409,
             "This payout was already reserved with another amount.", "该出款已以不同金额预留。";
         PayoutNotReserved = "payout_not_reserved", 404, "There is no such payout.", "没有这笔出款。";
@@ -113,7 +116,7 @@ impl Aggregate for SettledFunds {
     fn decide(&self, command: &SettledFundsCommand) -> Decision {
         match command {
             SettledFundsCommand::Record { funds, source, amount } => self.record(funds, *source, *amount),
-            SettledFundsCommand::AssignEntry { source, settlement_id } => self.assign(*source, *settlement_id),
+            SettledFundsCommand::AssignEntry { source, into } => self.assign(*source, *into),
             SettledFundsCommand::ReservePayout { payout_id, amount, effective_at } => {
                 self.reserve(*payout_id, *amount, *effective_at)
             }
@@ -184,19 +187,25 @@ impl SettledFunds {
         Ok(if self.opened.is_none() { vec![opened, recorded] } else { vec![recorded] })
     }
 
-    fn assign(&self, source: Source, settlement_id: SettlementId) -> Decision {
+    fn assign(&self, source: Source, into: Destination) -> Decision {
         let opened = self.opened()?;
         if matches!(source, Source::Payment(_)) {
             return Err(SettledFundsRefusal::PaymentIsNoEntry);
         }
         let amount_minor = self.sources.get(&source).ok_or(SettledFundsRefusal::SourceUnknown)?;
         match self.assigned.get(&source) {
-            Some(assigned) if *assigned == settlement_id => return Ok(Vec::new()),
+            Some(assigned) if *assigned == into.settlement_id => return Ok(Vec::new()),
             Some(_) => return Err(SettledFundsRefusal::EntryAssignedElsewhere),
             None => {}
         }
-        let (merchant_id, amount) = (opened.merchant_id, Money::new(*amount_minor, opened.currency));
-        Ok(vec![SettledFundsEvent::EntryAssigned(Box::new(Entry { settlement_id, merchant_id, source, amount }))])
+        let Opened { merchant_id, livemode, currency, .. } = *opened;
+        if !into.takes(merchant_id, livemode, currency) {
+            return Err(SettledFundsRefusal::SettlementOfAnother);
+        }
+        let (settlement_id, livemode, amount) =
+            (into.settlement_id, Some(livemode), Money::new(*amount_minor, currency));
+        let entry = Entry { settlement_id, merchant_id, livemode, source, amount };
+        Ok(vec![SettledFundsEvent::EntryAssigned(Box::new(entry))])
     }
 
     fn opened(&self) -> Result<&Opened, SettledFundsRefusal> {

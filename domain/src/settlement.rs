@@ -18,7 +18,7 @@ use crate::{
 pub mod event;
 mod lines;
 mod payout;
-use event::{CarryOver, Opened, PaymentLine, SettlementEvent};
+use event::{CarryOver, Destination, Opened, PaymentLine, SettlementEvent};
 use lines::{Parts, Sums, parts};
 
 /// Its own events move no money: payments settle themselves, and payouts leave from the settled funds.
@@ -29,12 +29,17 @@ pub struct Settlement {
     payments: BTreeMap<PaymentId, Parts>,
     #[serde(with = "crate::pairs")]
     entries: BTreeMap<Source, i64>,
-    carried_in: BTreeMap<SettlementId, i64>,
+    /// By where it comes from, and which of what that one leaves it is.
+    #[serde(with = "crate::pairs")]
+    carried_in: BTreeMap<(SettlementId, u32), i64>,
     sums: Sums,
     /// Who opened, closed and reopened it.
     hands: Vec<Actor>,
+    /// As it stands now: opened again it waits for approval again.
+    approved: bool,
     payouts: BTreeMap<PayoutId, Payout>,
-    carried_out: Option<(SettlementId, i64)>,
+    /// In order: the first is number 1.
+    carried_out: Vec<(SettlementId, i64)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +53,8 @@ pub enum Phase {
     PayoutFailed,
     PaidOut,
     CarriedOver,
+    /// Closed, and there never was anything to pay out or to carry over.
+    NothingOwed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,8 +96,10 @@ pub enum SettlementCommand {
         by: Actor,
         reason: FreeText,
     },
+    /// The first is number 1; opened again since, what is left goes under the next number.
     CarryOver {
-        into: SettlementId,
+        number: u32,
+        into: Destination,
     },
 }
 
@@ -103,7 +112,7 @@ refusals! {
         PeriodBackwards = "period_backwards", 422, "The period ends before it begins.", "结算周期的结束早于开始。";
         ThresholdNegative = "threshold_negative", 422, "The threshold must not be negative.", "起结金额不能为负数。";
         LineOfAnother = "line_of_another", 422,
-            "This line is of another settlement or merchant.", "该明细属于其他结算或商户。";
+            "This line is of another settlement, merchant or mode.", "该明细属于其他结算、商户或模式。";
         PaymentIsNoEntry = "payment_is_no_entry", 422,
             "A payment is settled by its own line.", "支付只能以其自身的明细结算。";
         LineDiffers = "line_differs", 409,
@@ -111,6 +120,8 @@ refusals! {
         PayoutUnknown = "payout_unknown", 404, "The settlement has no such payout.", "该结算没有这笔出款。";
         AlreadyCarriedOver = "already_carried_over", 409,
             "The settlement was carried over into another.", "该结算已结转至其他结算。";
+        CarryOverOutOfOrder = "carry_over_out_of_order", 409,
+            "This is not the next time it is carried over.", "这不是下一次结转。";
         SettlementNotOpen = "settlement_not_open", 409, "The settlement is closed.", "该结算已关闭。";
         SettlementNotClosed = "settlement_not_closed", 409, "The settlement is still open.", "该结算尚未关闭。";
         SettlementNotApproved = "settlement_not_approved", 409,
@@ -123,6 +134,8 @@ refusals! {
             "Whoever opened or closed the settlement may not approve it.", "开立或关闭结算的人不能审批该结算。";
         NothingToPayOut = "nothing_to_pay_out", 409,
             "There is nothing to pay out: the balance is carried over.", "没有可出款的金额：余额结转至下期。";
+        SettlementOfAnother = "settlement_of_another", 422,
+            "The settlement is of another merchant, currency or mode.", "该结算属于其他商户、币种或模式。";
         NothingToCarryOver = "nothing_to_carry_over", 409,
             "There is nothing to carry over into another settlement.", "没有可结转至其他结算的金额。";
         CurrencyMismatch = "currency_mismatch", 422,
@@ -140,7 +153,7 @@ type Decision = Result<Vec<SettlementEvent>, SettlementRefusal>;
 
 impl Aggregate for Settlement {
     const TYPE: &'static str = "settlement";
-    const STATE_VERSION: i32 = 2;
+    const STATE_VERSION: i32 = 3;
     type Command = SettlementCommand;
     type Event = SettlementEvent;
     type Refusal = SettlementRefusal;
@@ -162,7 +175,7 @@ impl Aggregate for Settlement {
                 self.hear_not_paid(*payout_id, Evidence::Returned, reason)
             }
             SettlementCommand::Reopen { by, reason } => self.reopen(*by, reason),
-            SettlementCommand::CarryOver { into } => self.carry_over(*into),
+            SettlementCommand::CarryOver { number, into } => self.carry_over(*number, *into),
         }
     }
 
@@ -181,18 +194,21 @@ impl Aggregate for Settlement {
                 self.sums = self.sums.with_entry(entry).unwrap_or(self.sums);
             }
             SettlementEvent::CarryOverIncluded(carried) => {
-                self.carried_in.insert(carried.from, carried.amount.amount_minor);
+                self.carried_in.insert((carried.from, carried.number), carried.amount.amount_minor);
                 self.sums = self.sums.with_carry_over(carried).unwrap_or(self.sums);
             }
-            SettlementEvent::Closed(closed) => self.fold_turned(closed.by, Phase::Closed),
-            SettlementEvent::Approved { .. } => self.phase = Phase::Approved,
+            SettlementEvent::Closed(closed) => self.fold_closed(closed.by),
+            SettlementEvent::Approved { .. } => {
+                self.phase = Phase::Approved;
+                self.approved = true;
+            }
             SettlementEvent::PayoutStarted { payout_id, amount } => self.fold_started(*payout_id, *amount),
             SettlementEvent::PaidOut { payout_id, .. } => self.fold_heard(*payout_id, Evidence::Paid),
             SettlementEvent::PayoutFailed { payout_id, .. } => self.fold_heard(*payout_id, Evidence::Failed),
             SettlementEvent::PayoutReturned { payout_id, .. } => self.fold_heard(*payout_id, Evidence::Returned),
-            SettlementEvent::Reopened { by, .. } => self.fold_turned(*by, Phase::Open),
+            SettlementEvent::Reopened { by, .. } => self.fold_reopened(*by),
             SettlementEvent::CarriedOver(carried) => {
-                self.carried_out = Some((carried.into, carried.amount.amount_minor));
+                self.carried_out.push((carried.into, carried.amount.amount_minor));
                 self.phase = Phase::CarriedOver;
             }
         }
@@ -221,7 +237,7 @@ impl Settlement {
             Phase::CarriedOver => return Err(SettlementRefusal::AlreadyCarriedOver),
             Phase::Open => return Err(SettlementRefusal::SettlementNotClosed),
             Phase::Approved | Phase::PayingOut | Phase::PayoutFailed | Phase::PaidOut => return Ok(Vec::new()),
-            Phase::Closed => {}
+            Phase::Closed | Phase::NothingOwed => {}
         }
         if opened.two_people && !matches!(by, Actor::Operator(_)) {
             return Err(SettlementRefusal::ApproverNotOperator);
@@ -235,28 +251,37 @@ impl Settlement {
         Ok(vec![SettlementEvent::Approved { by }])
     }
 
-    /// Open again to include more, unless money has left or is leaving.
+    /// Open again to include more, unless money is leaving. Also once it was paid out or carried over: a line that was
+    /// on its way when it closed has nowhere else to go, and what has left is not owed again.
     fn reopen(&self, by: Actor, reason: &FreeText) -> Decision {
         self.opened()?;
-        if self.carried_out.is_some() {
-            return Err(SettlementRefusal::AlreadyCarriedOver);
-        }
         match self.phase {
-            Phase::Open | Phase::CarriedOver => Ok(Vec::new()),
+            Phase::Open => Ok(Vec::new()),
             Phase::PayingOut => Err(SettlementRefusal::PayoutInProgress),
-            // Also once paid out: a line that was on its way when it closed has nowhere else to go, and what was paid
-            // is not owed again.
-            Phase::Closed | Phase::Approved | Phase::PayoutFailed | Phase::PaidOut => {
-                Ok(vec![SettlementEvent::Reopened { by, reason: reason.clone() }])
-            }
+            Phase::Closed
+            | Phase::Approved
+            | Phase::PayoutFailed
+            | Phase::PaidOut
+            | Phase::CarriedOver
+            | Phase::NothingOwed => Ok(vec![SettlementEvent::Reopened { by, reason: reason.clone() }]),
         }
     }
 
-    fn fold_turned(&mut self, by: Actor, phase: Phase) {
+    fn fold_closed(&mut self, by: Actor) {
+        self.fold_took_part(by);
+        self.phase = if self.owes_nothing() { self.ended() } else { Phase::Closed };
+    }
+
+    fn fold_reopened(&mut self, by: Actor) {
+        self.fold_took_part(by);
+        self.phase = Phase::Open;
+        self.approved = false;
+    }
+
+    fn fold_took_part(&mut self, by: Actor) {
         if !self.hands.contains(&by) {
             self.hands.push(by);
         }
-        self.phase = phase;
     }
 
     fn opened(&self) -> Result<&Opened, SettlementRefusal> {

@@ -14,6 +14,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long a read of the log may wait for a connection: whoever asks is told within a second that none is free.
 const FREE_WITHIN: Duration = Duration::from_millis(900);
 
+/// Commits that do not wait for the disk.
+const UNHURRIED: (&str, &str) = ("synchronous_commit", "off");
+
 /// The address is not one.
 #[derive(Debug, thiserror::Error)]
 #[error("the database address is not a Postgres URL: {0}")]
@@ -54,7 +57,7 @@ impl Database {
     /// Connections for followers whose rows can be derived from the log again: their commits do not wait for the disk.
     /// A crash may take the last of them away, each whole, with the checkpoint in it; then they are made again.
     pub fn derived_pool(&self, connections: u32) -> PgPool {
-        Self::made_of(self.options.clone().options([("synchronous_commit", "off")]), connections)
+        Self::made_of(self.options.clone().options([UNHURRIED]), connections)
     }
 
     fn made_of(options: PgConnectOptions, connections: u32) -> PgPool {
@@ -71,14 +74,24 @@ impl Database {
 
     /// Connections for the log's own statements.
     pub(crate) fn log_pool(&self, connections: u32) -> PgPool {
+        Self::made_of_log(self.log_options(), connections)
+    }
+
+    /// The same for what may be lost (snapshots, words to others): their commits do not make an append wait for its
+    /// turn at the disk.
+    pub(crate) fn unhurried_log_pool(&self, connections: u32) -> PgPool {
+        Self::made_of_log(self.log_options().options([UNHURRIED]), connections)
+    }
+
+    fn made_of_log(options: PgConnectOptions, connections: u32) -> PgPool {
         PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(FREE_WITHIN)
             .test_before_acquire(false)
-            .connect_lazy_with(self.log_options())
+            .connect_lazy_with(options)
     }
 
-    /// One connection for the log's own statements.
+    /// The connection of the append: its commits are durable.
     pub(crate) async fn connect(&self) -> Result<PgConnection, Error> {
         match tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(&self.log_options())).await {
             Ok(connected) => connected,

@@ -1,10 +1,10 @@
 //! The store: what a program holds to command, read and follow the log.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ahash::{HashMap, HashSet};
 use domain::aggregate::Aggregate;
 use sqlx::postgres::PgPool;
 use tokio::sync::{Notify, mpsc};
@@ -107,7 +107,7 @@ impl Store {
     /// Opens the log. Nothing is asked of the database yet: a store may be opened before its database is up.
     pub fn open(database: Database, upcasters: Upcasters, limits: Limits) -> Self {
         let upcasters = Arc::new(upcasters);
-        let pool = database.log_pool(6);
+        let pool = database.unhurried_log_pool(6);
         let cache = Arc::new(Cache::bounded(limits.cached_streams, Arc::clone(&upcasters)));
         let tail = Arc::new(Tail::new(pool.clone(), Arc::clone(&cache)));
         let shared = Arc::new(Shared {
@@ -115,9 +115,9 @@ impl Store {
             answers: Mutex::new(Generations::bounded(limits.cached_answers)),
             snapshots: snapshot::spawn(pool.clone()),
             moved: Arc::new(Notify::new()),
-            loading: Mutex::new(HashMap::new()),
+            loading: Mutex::new(HashMap::default()),
             is_unresolved: AtomicBool::new(false),
-            unresolved: Mutex::new(HashSet::new()),
+            unresolved: Mutex::new(HashSet::default()),
             database,
             limits,
             cache,

@@ -10,6 +10,7 @@ mod forget;
 mod mark;
 mod master_key;
 mod person;
+mod random;
 
 pub use credential::{ApiKeyName, Credential, TokenName};
 pub use data_key::{Envelope, OpenFailure};

@@ -149,3 +149,12 @@ fn without_an_adjustment_everything_but_proposing_is_refused() {
         Told::untold().when(&command).then_refused(AdjustmentRefusal::AdjustmentAbsent);
     }
 }
+
+#[test]
+fn an_adjustment_says_whether_it_is_about_real_money() {
+    assert_eq!(Adjustment::default().livemode(), None);
+    for livemode in [true, false] {
+        let told = Told::untold().given(&propose(Proposed { livemode, ..proposal() }));
+        assert_eq!(told.state.livemode(), Some(livemode));
+    }
+}

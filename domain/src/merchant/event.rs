@@ -74,19 +74,6 @@ pub struct Limits {
     pub per_month_minor: Option<i64>,
 }
 
-impl Profile {
-    /// Sealing gives another ciphertext each time: where there is an index of the person, it decides.
-    pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        fn person<T>(sealed: &Sealed<T>) -> &str {
-            sealed.blind_index().unwrap_or(sealed.ciphertext())
-        }
-        self.name == other.name
-            && person(&self.email) == person(&other.email)
-            && self.contact_name.as_ref().map(person) == other.contact_name.as_ref().map(person)
-            && self.phone.as_ref().map(person) == other.phone.as_ref().map(person)
-    }
-}
-
 events_named!(MerchantEvent {
     Registered = "registered", "1.0";
     ProfileRevised = "profile_revised", "1.0";

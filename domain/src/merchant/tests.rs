@@ -165,7 +165,9 @@ fn a_profile_is_revised_when_something_in_it_is_new() {
         let profile = Box::new(profile(name, ciphertext, index));
         registered().when(&MerchantCommand::ReviseProfile { profile, by: BY })
     };
-    revise("Tea House", "sealed anew", "i1").then_nothing();
+    revise("Tea House", "c1", "i1").then_nothing();
+    // The same values sealed anew cannot be told from others: nothing of them is lost.
+    revise("Tea House", "sealed anew", "i1").then(&["profile_revised"]);
     revise("Coffee House", "c1", "i1").then(&["profile_revised"]);
     revise("Tea House", "c1", "i2").then(&["profile_revised"]);
     let change = |change: fn(&mut Profile)| {
@@ -174,6 +176,10 @@ fn a_profile_is_revised_when_something_in_it_is_new() {
         registered().when(&MerchantCommand::ReviseProfile { profile: Box::new(profile), by: BY })
     };
     change(|profile| profile.phone = None).then(&["profile_revised"]);
+    // Another number of the same person stands on the same index.
+    let moved = change(|profile| profile.phone = Some(Sealed::new("c2".into(), Some("p-i1".into()))));
+    let [MerchantEvent::ProfileRevised { profile, .. }] = moved.events() else { unreachable!() };
+    assert_eq!(profile.phone.as_ref().map(Sealed::ciphertext), Some("c2"));
     change(|profile| profile.contact_name = None).then(&["profile_revised"]);
     change(|profile| profile.email = Sealed::new("c1".into(), None)).then(&["profile_revised"]);
 }

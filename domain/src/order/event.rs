@@ -21,6 +21,13 @@ pub enum OrderEvent {
         amount: Money,
         in_whole: bool,
     },
+    /// Money came that was already on its way when the order was cancelled. It stays cancelled, and the money is to go
+    /// back.
+    PaidLate {
+        payment_id: PaymentId,
+        capture_id: CaptureId,
+        amount: Money,
+    },
     Cancelled {
         by: Actor,
     },
@@ -62,6 +69,7 @@ pub struct Item {
 events_named!(OrderEvent {
     Placed = "placed", "1.0";
     Paid = "paid", "1.0";
+    PaidLate = "paid_late", "1.0";
     Cancelled = "cancelled", "1.0";
     Fulfilled = "fulfilled", "1.0";
     Refunded = "refunded", "1.0";
@@ -73,8 +81,8 @@ impl OrderEvent {
     #[must_use]
     pub const fn posting(&self) -> Posting {
         match self {
-            Self::Placed(_) | Self::Paid { .. } | Self::Cancelled { .. } | Self::Fulfilled { .. } => Posting::none(),
-            Self::Refunded { .. } | Self::RefundTakenBack { .. } => Posting::none(),
+            Self::Placed(_) | Self::Paid { .. } | Self::PaidLate { .. } | Self::Cancelled { .. } => Posting::none(),
+            Self::Fulfilled { .. } | Self::Refunded { .. } | Self::RefundTakenBack { .. } => Posting::none(),
         }
     }
 }

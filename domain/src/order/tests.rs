@@ -158,7 +158,35 @@ fn an_order_is_paid_by_one_payment() {
     paid().when(&mark_paid(2, usd(10_000))).then_refused(OrderRefusal::OrderPaidOtherwise);
     placed().when(&mark_paid(1, euro(10_000))).then_refused(OrderRefusal::CurrencyMismatch);
     placed().when(&mark_paid(1, usd(0))).then_refused(OrderRefusal::AmountNotPositive);
-    placed().given(&cancel()).when(&mark_paid(1, usd(1))).then_refused(OrderRefusal::OrderCancelled);
+}
+
+#[test]
+fn money_that_comes_for_a_cancelled_order_is_known_and_goes_back() {
+    let cancelled = placed().given(&cancel());
+    assert_eq!(cancelled.state.to_give_back(), None);
+    for amount in [usd(10_001), usd(0), euro(1)] {
+        assert!(cancelled.state.decide(&mark_paid(1, amount)).is_err());
+    }
+    cancelled.clone().when(&refund(1, usd(1))).then_refused(OrderRefusal::OrderCancelled);
+    let part = cancelled.when(&capture(1, 1, usd(4_000))).then(&["paid_late"]);
+    part.clone().when(&capture(1, 1, usd(4_001))).then_refused(OrderRefusal::CaptureDiffers);
+    part.clone().when(&capture(2, 2, usd(6_000))).then_refused(OrderRefusal::OrderPaidOtherwise);
+    part.clone().when(&capture(1, 2, usd(6_001))).then_refused(OrderRefusal::PaidBeyondTotal);
+    let whole = part.given(&capture(1, 2, usd(6_000)));
+    assert_eq!(whole.state.to_give_back(), Some((payment(1), usd(10_000))));
+    // It stays cancelled: nothing is shipped, and no payment finds it.
+    whole.clone().when(&fulfil()).then_refused(OrderRefusal::OrderCancelled);
+    whole.clone().when(&open_for_payment(usd(10_000))).then_refused(OrderRefusal::OrderCancelled);
+    whole.clone().when(&cancel()).then_nothing();
+    whole.clone().when(&refund(1, usd(10_001))).then_refused(OrderRefusal::RefundBeyondPaid);
+    let back = whole.given(&refund(1, usd(4_000)));
+    assert_eq!(back.state.to_give_back(), Some((payment(1), usd(6_000))));
+    let all = back.when(&refund(2, usd(6_000))).then(&["refunded"]);
+    assert!(matches!(all.events(), [OrderEvent::Refunded { in_whole: true, .. }]));
+    assert_eq!(all.state.to_give_back(), None);
+    let bounced = all.given(&take_back(2));
+    assert_eq!(bounced.state.to_give_back(), Some((payment(1), usd(6_000))));
+    assert_eq!(paid().state.to_give_back(), None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One try of a payment through one channel: it succeeds or ends, and stays ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,10 @@ use crate::{
     fee::FeePlan,
     id::CaptureId,
     money::Money,
-    payment::event::{Captured, PaymentEvent, Route},
+    payment::{
+        event::{Captured, PaymentEvent, Route},
+        late_authorisation::LateAuthorisation,
+    },
 };
 
 /// How far an attempt has come.
@@ -85,7 +88,14 @@ pub(super) struct Attempt {
     /// What is left of the authorisation will not be captured any more.
     pub(super) remainder_released: bool,
     pub(super) captures: BTreeMap<CaptureId, Capture>,
-    pub(super) late_authorisation: Option<LateAuthorisation>,
+    /// A capture was declined, at least once.
+    pub(super) capture_declined: bool,
+    /// The channel's number of the authorisation it rests on.
+    pub(super) authorised_as: Option<String>,
+    /// Authorisations it does not rest on, in the order they came.
+    pub(super) late_authorisations: Vec<LateAuthorisation>,
+    /// The channel's numbers of authorisations it has let go: whatever is told of these now is old news.
+    pub(super) let_go: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,12 +113,6 @@ pub(super) enum CapturePhase {
     Declined,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LateAuthorisation {
-    pub(super) amount: Money,
-    pub(super) released: bool,
-}
-
 impl Attempt {
     pub(super) fn new(number: u32, route: &Route) -> Self {
         Self {
@@ -122,7 +126,10 @@ impl Attempt {
             captured_minor: 0,
             remainder_released: false,
             captures: BTreeMap::new(),
-            late_authorisation: None,
+            capture_declined: false,
+            authorised_as: None,
+            late_authorisations: Vec::new(),
+            let_go: BTreeSet::new(),
         }
     }
 
@@ -156,22 +163,34 @@ impl Attempt {
             PaymentEvent::Submitted { .. } => self.phase = Phase::Submitted,
             PaymentEvent::OutcomeUnknown { .. } => self.phase = Phase::Unknown,
             PaymentEvent::Failed { .. } => self.phase = Phase::Failed,
-            PaymentEvent::Authorised { amount, .. } => {
+            PaymentEvent::Authorised { amount, channel_trade_no, .. } => {
                 self.phase = Phase::Authorised;
                 self.authorised_minor = amount.amount_minor;
+                self.authorised_as = Some(channel_trade_no.clone());
             }
             PaymentEvent::CaptureRequested { capture_id, amount, .. } => {
                 let asked = Capture { amount_minor: amount.amount_minor, phase: CapturePhase::Requested };
                 self.captures.insert(*capture_id, asked);
             }
-            PaymentEvent::CaptureDeclined { capture_id, .. } => self.fold_not_captured(*capture_id),
-            PaymentEvent::Voided { .. } => self.fold_released(Phase::Voided),
-            PaymentEvent::AuthorisationExpired { .. } => self.fold_released(Phase::Expired),
-            PaymentEvent::AuthorisedLate { amount, .. } => {
-                self.late_authorisation = Some(LateAuthorisation { amount: *amount, released: false });
+            PaymentEvent::CaptureDeclined { capture_id, .. } => self.fold_capture_declined(*capture_id),
+            PaymentEvent::Voided { channel_trade_no, .. } => {
+                self.let_go.extend(channel_trade_no.clone());
+                self.fold_released(Phase::Voided);
             }
-            PaymentEvent::LateAuthorisationReleased { released: amount, .. } => {
-                self.late_authorisation = Some(LateAuthorisation { amount: *amount, released: true });
+            PaymentEvent::AuthorisationExpired { channel_trade_no, .. } => {
+                self.let_go.extend(channel_trade_no.clone());
+                self.fold_released(Phase::Expired);
+            }
+            PaymentEvent::AuthorisedLate { amount, channel_trade_no, .. } => {
+                let (channel_trade_no, amount) = (channel_trade_no.clone(), *amount);
+                self.late_authorisations.push(LateAuthorisation { channel_trade_no, amount, released: false });
+            }
+            PaymentEvent::LateAuthorisationReleased { channel_trade_no, .. } => {
+                let named = |late: &&mut LateAuthorisation| late.channel_trade_no == *channel_trade_no;
+                self.late_authorisations.iter_mut().filter(named).for_each(|late| late.released = true);
+            }
+            PaymentEvent::AuthorisationLetGo { channel_trade_no, .. } => {
+                self.let_go.insert(channel_trade_no.clone());
             }
             PaymentEvent::Captured(captured) => self.fold_captured(captured),
             PaymentEvent::Initiated(_)
@@ -180,13 +199,14 @@ impl Attempt {
             | PaymentEvent::Cancelled { .. }
             | PaymentEvent::MoneySuspended(_)
             | PaymentEvent::SuspenseReturned(_)
-            | PaymentEvent::AmountMismatched { .. }
+            | PaymentEvent::AmountMismatched(_)
             | PaymentEvent::RefundReserved { .. }
             | PaymentEvent::RefundConfirmed(_)
             | PaymentEvent::RefundReleased { .. }
             | PaymentEvent::RefundBounced(_)
             | PaymentEvent::Disputed(_)
             | PaymentEvent::DisputeClosed { .. }
+            | PaymentEvent::DisputeWonAfterAll(_)
             | PaymentEvent::Settled(_) => {}
         }
     }
@@ -198,6 +218,15 @@ impl Attempt {
         // A capture nobody authorised before carries its own authorisation.
         self.authorised_minor = self.authorised_minor.max(self.captured_minor);
         self.captures.insert(captured.capture_id, Capture { amount_minor, phase: CapturePhase::Captured });
+    }
+
+    /// What nobody asked for is known from then on, if the channel named it.
+    fn fold_capture_declined(&mut self, capture_id: Option<CaptureId>) {
+        self.capture_declined = true;
+        if let Some(capture_id) = capture_id {
+            let unasked = Capture { amount_minor: self.authorised_minor, phase: CapturePhase::Declined };
+            self.captures.entry(capture_id).or_insert(unasked).phase = CapturePhase::Declined;
+        }
     }
 
     pub(super) fn fold_not_captured(&mut self, capture_id: CaptureId) {

@@ -23,6 +23,7 @@ impl PaymentEvent {
                 post_disputed(moved).reversing(moved.dispute_id)
             }
             Self::DisputeClosed { outcome: DisputeOutcome::Lost, moved } => post_dispute_lost(moved),
+            Self::DisputeWonAfterAll(moved) => post_dispute_taken(moved).reversing(moved.dispute_id),
             Self::Settled(settled) => post_settled(settled),
             Self::MoneySuspended(moved) => post_suspended(moved),
             Self::SuspenseReturned(moved) => post_suspended(moved).reversing(moved.source),
@@ -45,7 +46,8 @@ impl PaymentEvent {
             | Self::AuthorisationExpired { .. }
             | Self::AuthorisedLate { .. }
             | Self::LateAuthorisationReleased { .. }
-            | Self::AmountMismatched { .. }
+            | Self::AuthorisationLetGo { .. }
+            | Self::AmountMismatched(_)
             | Self::RefundReserved { .. }
             | Self::RefundReleased { .. } => Posting::none(),
         }
@@ -56,6 +58,7 @@ const fn account_of(funds: Funds, merchant: MerchantId) -> Account {
     match funds {
         Funds::Pending => Account::MerchantPending(merchant),
         Funds::Available => Account::MerchantAvailable(merchant),
+        Funds::Suspense => Account::Suspense,
     }
 }
 
@@ -94,6 +97,13 @@ fn post_disputed(moved: &DisputeMoved) -> Posting {
 fn post_dispute_lost(moved: &DisputeMoved) -> Posting {
     let credit = Account::ChannelReceivable(moved.channel);
     Posting::moving(moved.effective_at, &[Movement { debit: Account::DisputeHolding, credit, money: moved.amount }])
+}
+
+/// What a dispute took that was held and lost.
+fn post_dispute_taken(moved: &DisputeMoved) -> Posting {
+    let debit = account_of(moved.funds, moved.merchant_id);
+    let credit = Account::ChannelReceivable(moved.channel);
+    Posting::moving(moved.effective_at, &[Movement { debit, credit, money: moved.amount }])
 }
 
 fn post_settled(settled: &Settled) -> Posting {

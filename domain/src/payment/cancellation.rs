@@ -2,13 +2,14 @@
 
 use crate::{
     actor::Actor,
+    free_text::FreeText,
     payment::{Cancellation, Decision, Payment, PaymentRefusal, already, attempt::Phase, event::PaymentEvent},
 };
 
 impl Payment {
     /// Done at once where no channel can take money any more; otherwise asked for, until the channel has let go.
     /// After a part was captured the rest is let go: what was taken stays, and may be settled.
-    pub(super) fn cancel(&self, by: Actor) -> Decision {
+    pub(super) fn cancel(&self, by: Actor, reason: Option<&FreeText>) -> Decision {
         let attempt = self.current()?;
         let rest_released = self.captured_minor > 0 && attempt.remainder_released;
         if rest_released || self.cancellation != Cancellation::NotAsked {
@@ -20,9 +21,10 @@ impl Payment {
         if attempt.is_capture_in_progress() {
             return Err(PaymentRefusal::CaptureInProgress);
         }
+        let reason = reason.cloned();
         Ok(vec![match attempt.phase {
             Phase::Submitted | Phase::Unknown | Phase::Authorised | Phase::Captured => {
-                PaymentEvent::CancellationRequested { by }
+                PaymentEvent::CancellationRequested { by, reason }
             }
             Phase::Initiated
             | Phase::InReview
@@ -31,7 +33,7 @@ impl Payment {
             | Phase::Failed
             | Phase::Voided
             | Phase::Expired
-            | Phase::Withdrawn => PaymentEvent::Cancelled { by },
+            | Phase::Withdrawn => PaymentEvent::Cancelled { by, reason },
         }])
     }
 

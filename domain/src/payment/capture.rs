@@ -8,7 +8,7 @@ use crate::{
     payment::{
         Cancellation, Decision, Payment, PaymentRefusal, already,
         attempt::{Attempt, CaptureMode, CapturePhase, Decline, Phase, Stage},
-        event::{Captured, PaymentEvent},
+        event::{Captured, Mismatched, PaymentEvent, Suspended},
         suspense::{Source, suspend},
     },
 };
@@ -60,15 +60,31 @@ impl Payment {
         let agreed = self.agreed()?;
         let source = Source::Capture { attempt: attempt.number, capture_id };
         let expected = Money::new(self.expected_minor(attempt, capture_id), agreed.amount.currency);
+        let mismatch = |expected| {
+            let (number, channel) = (attempt.number, Some(attempt.channel));
+            let (stage, capture_id, channel_trade_no) =
+                (Stage::Captured, Some(capture_id), Some(channel_trade_no.to_owned()));
+            let reported = amount;
+            self.mismatch(Mismatched {
+                attempt: number,
+                channel,
+                stage,
+                capture_id,
+                channel_trade_no,
+                expected,
+                reported,
+            })
+        };
         if let Some(known) = attempt.captured(capture_id, expected.currency).or_else(|| self.suspense.amount(source)) {
             let same = known == amount;
-            return if same { already() } else { self.mismatch(attempt.number, Stage::Captured, known, amount) };
+            return if same { already() } else { mismatch(known) };
         }
         if amount.amount_minor <= 0 {
-            return self.mismatch(attempt.number, Stage::Captured, expected, amount);
+            return mismatch(expected);
         }
         if amount != expected {
-            return Ok(vec![suspend(source, attempt.channel, amount, effective_at)]);
+            let (channel, channel_trade_no) = (attempt.channel, Some(channel_trade_no.to_owned()));
+            return Ok(vec![suspend(Suspended { source, channel, amount, channel_trade_no, effective_at })]);
         }
         let fee_minor = attempt.fee_plan.of_next(attempt.captured_minor, amount.amount_minor);
         let fee = Money::new(fee_minor, amount.currency);
@@ -92,24 +108,37 @@ impl Payment {
             return 0;
         }
         match (attempt.captures.get(&capture_id), attempt.capture_mode) {
-            (Some(asked), _) if asked.amount_minor <= attempt.remaining_minor() => asked.amount_minor,
-            (None, CaptureMode::Automatic) if attempt.captures.is_empty() => {
+            (Some(asked), CaptureMode::Manual) if asked.amount_minor <= attempt.remaining_minor() => asked.amount_minor,
+            (_, CaptureMode::Automatic) if attempt.captured_minor == 0 => {
                 self.agreed.as_ref().map_or(0, |agreed| agreed.amount.amount_minor)
             }
-            (Some(_), _) | (None, CaptureMode::Automatic | CaptureMode::Manual) => 0,
+            (_, CaptureMode::Automatic | CaptureMode::Manual) => 0,
         }
     }
 
     pub(super) fn hear_capture_declined(&self, attempt: &Attempt, capture_id: CaptureId, decline: Decline) -> Decision {
-        let Some(capture) = attempt.captures.get(&capture_id) else {
-            return Err(PaymentRefusal::CaptureUnknown);
-        };
-        match capture.phase {
-            CapturePhase::Requested => {
+        let source = Source::Capture { attempt: attempt.number, capture_id };
+        match (attempt.captures.get(&capture_id).map(|capture| capture.phase), attempt.capture_mode) {
+            (Some(CapturePhase::Captured | CapturePhase::Declined), _) => already(),
+            (None, _) if self.suspense.amount(source).is_some() => already(),
+            (None, CaptureMode::Manual) => Err(PaymentRefusal::CaptureUnknown),
+            // Told late: the try after it was taken.
+            (None, CaptureMode::Automatic) if attempt.captured_minor > 0 => already(),
+            (Some(CapturePhase::Requested), _) | (None, CaptureMode::Automatic) => {
+                let capture_id = Some(capture_id);
                 Ok(vec![PaymentEvent::CaptureDeclined { attempt: attempt.number, capture_id, decline }])
             }
-            CapturePhase::Captured | CapturePhase::Declined => already(),
         }
+    }
+
+    /// Declined as a whole after it was authorised. The authorisation stands until the channel lets go of it; where it
+    /// was to be captured without being asked for, somebody must know that it will not be, once.
+    pub(super) fn hear_declined_after_all(&self, attempt: &Attempt, decline: Decline) -> Decision {
+        let awaits_capture = attempt.phase == Phase::Authorised && attempt.capture_mode == CaptureMode::Automatic;
+        if !awaits_capture || attempt.capture_declined {
+            return already();
+        }
+        Ok(vec![PaymentEvent::CaptureDeclined { attempt: attempt.number, capture_id: None, decline }])
     }
 
     pub(super) fn fold_captured(&mut self, captured: &Captured) {

@@ -74,48 +74,66 @@ pub enum PaymentEvent {
         capture_id: CaptureId,
         amount: Money,
     },
+    /// Which one, unless the channel took back an authorisation that was to be captured without being asked for.
     CaptureDeclined {
         attempt: u32,
-        capture_id: CaptureId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capture_id: Option<CaptureId>,
         decline: Decline,
     },
     Captured(Box<Captured>),
     CancellationRequested {
         by: Actor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<FreeText>,
     },
+    /// With a reason where one was given and it was done at once.
     Cancelled {
         by: Actor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<FreeText>,
     },
     /// The channel let go of what was authorised and not captured.
     Voided {
         attempt: u32,
         released: Money,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_trade_no: Option<String>,
     },
     AuthorisationExpired {
         attempt: u32,
         released: Money,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_trade_no: Option<String>,
     },
-    /// An attempt that had ended was authorised all the same: held for nobody until the channel lets go.
+    /// An attempt that had ended, or had another authorisation, was authorised all the same: held for nobody until the
+    /// channel lets go.
     AuthorisedLate {
         attempt: u32,
         channel: Channel,
         amount: Money,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_trade_no: Option<String>,
     },
     LateAuthorisationReleased {
         attempt: u32,
         channel: Channel,
         released: Money,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_trade_no: Option<String>,
+    },
+    /// The channel let go of an authorisation that the attempt does not rest on and that was never told of: when it is,
+    /// nothing is held.
+    AuthorisationLetGo {
+        attempt: u32,
+        channel: Channel,
+        channel_trade_no: String,
     },
     /// The channel moved money that nobody expected it to: nobody's until it is returned.
     MoneySuspended(Box<Suspended>),
     SuspenseReturned(Box<Suspended>),
     /// The channel reports an amount that cannot be true: kept, and no money is booked.
-    AmountMismatched {
-        attempt: u32,
-        stage: Stage,
-        expected: Money,
-        reported: Money,
-    },
+    AmountMismatched(Box<Mismatched>),
     RefundReserved {
         refund_id: RefundId,
         amount: Money,
@@ -135,6 +153,8 @@ pub enum PaymentEvent {
         outcome: DisputeOutcome,
         moved: Box<DisputeMoved>,
     },
+    /// Lost, and then won all the same: the channel gives back what it had taken.
+    DisputeWonAfterAll(Box<DisputeMoved>),
     Settled(Box<Settled>),
 }
 
@@ -201,15 +221,34 @@ pub struct Suspended {
     pub source: Source,
     pub channel: Channel,
     pub amount: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_trade_no: Option<String>,
     pub effective_at: DateTime<Utc>,
 }
 
-/// Which of a merchant's accounts a payment touches: pending until it is settled, available after.
+/// What a channel reported that cannot be true. The first events did not say who told it, and of what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mismatched {
+    pub attempt: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    pub stage: Stage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture_id: Option<CaptureId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_trade_no: Option<String>,
+    pub expected: Money,
+    pub reported: Money,
+}
+
+/// Whose money a refund or a dispute takes: the merchant's, pending until the payment is settled and available after, or
+/// nobody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Funds {
     Pending,
     Available,
+    Suspense,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -272,6 +311,7 @@ events_named!(PaymentEvent {
     AuthorisationExpired = "authorisation_expired", "1.0";
     AuthorisedLate = "authorised_late", "1.0";
     LateAuthorisationReleased = "late_authorisation_released", "1.0";
+    AuthorisationLetGo = "authorisation_let_go", "1.0";
     MoneySuspended = "money_suspended", "1.0";
     SuspenseReturned = "suspense_returned", "1.0";
     AmountMismatched = "amount_mismatched", "1.0";
@@ -281,5 +321,6 @@ events_named!(PaymentEvent {
     RefundBounced = "refund_bounced", "1.0";
     Disputed = "disputed", "1.0";
     DisputeClosed = "dispute_closed", "1.0";
+    DisputeWonAfterAll = "dispute_won_after_all", "1.0";
     Settled = "settled", "1.0";
 });

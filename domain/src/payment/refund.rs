@@ -16,7 +16,7 @@ use crate::{
     money::Money,
     payment::{
         Decision, Payment, PaymentRefusal, already,
-        event::{PaymentEvent, RefundMoved},
+        event::{PaymentEvent, RefundMoved, Suspended},
         suspense::{Source, suspend},
     },
 };
@@ -80,7 +80,8 @@ impl Payment {
             Phase::Released if self.suspense.amount(source).is_some() => already(),
             Phase::Released if refund.amount_minor > self.unrefunded_minor() => {
                 let amount = Money::new(refund.amount_minor, self.agreed()?.amount.currency);
-                Ok(vec![suspend(source, self.current()?.channel, amount, effective_at)])
+                let channel = self.current()?.channel;
+                Ok(vec![suspend(Suspended { source, channel, amount, channel_trade_no: None, effective_at })])
             }
             Phase::Reserved | Phase::Released => {
                 let fee_minor = self.fee_due_back(refund.amount_minor)?;

@@ -8,20 +8,39 @@ use crate::{
     payment::{
         Cancellation, Decision, Payment, PaymentRefusal, already,
         attempt::{Attempt, Decline, Phase, Stage},
-        event::PaymentEvent,
+        event::{Mismatched, PaymentEvent},
     },
 };
 
 /// Evidence from a channel. A timeout is none: it is reported as `Unknown`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Report {
-    Authorised { amount: Money, channel_trade_no: String, effective_at: DateTime<Utc> },
-    Captured { capture_id: CaptureId, amount: Money, channel_trade_no: String, effective_at: DateTime<Utc> },
-    CaptureDeclined { capture_id: CaptureId, decline: Decline },
-    Declined { decline: Decline },
+    Authorised {
+        amount: Money,
+        channel_trade_no: String,
+        effective_at: DateTime<Utc>,
+    },
+    Captured {
+        capture_id: CaptureId,
+        amount: Money,
+        channel_trade_no: String,
+        effective_at: DateTime<Utc>,
+    },
+    CaptureDeclined {
+        capture_id: CaptureId,
+        decline: Decline,
+    },
+    Declined {
+        decline: Decline,
+    },
     Unknown,
-    Voided,
-    Expired,
+    /// Of which authorisation, by the channel's number of it, where it says so.
+    Voided {
+        channel_trade_no: Option<String>,
+    },
+    Expired {
+        channel_trade_no: Option<String>,
+    },
 }
 
 impl Payment {
@@ -57,45 +76,47 @@ impl Payment {
             Report::Unknown if attempt.phase == Phase::Submitted => {
                 Ok(vec![PaymentEvent::OutcomeUnknown { attempt: attempt.number }])
             }
-            Report::Voided => self.hear_voided(attempt),
-            Report::Expired => self.hear_expired(attempt),
+            Report::Authorised { amount, channel_trade_no, .. }
+                if attempt.is_authorised_otherwise(Some(channel_trade_no)) =>
+            {
+                self.hear_authorised_late(attempt, *amount, channel_trade_no)
+            }
+            Report::Declined { decline } => self.hear_declined_after_all(attempt, *decline),
+            Report::Voided { channel_trade_no } => self.hear_voided(attempt, channel_trade_no.as_deref()),
+            Report::Expired { channel_trade_no } => self.hear_expired(attempt, channel_trade_no.as_deref()),
             // What comes after better evidence, late or doubled, says nothing new.
-            Report::Authorised { .. } | Report::Declined { .. } | Report::Unknown => already(),
+            Report::Authorised { .. } | Report::Unknown => already(),
         }
     }
 
     /// An attempt that has ended stays ended. Success all the same is late: what it brings is not the merchant's.
     fn hear_ended(&self, attempt: &Attempt, report: &Report) -> Decision {
         match report {
-            Report::Authorised { amount, .. } => self.hear_authorised_late(attempt, *amount),
+            Report::Authorised { amount, channel_trade_no, .. } => {
+                self.hear_authorised_late(attempt, *amount, channel_trade_no)
+            }
             Report::Captured { capture_id, amount, channel_trade_no, effective_at } => {
                 self.hear_captured(attempt, *capture_id, *amount, channel_trade_no, *effective_at)
             }
-            Report::CaptureDeclined { .. }
-            | Report::Declined { .. }
-            | Report::Unknown
-            | Report::Voided
-            | Report::Expired => already(),
+            Report::Voided { channel_trade_no } | Report::Expired { channel_trade_no } => {
+                self.hear_let_go(attempt, channel_trade_no.as_deref())
+            }
+            Report::CaptureDeclined { .. } | Report::Declined { .. } | Report::Unknown => already(),
         }
-    }
-
-    fn hear_authorised_late(&self, attempt: &Attempt, amount: Money) -> Decision {
-        // An authorisation that was let go is told of again when reports are doubled: that is old news.
-        let told_before = self.mismatches.contains(&(attempt.number, Stage::Authorised, amount));
-        if told_before || attempt.authorised_minor > 0 || attempt.late_authorisation.is_some() {
-            return already();
-        }
-        if amount.amount_minor <= 0 {
-            return self.mismatch(attempt.number, Stage::Authorised, self.agreed()?.amount, amount);
-        }
-        let (attempt, channel) = (attempt.number, attempt.channel);
-        Ok(vec![PaymentEvent::AuthorisedLate { attempt, channel, amount }])
     }
 
     fn hear_authorised(&self, attempt: &Attempt, amount: Money, channel_trade_no: &str) -> Decision {
         let expected = self.agreed()?.amount;
         if amount != expected {
-            return self.mismatch(attempt.number, Stage::Authorised, expected, amount);
+            return self.mismatch(Mismatched {
+                attempt: attempt.number,
+                channel: Some(attempt.channel),
+                stage: Stage::Authorised,
+                capture_id: None,
+                channel_trade_no: Some(channel_trade_no.to_owned()),
+                expected,
+                reported: amount,
+            });
         }
         let channel_trade_no = channel_trade_no.to_owned();
         Ok(vec![PaymentEvent::Authorised {
@@ -106,33 +127,45 @@ impl Payment {
         }])
     }
 
-    fn hear_voided(&self, attempt: &Attempt) -> Decision {
+    fn hear_voided(&self, attempt: &Attempt, named: Option<&str>) -> Decision {
+        if attempt.is_authorised_otherwise(named) {
+            return self.hear_let_go(attempt, named);
+        }
         if is_nothing_left(attempt) {
             return already();
         }
-        let voided = PaymentEvent::Voided { attempt: attempt.number, released: self.remaining(attempt)? };
+        let (released, channel_trade_no) = (self.remaining(attempt)?, named.map(str::to_owned));
+        let voided = PaymentEvent::Voided { attempt: attempt.number, released, channel_trade_no };
         Ok(self.and_cancelled_if_asked(voided))
     }
 
     /// Expiry closes the payment, unless part of it was captured in time.
-    fn hear_expired(&self, attempt: &Attempt) -> Decision {
+    fn hear_expired(&self, attempt: &Attempt, named: Option<&str>) -> Decision {
+        if attempt.is_authorised_otherwise(named) {
+            return self.hear_let_go(attempt, named);
+        }
         if is_nothing_left(attempt) {
             return already();
         }
-        let expired =
-            PaymentEvent::AuthorisationExpired { attempt: attempt.number, released: self.remaining(attempt)? };
+        let (released, channel_trade_no) = (self.remaining(attempt)?, named.map(str::to_owned));
+        let expired = PaymentEvent::AuthorisationExpired { attempt: attempt.number, released, channel_trade_no };
         if attempt.captured_minor > 0 {
             return Ok(vec![expired]);
         }
-        Ok(vec![expired, PaymentEvent::Cancelled { by: self.who_cancels() }])
+        Ok(vec![expired, PaymentEvent::Cancelled { by: self.who_cancels(), reason: None }])
     }
 
     /// What cannot be true, such as another amount than was told before: kept once for a person to look at, never booked.
-    pub(super) fn mismatch(&self, attempt: u32, stage: Stage, expected: Money, reported: Money) -> Decision {
-        if self.mismatches.contains(&(attempt, stage, reported)) {
+    pub(super) fn mismatch(&self, told: Mismatched) -> Decision {
+        if self.has_mismatched(&told) {
             return already();
         }
-        Ok(vec![PaymentEvent::AmountMismatched { attempt, stage, expected, reported }])
+        Ok(vec![PaymentEvent::AmountMismatched(Box::new(told))])
+    }
+
+    /// The same report was kept before, whatever was expected then.
+    pub(super) fn has_mismatched(&self, told: &Mismatched) -> bool {
+        self.mismatches.iter().any(|known| Mismatched { expected: told.expected, ..known.clone() } == *told)
     }
 
     fn remaining(&self, attempt: &Attempt) -> Result<Money, PaymentRefusal> {
@@ -142,20 +175,11 @@ impl Payment {
     /// With the attempt gone and nothing captured, a cancellation that was asked for is done.
     fn and_cancelled_if_asked(&self, ended: PaymentEvent) -> Vec<PaymentEvent> {
         match self.cancellation {
-            Cancellation::Requested(by) if self.captured_minor == 0 => vec![ended, PaymentEvent::Cancelled { by }],
+            Cancellation::Requested(by) if self.captured_minor == 0 => {
+                vec![ended, PaymentEvent::Cancelled { by, reason: None }]
+            }
             Cancellation::NotAsked | Cancellation::Requested(_) | Cancellation::Done => vec![ended],
         }
-    }
-
-    /// The channel let go of an authorisation that came after its attempt had ended.
-    pub(super) fn release_late(&self, number: u32) -> Decision {
-        let attempt = self.attempt(number)?;
-        let late = attempt.late_authorisation.ok_or(PaymentRefusal::NothingLate)?;
-        if late.released {
-            return already();
-        }
-        let (channel, released) = (attempt.channel, late.amount);
-        Ok(vec![PaymentEvent::LateAuthorisationReleased { attempt: number, channel, released }])
     }
 }
 

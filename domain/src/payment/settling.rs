@@ -3,21 +3,25 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    id::SettlementId,
     money::Money,
     payment::{
         Decision, Payment, PaymentRefusal, already,
         event::{PaymentEvent, Settled},
     },
+    settlement::event::Destination,
 };
 
 impl Payment {
-    pub(super) fn settle(&self, settlement_id: SettlementId, effective_at: DateTime<Utc>) -> Decision {
+    pub(super) fn settle(&self, into: Destination, effective_at: DateTime<Utc>) -> Decision {
         let agreed = self.agreed()?;
         match self.settled {
-            Some(settled) if settled == settlement_id => return already(),
+            Some(settled) if settled == into.settlement_id => return already(),
             Some(_) => return Err(PaymentRefusal::PaymentAlreadySettled),
             None => {}
+        }
+        // The line would be refused where it goes, and the payment settles only once.
+        if !into.takes(agreed.merchant_id, agreed.livemode, agreed.amount.currency) {
+            return Err(PaymentRefusal::SettlementOfAnother);
         }
         if self.captured_minor == 0 {
             return Err(PaymentRefusal::PaymentNotCaptured);
@@ -27,7 +31,7 @@ impl Payment {
         }
         let money = |minor| Money::new(minor, agreed.amount.currency);
         Ok(vec![PaymentEvent::Settled(Box::new(Settled {
-            settlement_id,
+            settlement_id: into.settlement_id,
             merchant_id: agreed.merchant_id,
             captured: money(self.captured_minor),
             fees: money(self.fees_minor),

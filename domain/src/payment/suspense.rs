@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    channel::Channel,
     id::{CaptureId, RefundId},
     money::Money,
     payment::{
@@ -33,8 +32,8 @@ struct Entry {
     returned: bool,
 }
 
-pub(super) fn suspend(source: Source, channel: Channel, amount: Money, effective_at: DateTime<Utc>) -> PaymentEvent {
-    PaymentEvent::MoneySuspended(Box::new(Suspended { source, channel, amount, effective_at }))
+pub(super) fn suspend(moved: Suspended) -> PaymentEvent {
+    PaymentEvent::MoneySuspended(Box::new(moved))
 }
 
 impl Payment {
@@ -45,7 +44,7 @@ impl Payment {
         if entry.returned {
             return already();
         }
-        let moved = Suspended { effective_at, ..entry.moved };
+        let moved = Suspended { effective_at, ..entry.moved.clone() };
         Ok(vec![PaymentEvent::SuspenseReturned(Box::new(moved))])
     }
 
@@ -61,6 +60,12 @@ impl Payment {
 }
 
 impl Suspense {
+    /// Something was taken through this attempt, returned since or not.
+    pub(super) fn was_taken(&self, number: u32) -> bool {
+        let takes = |source| matches!(source, Source::Capture { attempt, .. } if attempt == number);
+        self.0.iter().any(|entry| takes(entry.moved.source))
+    }
+
     /// What came of this source, returned since or not.
     pub(super) fn amount(&self, source: Source) -> Option<Money> {
         self.find(source).map(|entry| entry.moved.amount)

@@ -143,7 +143,23 @@ pub(super) fn capture_declined(attempt: u32, capture: u128) -> PaymentCommand {
 }
 
 pub(super) fn voided() -> PaymentCommand {
-    told(1, Report::Voided)
+    told(1, VOIDED)
+}
+
+/// What a channel says that does not name the authorisation.
+pub(super) const VOIDED: Report = Report::Voided { channel_trade_no: None };
+pub(super) const EXPIRED: Report = Report::Expired { channel_trade_no: None };
+
+pub(super) fn authorised_as(attempt: u32, number: &str) -> PaymentCommand {
+    let (amount, channel_trade_no) = (usd(10_000), number.to_owned());
+    told(attempt, Report::Authorised { amount, channel_trade_no, effective_at: at() })
+}
+
+/// Let go of by the channel: voided, and expired.
+pub(super) fn let_go(attempt: u32, number: &str) -> [PaymentCommand; 2] {
+    let number = || Some(number.to_owned());
+    [Report::Voided { channel_trade_no: number() }, Report::Expired { channel_trade_no: number() }]
+        .map(|report| told(attempt, report))
 }
 
 pub(super) fn capture(number: u128, amount: Money) -> PaymentCommand {
@@ -151,7 +167,7 @@ pub(super) fn capture(number: u128, amount: Money) -> PaymentCommand {
 }
 
 pub(super) fn cancel() -> PaymentCommand {
-    PaymentCommand::Cancel { by: Actor::Merchant(merchant()) }
+    PaymentCommand::Cancel { by: Actor::Merchant(merchant()), reason: None }
 }
 
 pub(super) fn reserve(number: u128, amount: Money) -> PaymentCommand {
@@ -172,7 +188,11 @@ pub(super) fn bounce(number: u128) -> PaymentCommand {
 }
 
 pub(super) fn dispute(number: u128, amount: Money) -> PaymentCommand {
-    PaymentCommand::OpenDispute { dispute_id: dispute_no(number), amount, effective_at: at() }
+    dispute_of(1, number, amount)
+}
+
+pub(super) fn dispute_of(attempt: u32, number: u128, amount: Money) -> PaymentCommand {
+    PaymentCommand::OpenDispute { attempt, dispute_id: dispute_no(number), amount, effective_at: at() }
 }
 
 pub(super) fn close_dispute(number: u128, outcome: DisputeOutcome) -> PaymentCommand {
@@ -180,11 +200,20 @@ pub(super) fn close_dispute(number: u128, outcome: DisputeOutcome) -> PaymentCom
 }
 
 pub(super) fn settle(number: u128) -> PaymentCommand {
-    PaymentCommand::Settle { settlement_id: settlement_no(number), effective_at: at() }
+    PaymentCommand::Settle { into: into(number), effective_at: at() }
+}
+
+pub(super) fn into(number: u128) -> Destination {
+    let (settlement_id, merchant_id) = (settlement_no(number), merchant());
+    Destination { settlement_id, merchant_id, livemode: true, currency: Currency::USD }
 }
 
 pub(super) fn release_late(attempt: u32) -> PaymentCommand {
-    PaymentCommand::ReleaseLateAuthorisation { attempt }
+    PaymentCommand::ReleaseLateAuthorisation { attempt, channel_trade_no: "ch_1".into() }
+}
+
+pub(super) fn release_late_as(number: &str) -> PaymentCommand {
+    PaymentCommand::ReleaseLateAuthorisation { attempt: 1, channel_trade_no: number.into() }
 }
 
 pub(super) fn taken(attempt: u32, capture: u128) -> Source {

@@ -206,9 +206,11 @@ impl Step {
         self.undo.tries_forgiven_count = self.undo.tries_count;
     }
 
-    /// A way whose end is not known, unless it has been taken back whatever it did.
+    /// A way whose end is not known, unless it has been taken back whatever it did. A try that is only scheduled has not
+    /// acted: forward it will not be made any more, but what somebody set out to take back is taken back.
     pub(super) fn is_under_way(&self) -> bool {
-        self.undo.is_under_way() || (self.forward.is_under_way() && !self.undo.has_succeeded())
+        let undoing = matches!(self.undo.phase, CoursePhase::Started | CoursePhase::RetryScheduled);
+        undoing || (self.forward.phase == CoursePhase::Started && !self.undo.has_succeeded())
     }
 }
 
@@ -236,10 +238,6 @@ impl Course {
     /// The first try and its retries are used up.
     const fn is_exhausted(&self, retries_max: u32) -> bool {
         self.tries_count.saturating_sub(self.tries_forgiven_count) > retries_max
-    }
-
-    const fn is_under_way(&self) -> bool {
-        matches!(self.phase, CoursePhase::Started | CoursePhase::RetryScheduled)
     }
 
     pub(super) const fn fold_succeeded(&mut self) {

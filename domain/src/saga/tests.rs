@@ -202,6 +202,11 @@ fn a_step_that_may_have_acted_is_open_until_it_is_taken_back() {
     assert_eq!(answer(&unknown, "finish"), "!step_still_open");
     assert_eq!(answer(&unknown.given(&command("step:u1")).given(&command("succeed:u1")), "finish"), "compensated");
     assert_eq!(answer(&told("start step:s1 fail:s1 compensate"), "finish"), "compensated");
+    // A try that was only scheduled is never made.
+    assert_eq!(answer(&told("start step:s1 fail:s1 retry:s1.2 compensate"), "finish"), "compensated");
+    let undoing = told("start step:s1 fail:s1 compensate step:u1 fail:u1");
+    assert_eq!(answer(&undoing, "finish"), "compensated");
+    assert_eq!(answer(&undoing.given(&command("retry:u1.2")), "finish"), "!step_still_open");
 }
 
 #[test]
@@ -218,7 +223,9 @@ fn a_wait_is_remembered_until_the_next_step() {
     assert_eq!(waiting.state.waiting_until(), Some(at(99)));
     assert_eq!(waiting.clone().when(&SagaCommand::Wait { until: at(100) }).then(&["waiting"]).history.len(), 3);
     assert_eq!(waiting.given(&command("step:s1")).state.waiting_until(), None);
-    assert_eq!(told("start step:s1 fail:s1 retry:s1.2").state.waiting_until(), Some(at(2)));
+    let scheduled = told("start step:s1 fail:s1 retry:s1.2");
+    assert_eq!(scheduled.state.waiting_until(), Some(at(2)));
+    assert_eq!(scheduled.given(&command("compensate")).state.waiting_until(), None);
 }
 
 #[test]

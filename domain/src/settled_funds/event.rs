@@ -61,6 +61,9 @@ pub enum Source {
 pub struct Entry {
     pub settlement_id: SettlementId,
     pub merchant_id: MerchantId,
+    /// Said by every entry that is included; the first events did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub livemode: Option<bool>,
     pub source: Source,
     /// Positive for the merchant, negative against.
     pub amount: Money,

@@ -25,7 +25,8 @@ impl SettledFundsCommand {
             PaymentEvent::RefundConfirmed(moved) => Source::Refund(moved.refund_id),
             PaymentEvent::RefundBounced(moved) => Source::RefundBounce(moved.refund_id),
             PaymentEvent::Disputed(moved) => Source::Dispute(moved.dispute_id),
-            PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Won, moved } => Source::DisputeWon(moved.dispute_id),
+            PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Won, moved }
+            | PaymentEvent::DisputeWonAfterAll(moved) => Source::DisputeWon(moved.dispute_id),
             PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Lost, .. }
             | PaymentEvent::Initiated(_)
             | PaymentEvent::AttemptOpened(_)
@@ -47,9 +48,10 @@ impl SettledFundsCommand {
             | PaymentEvent::AuthorisationExpired { .. }
             | PaymentEvent::AuthorisedLate { .. }
             | PaymentEvent::LateAuthorisationReleased { .. }
+            | PaymentEvent::AuthorisationLetGo { .. }
             | PaymentEvent::MoneySuspended(_)
             | PaymentEvent::SuspenseReturned(_)
-            | PaymentEvent::AmountMismatched { .. }
+            | PaymentEvent::AmountMismatched(_)
             | PaymentEvent::RefundReserved { .. }
             | PaymentEvent::RefundReleased { .. } => return Vec::new(),
         };

@@ -40,7 +40,12 @@ fn settlement(number: u128) -> SettlementId {
 }
 
 fn assign(source: Source, number: u128) -> SettledFundsCommand {
-    SettledFundsCommand::AssignEntry { source, settlement_id: settlement(number) }
+    SettledFundsCommand::AssignEntry { source, into: into(number) }
+}
+
+fn into(number: u128) -> Destination {
+    let Opened { merchant_id, livemode, currency, .. } = funds();
+    Destination { settlement_id: settlement(number), merchant_id, livemode, currency }
 }
 
 fn record(source: Source, amount: Money) -> SettledFundsCommand {
@@ -176,8 +181,13 @@ fn an_adjustment_between_two_merchants_is_told_to_both_and_so_is_its_reversal() 
 #[test]
 fn one_settlement_reckons_with_an_entry() {
     let told = credited().given(&record(refund(1), usd(-300))).when(&assign(refund(1), 1)).then(&["entry_assigned"]);
-    let entry =
-        Entry { settlement_id: settlement(1), merchant_id: funds().merchant_id, source: refund(1), amount: usd(-300) };
+    let entry = Entry {
+        settlement_id: settlement(1),
+        merchant_id: funds().merchant_id,
+        livemode: Some(funds().livemode),
+        source: refund(1),
+        amount: usd(-300),
+    };
     assert_eq!(told.events()[0], SettledFundsEvent::EntryAssigned(Box::new(entry)));
     told.clone().when(&assign(refund(1), 2)).then_refused(SettledFundsRefusal::EntryAssignedElsewhere);
     told.clone().when(&assign(refund(2), 1)).then_refused(SettledFundsRefusal::SourceUnknown);
@@ -307,4 +317,18 @@ fn money_goes_from_available_to_reserved_to_the_bank() {
         ["debit bank 6.00 USD", "credit merchant:M:available 6.00 USD"]
     );
     assert!(credited().history.iter().all(|event| event.posting().moves_no_money()));
+}
+
+#[test]
+fn an_entry_is_assigned_only_where_its_money_may_go() {
+    let owing = credited().given(&record(refund(1), usd(-300)));
+    for into in [
+        Destination { merchant_id: MerchantId::new(Uuid::from_u128(9)), ..into(1) },
+        Destination { livemode: false, ..into(1) },
+        Destination { currency: Currency::EUR, ..into(1) },
+    ] {
+        let stray = SettledFundsCommand::AssignEntry { source: refund(1), into };
+        owing.clone().when(&stray).then_refused(SettledFundsRefusal::SettlementOfAnother);
+    }
+    owing.when(&assign(refund(1), 1)).then(&["entry_assigned"]);
 }

@@ -10,6 +10,7 @@ use crate::{
     free_text::FreeText,
     id::{MerchantId, PaymentId, PayoutId, SettlementId},
     money::Money,
+    payment::event::Settled,
     posting::Posting,
     settled_funds::event::Entry,
 };
@@ -48,7 +49,7 @@ pub enum SettlementEvent {
         by: Actor,
         reason: FreeText,
     },
-    /// Another settlement reckons with what this one leaves: it includes nothing more.
+    /// Another settlement reckons with what this one leaves.
     CarriedOver(Box<CarryOver>),
 }
 
@@ -73,11 +74,23 @@ pub struct Period {
     pub until: NaiveDate,
 }
 
+/// Which settlement, and whose money it takes. Whoever sends money there looks at all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Destination {
+    pub settlement_id: SettlementId,
+    pub merchant_id: MerchantId,
+    pub livemode: bool,
+    pub currency: Currency,
+}
+
 /// What a payment said when it settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentLine {
     pub settlement_id: SettlementId,
     pub merchant_id: MerchantId,
+    /// Said by every line that is included; the first events did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub livemode: Option<bool>,
     pub payment_id: PaymentId,
     pub captured: Money,
     pub fees: Money,
@@ -92,7 +105,22 @@ pub struct CarryOver {
     pub from: SettlementId,
     pub into: SettlementId,
     pub merchant_id: MerchantId,
+    /// Said by every one that is included; the first events did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub livemode: Option<bool>,
+    /// Counted from 1: what is opened again may leave something once more.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub number: u32,
     pub amount: Money,
+}
+
+const fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_first(number: &u32) -> bool {
+    *number == 1
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +136,32 @@ pub struct Closed {
     pub net: Money,
     /// What is left to pay out is negative or below the threshold: a later settlement reckons with it.
     pub carries_over: bool,
+}
+
+impl Opened {
+    #[must_use]
+    pub const fn destination(&self) -> Destination {
+        let Self { settlement_id, merchant_id, livemode, currency, .. } = *self;
+        Destination { settlement_id, merchant_id, livemode, currency }
+    }
+}
+
+impl Destination {
+    /// Money of this merchant, mode and currency may go there.
+    #[must_use]
+    pub fn takes(&self, merchant_id: MerchantId, livemode: bool, currency: Currency) -> bool {
+        (self.merchant_id, self.livemode, self.currency) == (merchant_id, livemode, currency)
+    }
+}
+
+impl PaymentLine {
+    /// The line of a payment that has settled.
+    #[must_use]
+    pub const fn of(payment_id: PaymentId, livemode: bool, settled: &Settled) -> Self {
+        let Settled { settlement_id, merchant_id, captured, fees, refunds, disputes, net, .. } = *settled;
+        let livemode = Some(livemode);
+        Self { settlement_id, merchant_id, livemode, payment_id, captured, fees, refunds, disputes, net }
+    }
 }
 
 events_named!(SettlementEvent {

@@ -69,7 +69,7 @@ impl Sums {
 
 impl Settlement {
     pub(super) fn include_payment(&self, line: &PaymentLine) -> Decision {
-        self.guard_own(line.settlement_id, line.merchant_id)?;
+        self.guard_own(line.settlement_id, line.merchant_id, line.livemode)?;
         let amounts = [line.captured, line.fees, line.refunds, line.disputes, line.net];
         let known = self.payments.get(&line.payment_id).map(|known| *known == parts(line));
         if self.is_known(known, &amounts)? {
@@ -88,7 +88,7 @@ impl Settlement {
     }
 
     pub(super) fn include_entry(&self, entry: &Entry) -> Decision {
-        self.guard_own(entry.settlement_id, entry.merchant_id)?;
+        self.guard_own(entry.settlement_id, entry.merchant_id, entry.livemode)?;
         if matches!(entry.source, Source::Payment(_)) {
             return Err(SettlementRefusal::PaymentIsNoEntry);
         }
@@ -103,8 +103,9 @@ impl Settlement {
     }
 
     pub(super) fn include_carry_over(&self, carried: &CarryOver) -> Decision {
-        self.guard_own(carried.into, carried.merchant_id)?;
-        let known = self.carried_in.get(&carried.from).map(|known| *known == carried.amount.amount_minor);
+        self.guard_own(carried.into, carried.merchant_id, carried.livemode)?;
+        let known =
+            self.carried_in.get(&(carried.from, carried.number)).map(|known| *known == carried.amount.amount_minor);
         if self.is_known(known, &[carried.amount])? {
             return Ok(Vec::new());
         }
@@ -114,10 +115,15 @@ impl Settlement {
         Ok(vec![SettlementEvent::CarryOverIncluded(Box::new(carried.clone()))])
     }
 
-    /// A line says itself which settlement it is for.
-    fn guard_own(&self, settlement_id: SettlementId, merchant_id: MerchantId) -> Result<(), SettlementRefusal> {
+    /// A line says itself which settlement it is for, and whether it is real money: test and live never meet.
+    fn guard_own(
+        &self,
+        settlement_id: SettlementId,
+        merchant_id: MerchantId,
+        livemode: Option<bool>,
+    ) -> Result<(), SettlementRefusal> {
         let opened = self.opened()?;
-        if settlement_id != opened.settlement_id || merchant_id != opened.merchant_id {
+        if (settlement_id, merchant_id, livemode) != (opened.settlement_id, opened.merchant_id, Some(opened.livemode)) {
             return Err(SettlementRefusal::LineOfAnother);
         }
         Ok(())

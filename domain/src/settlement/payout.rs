@@ -2,12 +2,12 @@
 
 use crate::{
     free_text::FreeText,
-    id::{PayoutId, SettlementId},
+    id::PayoutId,
     money::Money,
     payout::{Evidence, Standing},
     settlement::{
         Decision, Payout, Phase, Settlement, SettlementRefusal,
-        event::{CarryOver, SettlementEvent},
+        event::{CarryOver, Destination, Opened, SettlementEvent},
     },
 };
 
@@ -19,7 +19,7 @@ impl Settlement {
         }
         match self.phase {
             Phase::CarriedOver => return Err(SettlementRefusal::AlreadyCarriedOver),
-            Phase::Open | Phase::Closed => return Err(SettlementRefusal::SettlementNotApproved),
+            Phase::Open | Phase::Closed | Phase::NothingOwed => return Err(SettlementRefusal::SettlementNotApproved),
             Phase::PayingOut => return Err(SettlementRefusal::PayoutInProgress),
             Phase::PaidOut => return Err(SettlementRefusal::PayoutAlreadyDone),
             Phase::Approved | Phase::PayoutFailed => {}
@@ -56,31 +56,42 @@ impl Settlement {
         Ok((payout.standing, self.in_minor(payout.amount_minor)?))
     }
 
-    /// To one other settlement, and never to a second one.
-    pub(super) fn carry_over(&self, into: SettlementId) -> Decision {
-        let opened = self.opened()?;
-        match self.carried_out {
-            Some((carried_into, _)) if carried_into == into => return Ok(Vec::new()),
-            Some(_) => return Err(SettlementRefusal::AlreadyCarriedOver),
-            None => {}
+    /// Each time to one other settlement, and never to a second one.
+    pub(super) fn carry_over(&self, number: u32, into: Destination) -> Decision {
+        let Opened { settlement_id: from, merchant_id, livemode, currency, .. } = *self.opened()?;
+        let numbered = (1..).zip(&self.carried_out);
+        if let Some((_, (carried_into, _))) = numbered.into_iter().find(|(known, _)| *known == number) {
+            let same = *carried_into == into.settlement_id;
+            return if same { Ok(Vec::new()) } else { Err(SettlementRefusal::AlreadyCarriedOver) };
+        }
+        if usize::try_from(number).ok() != self.carried_out.len().checked_add(1) {
+            return Err(SettlementRefusal::CarryOverOutOfOrder);
         }
         match self.phase {
             Phase::Open => return Err(SettlementRefusal::SettlementNotClosed),
             Phase::PayingOut => return Err(SettlementRefusal::PayoutInProgress),
-            Phase::Closed | Phase::Approved | Phase::PayoutFailed | Phase::PaidOut | Phase::CarriedOver => {}
+            Phase::Closed
+            | Phase::Approved
+            | Phase::PayoutFailed
+            | Phase::PaidOut
+            | Phase::CarriedOver
+            | Phase::NothingOwed => {}
         }
-        if into == opened.settlement_id || !self.is_to_carry_over()? {
+        if !into.takes(merchant_id, livemode, currency) {
+            return Err(SettlementRefusal::SettlementOfAnother);
+        }
+        if into.settlement_id == from || !self.is_to_carry_over()? {
             return Err(SettlementRefusal::NothingToCarryOver);
         }
-        let (from, merchant_id, amount) =
-            (opened.settlement_id, opened.merchant_id, self.in_minor(self.owed_minor()?)?);
-        Ok(vec![SettlementEvent::CarriedOver(Box::new(CarryOver { from, into, merchant_id, amount }))])
+        let (into, livemode, amount) = (into.settlement_id, Some(livemode), self.in_minor(self.owed_minor()?)?);
+        let carried = CarryOver { from, into, merchant_id, livemode, number, amount };
+        Ok(vec![SettlementEvent::CarriedOver(Box::new(carried))])
     }
 
     /// The net less what was paid out and what was carried over.
     fn owed_minor(&self) -> Result<i64, SettlementRefusal> {
         let paid = self.payouts.values().filter(|payout| payout.standing.is_paid()).map(|payout| payout.amount_minor);
-        let gone = paid.chain(self.carried_out.map(|(_, amount_minor)| amount_minor));
+        let gone = paid.chain(self.carried_out.iter().map(|(_, amount_minor)| *amount_minor));
         let owed = gone.fold(i128::from(self.sums.net_minor), |owed, gone| owed.saturating_sub(i128::from(gone)));
         i64::try_from(owed).ok().ok_or(SettlementRefusal::AmountOverflow)
     }
@@ -107,17 +118,38 @@ impl Settlement {
         let is_under_way = self.payouts.values().any(|payout| payout.standing == Standing::UnderWay);
         let owes = self.owed_minor().is_ok_and(|owed_minor| owed_minor > 0);
         self.phase = match self.phase {
-            // Opened again since: it is closed and approved on what is left.
-            Phase::Open | Phase::Closed | Phase::Approved => self.phase,
+            // Opened again since: it is closed and approved on what is left, if anything is.
+            Phase::Open => Phase::Open,
+            Phase::Closed | Phase::Approved | Phase::NothingOwed if self.owes_nothing() => self.ended(),
+            Phase::Closed | Phase::NothingOwed => Phase::Closed,
+            Phase::Approved => Phase::Approved,
             Phase::PayingOut | Phase::PayoutFailed | Phase::PaidOut if is_under_way => Phase::PayingOut,
-            Phase::PayingOut | Phase::PayoutFailed | Phase::PaidOut | Phase::CarriedOver if owes => Phase::PayoutFailed,
+            Phase::PayingOut | Phase::PayoutFailed | Phase::PaidOut | Phase::CarriedOver if owes && self.approved => {
+                Phase::PayoutFailed
+            }
+            // What comes back of it was approved as it stood before.
+            Phase::PayingOut | Phase::PayoutFailed | Phase::PaidOut | Phase::CarriedOver if owes => Phase::Closed,
             Phase::PayingOut | Phase::PayoutFailed | Phase::PaidOut => Phase::PaidOut,
             Phase::CarriedOver => Phase::CarriedOver,
         };
     }
 
-    /// What is left to pay out or to carry over; negative where the merchant owes it. Once it was carried over, what is
-    /// still negative here, because a payout was paid after all, waits for a person to adjust it.
+    pub(super) fn owes_nothing(&self) -> bool {
+        self.owed_minor() == Ok(0)
+    }
+
+    /// How it ends that owes nothing any more.
+    pub(super) fn ended(&self) -> Phase {
+        if self.payouts.values().any(|payout| payout.standing.is_paid()) {
+            Phase::PaidOut
+        } else if self.carried_out.is_empty() {
+            Phase::NothingOwed
+        } else {
+            Phase::CarriedOver
+        }
+    }
+
+    /// What is left to pay out or to carry over; negative where the merchant owes it.
     #[must_use]
     pub fn owed(&self) -> Option<Money> {
         self.in_minor(self.owed_minor().ok()?).ok()

@@ -46,6 +46,7 @@ fn line(number: u128, captured: i64, fees: i64, refunds: i64, disputes: i64) -> 
     PaymentLine {
         settlement_id: opening().settlement_id,
         merchant_id: opening().merchant_id,
+        livemode: Some(true),
         payment_id: PaymentId::new(Uuid::from_u128(number)),
         captured: usd(captured),
         fees: usd(fees),
@@ -61,7 +62,13 @@ fn include(line: PaymentLine) -> SettlementCommand {
 
 fn entry(source: Source, amount: Money) -> SettlementCommand {
     let Opened { settlement_id, merchant_id, .. } = opening();
-    SettlementCommand::IncludeEntry(Box::new(Entry { settlement_id, merchant_id, source, amount }))
+    SettlementCommand::IncludeEntry(Box::new(Entry {
+        settlement_id,
+        merchant_id,
+        livemode: Some(true),
+        source,
+        amount,
+    }))
 }
 
 fn settlement_no(number: u128) -> SettlementId {
@@ -70,7 +77,8 @@ fn settlement_no(number: u128) -> SettlementId {
 
 fn carried(from: u128, amount: Money) -> CarryOver {
     let Opened { settlement_id, merchant_id, .. } = opening();
-    CarryOver { from: settlement_no(from), into: settlement_id, merchant_id, amount }
+    let (from, into, livemode) = (settlement_no(from), settlement_id, Some(true));
+    CarryOver { from, into, merchant_id, livemode, number: 1, amount }
 }
 
 fn include_carry_over(carried: CarryOver) -> SettlementCommand {
@@ -78,7 +86,12 @@ fn include_carry_over(carried: CarryOver) -> SettlementCommand {
 }
 
 fn carry_over(into: u128) -> SettlementCommand {
-    SettlementCommand::CarryOver { into: settlement_no(into) }
+    carry_over_again(1, into)
+}
+
+fn carry_over_again(number: u32, into: u128) -> SettlementCommand {
+    let into = Destination { settlement_id: settlement_no(into), ..opening().destination() };
+    SettlementCommand::CarryOver { number, into }
 }
 
 fn adjustment(number: u128) -> Source {
@@ -225,19 +238,44 @@ fn a_payment_is_no_entry() {
 #[test]
 fn a_line_of_another_settlement_or_merchant_is_refused() {
     let (elsewhere, other) = (settlement_no(9), MerchantId::new(Uuid::from_u128(9)));
-    let of_entry = |settlement_id, merchant_id| {
+    let of_entry = |settlement_id, merchant_id, livemode| {
         let (source, amount) = (adjustment(1), usd(1));
-        SettlementCommand::IncludeEntry(Box::new(Entry { settlement_id, merchant_id, source, amount }))
+        SettlementCommand::IncludeEntry(Box::new(Entry { settlement_id, merchant_id, livemode, source, amount }))
     };
+    let (own, mode) = (opening(), Some(true));
     for stray in [
         include(PaymentLine { settlement_id: elsewhere, ..line(1, 1, 0, 0, 0) }),
         include(PaymentLine { merchant_id: other, ..line(1, 1, 0, 0, 0) }),
-        of_entry(elsewhere, opening().merchant_id),
-        of_entry(opening().settlement_id, other),
+        of_entry(elsewhere, own.merchant_id, mode),
+        of_entry(own.settlement_id, other, mode),
         include_carry_over(CarryOver { into: elsewhere, ..carried(20, usd(-1)) }),
         include_carry_over(CarryOver { merchant_id: other, ..carried(20, usd(-1)) }),
     ] {
         opened().when(&stray).then_refused(SettlementRefusal::LineOfAnother);
+    }
+    // Test and live money never meet, and what says of neither is neither.
+    for livemode in [Some(false), None] {
+        for stray in [
+            include(PaymentLine { livemode, ..line(1, 1, 0, 0, 0) }),
+            of_entry(own.settlement_id, own.merchant_id, livemode),
+            include_carry_over(CarryOver { livemode, ..carried(20, usd(-1)) }),
+        ] {
+            opened().when(&stray).then_refused(SettlementRefusal::LineOfAnother);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_carried_over_to_another_merchant_mode_or_currency() {
+    let owing = opened().given(&include(line(1, 100, 3, 200, 0))).given(&close());
+    let next = Destination { settlement_id: settlement_no(2), ..opening().destination() };
+    for into in [
+        Destination { merchant_id: MerchantId::new(Uuid::from_u128(9)), ..next },
+        Destination { livemode: false, ..next },
+        Destination { currency: Currency::EUR, ..next },
+    ] {
+        let stray = SettlementCommand::CarryOver { number: 1, into };
+        owing.clone().when(&stray).then_refused(SettlementRefusal::SettlementOfAnother);
     }
 }
 
@@ -289,7 +327,21 @@ fn a_negative_net_carries_over() {
     let zero = opened().when(&close());
     assert!(!sums(&zero).carries_over);
     zero.clone().when(&approve(person(2))).then_refused(SettlementRefusal::NothingToPayOut);
+    zero.clone().when(&pay_out(1)).then_refused(SettlementRefusal::SettlementNotApproved);
     zero.when(&carry_over(2)).then_refused(SettlementRefusal::NothingToCarryOver);
+}
+
+#[test]
+fn where_nothing_is_owed_either_way_it_has_ended_until_more_comes() {
+    let zero = opened().when(&close()).then(&["closed"]).is(Phase::NothingOwed).owes(0);
+    zero.clone().when(&close()).then_nothing();
+    let more = zero.given(&reopen()).is(Phase::Open).given(&include(line(1, 100, 3, 0, 0)));
+    more.given(&close()).is(Phase::Closed).given(&approve(person(2))).when(&pay_out(1)).then(&["payout_started"]);
+    // What failed was taken off, and is paid after all: the merchant owes it.
+    let taken_off = paying().given(&payout_failed(1)).given(&reopen()).given(&entry(adjustment(1), usd(-9_680)));
+    let owing = taken_off.given(&close()).is(Phase::NothingOwed).given(&paid_out(1)).is(Phase::Closed).owes(-9_680);
+    owing.clone().given(&payout_returned(1)).is(Phase::NothingOwed).owes(0);
+    owing.given(&carry_over(2)).is(Phase::CarriedOver).owes(0);
 }
 
 #[test]
@@ -302,23 +354,28 @@ fn what_is_below_the_threshold_carries_over() {
     told(999).when(&approve(person(2))).then_refused(SettlementRefusal::NothingToPayOut);
     let carried = told(999).when(&carry_over(2)).then(&["carried_over"]).is(Phase::CarriedOver).owes(0);
     let Opened { settlement_id: from, merchant_id, .. } = opening();
-    let expected = CarryOver { from, into: settlement_no(2), merchant_id, amount: usd(999) };
+    let (into, livemode) = (settlement_no(2), Some(true));
+    let expected = CarryOver { from, into, merchant_id, livemode, number: 1, amount: usd(999) };
     assert_eq!(carried.events()[0], SettlementEvent::CarriedOver(Box::new(expected)));
     told(1_000).when(&carry_over(2)).then_refused(SettlementRefusal::NothingToCarryOver);
     told(1_000).when(&approve(person(2))).then(&["approved"]);
 }
 
 #[test]
-fn a_settlement_is_carried_over_once_and_says_nothing_after() {
+fn what_is_left_is_carried_over_once() {
     let owing = opened().given(&include(line(1, 100, 3, 200, 0)));
     owing.clone().when(&carry_over(2)).then_refused(SettlementRefusal::SettlementNotClosed);
     let told = owing.given(&close()).when(&carry_over(2)).then(&["carried_over"]);
     told.clone().when(&close()).then_nothing();
-    for command in [carry_over(3), reopen(), approve(person(2)), pay_out(1)] {
+    for command in [carry_over(3), approve(person(2)), pay_out(1)] {
         told.clone().when(&command).then_refused(SettlementRefusal::AlreadyCarriedOver);
     }
     told.clone().when(&include(line(2, 1, 0, 0, 0))).then_refused(SettlementRefusal::SettlementNotOpen);
-    let into_itself = SettlementCommand::CarryOver { into: opening().settlement_id };
+    told.clone().when(&carry_over_again(2, 2)).then_refused(SettlementRefusal::NothingToCarryOver);
+    for number in [0, 3, u32::MAX] {
+        told.clone().when(&carry_over_again(number, 2)).then_refused(SettlementRefusal::CarryOverOutOfOrder);
+    }
+    let into_itself = SettlementCommand::CarryOver { number: 1, into: opening().destination() };
     let closed = opened().given(&include(line(1, 100, 3, 200, 0))).given(&close());
     closed.when(&into_itself).then_refused(SettlementRefusal::NothingToCarryOver);
 }
@@ -374,6 +431,38 @@ fn what_was_on_its_way_when_it_closed_comes_in_after_the_payout_and_is_paid_alon
 }
 
 #[test]
+fn what_was_on_its_way_when_it_was_carried_over_comes_in_after_and_leaves_alone() {
+    let owing = opened().given(&include(line(1, 100, 3, 200, 0))).given(&close()).given(&carry_over(2));
+    // Enough to be paid out.
+    let late = include(line(9, 1_000, 0, 0, 0));
+    owing.clone().when(&late).then_refused(SettlementRefusal::SettlementNotOpen);
+    let again = owing.when(&reopen()).then(&["reopened"]).is(Phase::Open).given(&late).owes(1_000);
+    let paid = again.given(&close()).given(&approve(person(2))).given(&pay_out(1)).given(&paid_out(1));
+    let paid = paid.is(Phase::PaidOut).owes(0);
+    // And something that is to be carried over as well, to another settlement than before.
+    let less = paid.given(&reopen()).given(&entry(adjustment(1), usd(-5))).given(&close()).is(Phase::Closed);
+    less.clone().when(&carry_over(2)).then_nothing();
+    let Opened { settlement_id: from, merchant_id, .. } = opening();
+    let (into, livemode) = (settlement_no(3), Some(true));
+    let second = CarryOver { from, into, merchant_id, livemode, number: 2, amount: usd(-5) };
+    let gone = less.when(&carry_over_again(2, 3)).then_exactly(&[SettlementEvent::CarriedOver(Box::new(second))]);
+    let gone = gone.is(Phase::CarriedOver).owes(0);
+    gone.clone().when(&carry_over_again(2, 4)).then_refused(SettlementRefusal::AlreadyCarriedOver);
+    // Opened again for nothing it ends as it was.
+    gone.given(&reopen()).given(&close()).is(Phase::PaidOut);
+}
+
+#[test]
+fn two_carry_overs_of_one_settlement_are_two_lines() {
+    let first = carried(20, usd(-5));
+    let second = CarryOver { number: 2, ..carried(20, usd(-5)) };
+    let told = opened().given(&include_carry_over(first)).given(&include_carry_over(second.clone())).owes(-10);
+    told.clone().when(&include_carry_over(second.clone())).then_nothing();
+    let different = CarryOver { amount: usd(-6), ..second };
+    told.when(&include_carry_over(different)).then_refused(SettlementRefusal::LineDiffers);
+}
+
+#[test]
 fn a_failed_payout_is_tried_again_under_a_new_id() {
     let failed = paying().when(&payout_failed(1)).then(&["payout_failed"]).is(Phase::PayoutFailed);
     failed.clone().when(&pay_out(1)).then_nothing();
@@ -415,15 +504,45 @@ fn what_was_paid_twice_is_carried_over_against_the_merchant() {
     let carried = twice.when(&carry_over(2)).then(&["carried_over"]).owes(0);
     // And one of the two comes back all the same: it is paid out again, and nothing is opened again.
     let back = carried.given(&payout_returned(2)).is(Phase::PayoutFailed).owes(9_680);
-    back.clone().when(&reopen()).then_refused(SettlementRefusal::AlreadyCarriedOver);
-    back.given(&pay_out(3)).given(&paid_out(3)).is(Phase::PaidOut).owes(0);
+    let again = back.given(&pay_out(3)).given(&paid_out(3)).is(Phase::PaidOut).owes(0);
+    again.given(&reopen()).given(&close()).is(Phase::PaidOut);
+}
+
+#[test]
+fn what_is_paid_after_all_once_it_was_carried_over_is_carried_over_again() {
+    let failed = paying().given(&payout_failed(1)).given(&reopen()).given(&entry(adjustment(1), usd(-10_000)));
+    let carried = failed.given(&close()).given(&carry_over(2)).is(Phase::CarriedOver).owes(0);
+    let late = carried.given(&paid_out(1)).is(Phase::CarriedOver).owes(-9_680);
+    late.clone().given(&carry_over_again(2, 2)).is(Phase::CarriedOver).owes(0);
+    late.given(&payout_returned(1)).is(Phase::CarriedOver).owes(0);
 }
 
 #[test]
 fn nothing_leaves_a_settlement_that_was_paid_while_it_was_open_again() {
     let again = paying().given(&payout_failed(1)).given(&reopen()).given(&close()).given(&approve(person(2)));
-    let late = again.given(&paid_out(1)).is(Phase::Approved).owes(0);
-    late.when(&pay_out(2)).then_refused(SettlementRefusal::NothingToPayOut);
+    let late = again.given(&paid_out(1)).is(Phase::PaidOut).owes(0);
+    late.when(&pay_out(2)).then_refused(SettlementRefusal::PayoutAlreadyDone);
+}
+
+#[test]
+fn a_settlement_paid_while_it_was_open_again_ends() {
+    let open = paying().given(&payout_failed(1)).given(&reopen());
+    let before = open.clone().given(&paid_out(1)).is(Phase::Open).given(&close()).is(Phase::PaidOut).owes(0);
+    let after = open.given(&close()).given(&paid_out(1)).is(Phase::PaidOut).owes(0);
+    for ended in [before, after] {
+        ended.clone().when(&approve(person(2))).then_nothing();
+        // It comes back: nobody has approved it as it stands.
+        let back = ended.given(&payout_returned(1)).is(Phase::Closed).owes(9_680);
+        back.clone().when(&pay_out(2)).then_refused(SettlementRefusal::SettlementNotApproved);
+        back.given(&approve(person(2))).given(&pay_out(2)).given(&paid_out(2)).is(Phase::PaidOut);
+    }
+}
+
+#[test]
+fn more_than_was_paid_meanwhile_is_approved_and_paid() {
+    let more = include(line(2, 1_000, 59, 0, 0));
+    let closed = paying().given(&payout_failed(1)).given(&reopen()).given(&more).given(&close()).given(&paid_out(1));
+    closed.is(Phase::Closed).owes(941).given(&approve(person(2))).given(&pay_out(2)).is(Phase::PayingOut);
 }
 
 #[test]

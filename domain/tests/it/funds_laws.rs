@@ -52,6 +52,14 @@ proptest! {
         let owed: i128 = world.settlements.iter().filter_map(Settlement::owed).map(|owed| i128::from(owed.amount_minor)).sum();
         prop_assert_eq!(owed + world.not_included_minor() + world.carried_on_the_way_minor(), available + reserved);
     }
+
+    #[test]
+    fn whatever_happened_all_settles_in_the_end_and_nothing_is_stranded(acts in acts(), tell_late in any::<bool>()) {
+        let mut world = played(&acts, tell_late);
+        world.end();
+        prop_assert_eq!(world.stranded(), Vec::<String>::new());
+        prop_assert_eq!(world.funds_of(1), (world.left_for_next_month(), 0));
+    }
 }
 
 /// Laws over histories that never get anywhere would hold of anything.

@@ -42,8 +42,8 @@ fn command(step: Move) -> PaymentCommand {
             PaymentCommand::Capture { capture_id: CaptureId::new(Uuid::from_u128(1)), amount: usd(amount) }
         }
         Move::Captured(number, amount) => captured(1, number, usd(amount)),
-        Move::Void => PaymentCommand::Report { attempt: 1, report: Report::Voided },
-        Move::Cancel => PaymentCommand::Cancel { by: Actor::Process },
+        Move::Void => PaymentCommand::Report { attempt: 1, report: Report::Voided { channel_trade_no: None } },
+        Move::Cancel => PaymentCommand::Cancel { by: Actor::Process, reason: None },
         Move::Reserve(number, amount) => {
             PaymentCommand::ReserveRefund { refund_id: refund(number), amount: usd(amount), by: Actor::Process, reason }
         }

@@ -14,7 +14,7 @@ use domain::{
     remittance::Remittance,
     saga::Saga,
     settled_funds::SettledFunds,
-    settlement::Settlement,
+    settlement::{Settlement, SettlementCommand},
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
@@ -213,6 +213,23 @@ mod all_of_it_again {
         #[test]
         fn yields_nothing_of_a_remittance(commands in commands::remittance::history()) {
             all_of_it_again_yields_nothing::<Remittance>(&commands, |_, _| true)?;
+        }
+
+        #[test]
+        fn yields_nothing_of_settled_funds(commands in commands::settled_funds::history()) {
+            all_of_it_again_yields_nothing::<SettledFunds>(&commands, |_, _| true)?;
+        }
+
+        #[test]
+        fn yields_nothing_of_a_settlement(commands in commands::settlement::history()) {
+            // Whoever closes, approves or opens again means it as it stands; all that moves or counts is told once.
+            let promised = |_: &Settlement, command: &SettlementCommand| {
+                !matches!(
+                    command,
+                    SettlementCommand::Close { .. } | SettlementCommand::Approve { .. } | SettlementCommand::Reopen { .. }
+                )
+            };
+            all_of_it_again_yields_nothing::<Settlement>(&commands, promised)?;
         }
 
         #[test]

@@ -13,7 +13,7 @@ use domain::{
         Payment, PaymentCommand, Report,
         attempt::CaptureMode,
         dispute::DisputeOutcome,
-        event::{Funds, PaymentEvent},
+        event::{DisputeMoved, Funds, PaymentEvent},
         status::Status,
         suspense::Source,
     },
@@ -39,6 +39,9 @@ struct Accountant {
     aside: BTreeMap<RefundId, i128>,
     disputed: i128,
     lost: i128,
+    /// In dispute or lost of what is nobody's, and all that is held, the merchant's or not.
+    disputed_of_nobody: BTreeMap<Currency, i128>,
+    held: BTreeMap<Currency, i128>,
     suspended: BTreeMap<(Source, Currency), i128>,
     /// By refunds, lost disputes and out of suspense.
     given_back: BTreeMap<Currency, i128>,
@@ -76,18 +79,28 @@ impl Accountant {
                 *self.funds(moved.funds) += wide(moved.amount) - wide(moved.fee_returned);
             }
             PaymentEvent::Disputed(moved) => {
-                self.disputed += wide(moved.amount);
-                *self.funds(moved.funds) -= wide(moved.amount);
+                *self.held.entry(moved.amount.currency).or_default() += wide(moved.amount);
+                self.take_away(moved, 1);
+                if moved.funds != Funds::Suspense {
+                    self.disputed += wide(moved.amount);
+                }
             }
             PaymentEvent::DisputeClosed { outcome, moved } => {
-                self.disputed -= wide(moved.amount);
+                *self.held.entry(moved.amount.currency).or_default() -= wide(moved.amount);
+                let of_merchant = if moved.funds == Funds::Suspense { 0 } else { wide(moved.amount) };
+                self.disputed -= of_merchant;
                 match outcome {
-                    DisputeOutcome::Won => *self.funds(moved.funds) += wide(moved.amount),
+                    DisputeOutcome::Won => self.take_away(moved, -1),
                     DisputeOutcome::Lost => {
-                        self.lost += wide(moved.amount);
+                        self.lost += of_merchant;
                         self.give_back(moved.amount, 1);
                     }
                 }
+            }
+            PaymentEvent::DisputeWonAfterAll(moved) => {
+                self.lost -= if moved.funds == Funds::Suspense { 0 } else { wide(moved.amount) };
+                self.give_back(moved.amount, -1);
+                self.take_away(moved, -1);
             }
             PaymentEvent::Settled(settled) => {
                 self.settled.push(wide(settled.net));
@@ -112,6 +125,15 @@ impl Accountant {
         self.aside.values().sum()
     }
 
+    /// What a dispute takes, of the merchant or of nobody.
+    fn take_away(&mut self, moved: &DisputeMoved, times: i128) {
+        let amount = times * i128::from(moved.amount.amount_minor);
+        match moved.funds {
+            Funds::Suspense => *self.disputed_of_nobody.entry(moved.amount.currency).or_default() += amount,
+            Funds::Pending | Funds::Available => *self.funds(moved.funds) -= amount,
+        }
+    }
+
     fn give_back(&mut self, amount: Money, times: i128) {
         *self.given_back.entry(amount.currency).or_default() += times * i128::from(amount.amount_minor);
     }
@@ -120,6 +142,7 @@ impl Accountant {
         match funds {
             Funds::Pending => &mut self.pending,
             Funds::Available => &mut self.available,
+            Funds::Suspense => panic!("only disputes are of what is nobody's"),
         }
     }
 
@@ -130,7 +153,8 @@ impl Accountant {
             Source::Capture { .. } => *amount,
             Source::Refund { .. } => -*amount,
         };
-        self.suspended.iter().map(signed).sum()
+        let taken: i128 = self.suspended.iter().map(signed).sum();
+        taken - self.disputed_of_nobody.get(&currency).copied().unwrap_or_default()
     }
 }
 
@@ -200,8 +224,12 @@ proptest! {
     #[test]
     fn the_channel_owes_what_it_took_and_did_not_give_back(commands in history()) {
         at_every_event(&commands, |_, seen, books| {
-            let owed = seen.captured - seen.refunded - seen.lost + seen.suspended(USD);
-            prop_assert_eq!(books.balance(Account::ChannelReceivable(Channel::Stripe), USD), owed);
+            for currency in [USD, Currency::EUR] {
+                let of_merchant = if currency == USD { seen.captured - seen.refunded - seen.lost - seen.disputed } else { 0 };
+                let held = seen.held.get(&currency).copied().unwrap_or_default();
+                let owed = of_merchant + seen.suspended(currency) + held;
+                prop_assert_eq!(books.balance(Account::ChannelReceivable(Channel::Stripe), currency), owed);
+            }
             Ok(())
         })?;
     }
@@ -220,7 +248,10 @@ proptest! {
         at_every_event(&commands, |_, seen, books| {
             prop_assert_eq!(books.balance(Account::MerchantPending(merchant()), USD), seen.pending);
             prop_assert_eq!(books.balance(Account::MerchantAvailable(merchant()), USD), seen.available);
-            prop_assert_eq!(books.balance(Account::DisputeHolding, USD), seen.disputed);
+            for (currency, held) in &seen.held {
+                prop_assert!(*held >= 0);
+                prop_assert_eq!(books.balance(Account::DisputeHolding, *currency), *held);
+            }
             Ok(())
         })?;
     }

@@ -87,7 +87,7 @@ fn only_failure_with_evidence_opens_the_next_attempt() {
         before.when(&initiate()).then_nothing();
     }
     let rejected = initiated().given(&assessed(1, RiskDecision::Reject));
-    let voided = held().given(&told(1, Report::Voided));
+    let voided = held().given(&told(1, VOIDED));
     for before in [failed(), rejected, voided] {
         let again = before.is(Status::Failed).when(&initiate()).then(&["attempt_opened"]).is(Status::Pending);
         assert_eq!(again.state.last_attempt(), Some((2, Phase::Initiated)));

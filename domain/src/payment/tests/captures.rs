@@ -38,7 +38,7 @@ fn more_than_is_left_is_refused() {
     let part = partly_captured();
     part.clone().when(&capture(2, usd(6_001))).then_refused(PaymentRefusal::CaptureAmountExceeded);
     part.clone().when(&capture(2, usd(6_000))).then(&["capture_requested"]);
-    let released = part.given(&told(1, Report::Voided));
+    let released = part.given(&told(1, VOIDED));
     released.when(&capture(2, usd(1))).then_refused(PaymentRefusal::CaptureAmountExceeded);
 }
 
@@ -67,7 +67,7 @@ fn what_is_captured_by_itself_is_not_asked_for() {
 
 #[test]
 fn a_capture_repeated_after_another_attempt_opened_is_not_asked_for_again() {
-    let asked = held().given(&capture(1, usd(4_000))).given(&told(1, Report::Voided));
+    let asked = held().given(&capture(1, usd(4_000))).given(&told(1, VOIDED));
     let again = asked.given(&initiate_manual()).given(&assessed(2, RiskDecision::Approve)).given(&submit(2));
     let held = again.given(&authorised(2, usd(10_000)));
     held.clone().when(&capture(1, usd(4_000))).then_nothing();

@@ -59,6 +59,20 @@ fn a_dispute_is_held_then_goes_to_who_won() {
     expect(&won, &[(PENDING, -1_000), ("dispute:holding", 1_000)]);
     let lost = open.given(&close_dispute(1, DisputeOutcome::Lost));
     expect(&lost, &[("dispute:holding", 1_000), (RECEIVABLE, -1_000)]);
+    let after_all = close_dispute(1, DisputeOutcome::Won);
+    expect(&lost.clone().given(&after_all), &[(PENDING, -1_000), (RECEIVABLE, 1_000)]);
+    expect(&lost.given(&settle(1)).given(&after_all), &[(AVAILABLE, -1_000), (RECEIVABLE, 1_000)]);
+}
+
+#[test]
+fn a_dispute_beyond_the_capture_is_held_of_what_is_nobodys() {
+    let open = paid().given(&dispute(1, usd(10_001)));
+    expect(&open, &[("suspense", 10_001), ("dispute:holding", -10_001)]);
+    let won = open.clone().given(&close_dispute(1, DisputeOutcome::Won));
+    expect(&won, &[("suspense", -10_001), ("dispute:holding", 10_001)]);
+    let lost = open.given(&close_dispute(1, DisputeOutcome::Lost));
+    expect(&lost, &[("dispute:holding", 10_001), (RECEIVABLE, -10_001)]);
+    expect(&lost.given(&close_dispute(1, DisputeOutcome::Won)), &[("suspense", -10_001), (RECEIVABLE, 10_001)]);
 }
 
 #[test]
@@ -84,7 +98,9 @@ fn what_takes_back_says_what_it_takes_back() {
     let open = paid().given(&dispute(1, usd(1_000)));
     let won = open.clone().given(&close_dispute(1, DisputeOutcome::Won));
     assert_eq!(reverses(won), Some(Reversed::Dispute(dispute_no(1))));
-    assert_eq!(reverses(open.given(&close_dispute(1, DisputeOutcome::Lost))), None);
+    let lost = open.given(&close_dispute(1, DisputeOutcome::Lost));
+    assert_eq!(reverses(lost.clone()), None);
+    assert_eq!(reverses(lost.given(&close_dispute(1, DisputeOutcome::Won))), Some(Reversed::Dispute(dispute_no(1))));
     let late = failed().given(&captured(1, 1, usd(10_000)));
     assert_eq!(reverses(late.clone()), None);
     assert_eq!(reverses(late.given(&return_suspense(taken(1, 1)))), Some(Reversed::Capture(capture_no(1))));

@@ -30,6 +30,19 @@ fn a_payment_settles_once() {
 }
 
 #[test]
+fn a_payment_settles_only_where_its_money_may_go() {
+    for into in [
+        Destination { merchant_id: MerchantId::new(Uuid::from_u128(9)), ..into(1) },
+        Destination { livemode: false, ..into(1) },
+        Destination { currency: Currency::EUR, ..into(1) },
+    ] {
+        let stray = PaymentCommand::Settle { into, effective_at: at() };
+        let told = paid().when(&stray).then_refused(PaymentRefusal::SettlementOfAnother);
+        told.when(&settle(1)).then(&["settled"]);
+    }
+}
+
+#[test]
 fn nothing_settles_while_more_may_come() {
     held().when(&settle(1)).then_refused(PaymentRefusal::PaymentNotCaptured);
     partly_captured().when(&settle(1)).then_refused(PaymentRefusal::CaptureStillOpen);

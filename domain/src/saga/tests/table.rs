@@ -12,6 +12,7 @@ const STATES: &[(&str, &str)] = &[
     ("done", "start step:s1 succeed:s1"),
     ("back", "start step:s1 succeed:s1 compensate"),
     ("fallen", "start step:s1 fail:s1 compensate"),
+    ("abandoned", "start step:s1 fail:s1 retry:s1.2 compensate"),
     ("undoing", "start step:s1 succeed:s1 compensate step:u1"),
     ("undone", "start step:s1 succeed:s1 compensate step:u1 succeed:u1"),
     ("stuck", "start step:s1 attention"),
@@ -171,6 +172,25 @@ fallen       attention   attention_needed
 fallen       resume      -
 fallen       resolve     !saga_not_in_attention
 fallen       undo        !saga_not_in_attention
+
+abandoned    start       -
+abandoned    step:s1     -
+abandoned    step:s1.2   !saga_compensating
+abandoned    succeed:s1  step_succeeded
+abandoned    fail:s1     -
+abandoned    retry:s1.2  -
+abandoned    step:u1     step_started
+abandoned    succeed:u1  !step_not_started
+abandoned    fail:u1     !step_not_started
+abandoned    retry:u1.2  !step_out_of_order
+abandoned    wait        waiting
+abandoned    compensate  -
+abandoned    complete    !saga_compensating
+abandoned    finish      compensated
+abandoned    attention   attention_needed
+abandoned    resume      -
+abandoned    resolve     !saga_not_in_attention
+abandoned    undo        !saga_not_in_attention
 
 undoing      start       -
 undoing      step:s1     -

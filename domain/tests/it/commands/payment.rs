@@ -13,6 +13,7 @@ use domain::{
         suspense::Source,
     },
     risk::{Assessment, RiskDecision, Score},
+    settlement::event::Destination,
     terms::Terms,
 };
 
@@ -68,19 +69,22 @@ fn part_of(whole: i64) -> impl Strategy<Value = Money> {
 pub(crate) fn report(whole: i64) -> impl Strategy<Value = Report> {
     let decline = Decline::Other;
     prop_oneof![
-        3 => (money_or(whole), at()).prop_map(|(amount, effective_at)| {
-            Report::Authorised { amount, channel_trade_no: "ch".into(), effective_at }
+        3 => (money_or(whole), trade_no(), at()).prop_map(|(amount, channel_trade_no, effective_at)| {
+            Report::Authorised { amount, channel_trade_no, effective_at }
         }),
-        4 => (number(), part_of(whole), at()).prop_map(|(capture, amount, effective_at)| {
-            let capture_id = CaptureId::new(capture);
-            Report::Captured { capture_id, amount, channel_trade_no: "ch".into(), effective_at }
+        4 => (number(), part_of(whole), trade_no(), at()).prop_map(|(capture, amount, channel_trade_no, effective_at)| {
+            Report::Captured { capture_id: CaptureId::new(capture), amount, channel_trade_no, effective_at }
         }),
         1 => number().prop_map(move |id| Report::CaptureDeclined { capture_id: CaptureId::new(id), decline }),
         2 => Just(Report::Declined { decline }),
         1 => Just(Report::Unknown),
-        1 => Just(Report::Voided),
-        1 => Just(Report::Expired),
+        1 => prop::option::of(trade_no()).prop_map(|channel_trade_no| Report::Voided { channel_trade_no }),
+        1 => prop::option::of(trade_no()).prop_map(|channel_trade_no| Report::Expired { channel_trade_no }),
     ]
+}
+
+fn trade_no() -> impl Strategy<Value = String> {
+    prop_oneof![3 => Just("ch".to_owned()), 1 => word()]
 }
 
 fn money_or(whole: i64) -> impl Strategy<Value = Money> {
@@ -98,9 +102,10 @@ pub(crate) fn any_command(whole: i64) -> impl Strategy<Value = PaymentCommand> {
         2 => attempt().prop_map(|attempt| PaymentCommand::Submit { attempt }),
         3 => (number(), part_of(whole))
             .prop_map(|(id, amount)| PaymentCommand::Capture { capture_id: CaptureId::new(id), amount }),
-        1 => actor().prop_map(|by| PaymentCommand::Cancel { by }),
+        1 => (actor(), prop::option::of(text())).prop_map(|(by, reason)| PaymentCommand::Cancel { by, reason }),
         6 => (attempt(), report(whole)).prop_map(|(attempt, report)| PaymentCommand::Report { attempt, report }),
-        2 => attempt().prop_map(|attempt| PaymentCommand::ReleaseLateAuthorisation { attempt }),
+        2 => (attempt(), trade_no())
+            .prop_map(|(attempt, channel_trade_no)| PaymentCommand::ReleaseLateAuthorisation { attempt, channel_trade_no }),
         1 => (source(), at()).prop_map(|(source, effective_at)| PaymentCommand::ReturnSuspense { source, effective_at }),
         4 => (number(), part_of(whole), actor(), text()).prop_map(|(id, amount, by, reason)| {
             PaymentCommand::ReserveRefund { refund_id: RefundId::new(id), amount, by, reason }
@@ -110,16 +115,21 @@ pub(crate) fn any_command(whole: i64) -> impl Strategy<Value = PaymentCommand> {
         1 => (number(), text()).prop_map(|(id, reason)| PaymentCommand::ReleaseRefund { refund_id: RefundId::new(id), reason }),
         1 => (number(), at())
             .prop_map(|(id, effective_at)| PaymentCommand::BounceRefund { refund_id: RefundId::new(id), effective_at }),
-        1 => (number(), part_of(whole), at()).prop_map(|(id, amount, effective_at)| {
-            PaymentCommand::OpenDispute { dispute_id: DisputeId::new(id), amount, effective_at }
+        2 => (attempt(), number(), part_of(whole), at()).prop_map(|(attempt, id, amount, effective_at)| {
+            PaymentCommand::OpenDispute { attempt, dispute_id: DisputeId::new(id), amount, effective_at }
         }),
-        1 => (number(), any::<bool>(), at()).prop_map(|(id, won, effective_at)| {
+        2 => (number(), any::<bool>(), at()).prop_map(|(id, won, effective_at)| {
             let outcome = if won { DisputeOutcome::Won } else { DisputeOutcome::Lost };
             PaymentCommand::CloseDispute { dispute_id: DisputeId::new(id), outcome, effective_at }
         }),
-        1 => (number(), at())
-            .prop_map(|(id, effective_at)| PaymentCommand::Settle { settlement_id: SettlementId::new(id), effective_at }),
+        1 => (number(), prop_oneof![9 => Just(true), 1 => Just(false)], at())
+            .prop_map(|(id, livemode, effective_at)| PaymentCommand::Settle { into: into(id, livemode), effective_at }),
     ]
+}
+
+fn into(id: Uuid, livemode: bool) -> Destination {
+    let (settlement_id, merchant_id) = (SettlementId::new(id), merchant());
+    Destination { settlement_id, merchant_id, livemode, currency: Currency::USD }
 }
 
 fn source() -> impl Strategy<Value = Source> {
@@ -144,6 +154,16 @@ pub(crate) fn authorised(amount: Money) -> PaymentCommand {
     }
 }
 
+fn disputed_and_lost(amount: Money) -> [PaymentCommand; 2] {
+    let (dispute_id, effective_at) =
+        (DisputeId::new(Uuid::from_u128(1)), DateTime::from_timestamp(1_767_225_600, 0).unwrap());
+    let outcome = DisputeOutcome::Lost;
+    [
+        PaymentCommand::OpenDispute { attempt: 1, dispute_id, amount, effective_at },
+        PaymentCommand::CloseDispute { dispute_id, outcome, effective_at },
+    ]
+}
+
 /// What usually happens first, captured at once or in two steps, so that what follows meets a payment some way along.
 fn beginning(whole: i64, plan: FeePlan, decision: RiskDecision, at_once: bool) -> Vec<PaymentCommand> {
     let amount = Money::new(whole, Currency::USD);
@@ -151,6 +171,7 @@ fn beginning(whole: i64, plan: FeePlan, decision: RiskDecision, at_once: bool) -
     let mut commands = vec![initiate(amount, plan, mode), assess(1, decision), PaymentCommand::Submit { attempt: 1 }];
     if at_once {
         commands.push(captured(1, 3, amount));
+        commands.extend(disputed_and_lost(Money::new(whole - whole / 3, Currency::USD)));
     } else {
         commands.push(authorised(amount));
         commands.push(PaymentCommand::Capture { capture_id: CaptureId::new(Uuid::from_u128(1)), amount });
@@ -161,7 +182,7 @@ fn beginning(whole: i64, plan: FeePlan, decision: RiskDecision, at_once: bool) -
 pub(crate) fn history() -> impl Strategy<Value = Vec<PaymentCommand>> {
     let whole = prop_oneof![6 => Just(10_000_i64), 2 => 1_i64..100_000, 1 => Just(i64::MAX), 1 => 1..=i64::MAX];
     let decision = prop_oneof![4 => Just(RiskDecision::Approve), 1 => Just(RiskDecision::Review)];
-    let begun = (whole, fee_plan(), decision, any::<bool>(), 0_usize..=5);
+    let begun = (whole, fee_plan(), decision, any::<bool>(), 0_usize..=6);
     begun.prop_flat_map(|(whole, plan, decision, at_once, length)| {
         prop::collection::vec(any_command(whole), 0..24).prop_map(move |more| {
             let beginning = beginning(whole, plan, decision, at_once);

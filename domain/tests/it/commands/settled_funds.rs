@@ -3,6 +3,7 @@
 use domain::{
     id::{FundsId, MerchantId, PayoutId, SettlementId},
     settled_funds::{SettledFundsCommand, event::Opened},
+    settlement::event::Destination,
 };
 
 use super::{settlement::source, *};
@@ -16,8 +17,10 @@ fn any_command() -> impl Strategy<Value = SettledFundsCommand> {
     prop_oneof![
         4 => (funds, source(), money())
             .prop_map(|(funds, source, amount)| SettledFundsCommand::Record { funds, source, amount }),
-        1 => (source(), number()).prop_map(|(source, id)| {
-            SettledFundsCommand::AssignEntry { source, settlement_id: SettlementId::new(id) }
+        1 => (source(), number(), prop_oneof![9 => Just(true), 1 => Just(false)]).prop_map(|(source, id, livemode)| {
+            let (settlement_id, merchant_id) = (SettlementId::new(id), MerchantId::new(Uuid::from_u128(1)));
+            let into = Destination { settlement_id, merchant_id, livemode, currency: Currency::USD };
+            SettledFundsCommand::AssignEntry { source, into }
         }),
         3 => (number(), money(), at()).prop_map(|(id, amount, effective_at)| {
             SettledFundsCommand::ReservePayout { payout_id: PayoutId::new(id), amount, effective_at }

@@ -5,7 +5,7 @@ use domain::{
     settled_funds::event::{Entry, Source},
     settlement::{
         SettlementCommand,
-        event::{CarryOver, Opened, PaymentLine, Period},
+        event::{CarryOver, Destination, Opened, PaymentLine, Period},
     },
 };
 
@@ -36,16 +36,22 @@ fn of_settlement() -> impl Strategy<Value = SettlementId> {
     prop_oneof![9 => Just(settlement_id()), 1 => number().prop_map(SettlementId::new)]
 }
 
+/// Real money mostly, as the settlement is.
+fn livemode() -> impl Strategy<Value = bool> {
+    prop_oneof![19 => Just(true), 1 => Just(false)]
+}
+
 fn line() -> impl Strategy<Value = PaymentLine> {
-    let of = (number(), of_settlement());
+    let of = (number(), of_settlement(), livemode());
     (of, money(), minor(), minor(), any::<bool>()).prop_map(
-        |((id, settlement_id), captured, fees, refunds, adds_up)| {
+        |((id, settlement_id, livemode), captured, fees, refunds, adds_up)| {
             let of = |minor| Money::new(minor, captured.currency);
             let net = captured.amount_minor.wrapping_sub(fees).wrapping_sub(refunds);
             let net = if adds_up { net } else { net.wrapping_add(1) };
             PaymentLine {
                 settlement_id,
                 merchant_id: merchant(),
+                livemode: Some(livemode),
                 payment_id: PaymentId::new(id),
                 captured,
                 fees: of(fees),
@@ -55,6 +61,11 @@ fn line() -> impl Strategy<Value = PaymentLine> {
             }
         },
     )
+}
+
+fn carry_over(number: u32, settlement_id: SettlementId, livemode: bool) -> SettlementCommand {
+    let into = Destination { settlement_id, merchant_id: merchant(), livemode, currency: Currency::USD };
+    SettlementCommand::CarryOver { number, into }
 }
 
 pub(crate) fn opening(two_people: bool, threshold_minor: i64) -> SettlementCommand {
@@ -73,12 +84,13 @@ pub(crate) fn opening(two_people: bool, threshold_minor: i64) -> SettlementComma
 fn any_command() -> impl Strategy<Value = SettlementCommand> {
     prop_oneof![
         4 => line().prop_map(|line| SettlementCommand::IncludePayment(Box::new(line))),
-        3 => (of_settlement(), source(), money()).prop_map(|(settlement_id, source, amount)| {
-            SettlementCommand::IncludeEntry(Box::new(Entry { settlement_id, merchant_id: merchant(), source, amount }))
+        3 => (of_settlement(), livemode(), source(), money()).prop_map(|(settlement_id, livemode, source, amount)| {
+            let (merchant_id, livemode) = (merchant(), Some(livemode));
+            SettlementCommand::IncludeEntry(Box::new(Entry { settlement_id, merchant_id, livemode, source, amount }))
         }),
-        1 => (number(), of_settlement(), money()).prop_map(|(from, into, amount)| {
-            let from = SettlementId::new(from);
-            SettlementCommand::IncludeCarryOver(Box::new(CarryOver { from, into, merchant_id: merchant(), amount }))
+        1 => (number(), of_settlement(), livemode(), 1_u32..3, money()).prop_map(|(from, into, livemode, number, amount)| {
+            let (from, merchant_id, livemode) = (SettlementId::new(from), merchant(), Some(livemode));
+            SettlementCommand::IncludeCarryOver(Box::new(CarryOver { from, into, merchant_id, livemode, number, amount }))
         }),
         2 => actor().prop_map(|by| SettlementCommand::Close { by }),
         2 => actor().prop_map(|by| SettlementCommand::Approve { by }),
@@ -89,8 +101,9 @@ fn any_command() -> impl Strategy<Value = SettlementCommand> {
         1 => (number(), text())
             .prop_map(|(id, reason)| SettlementCommand::ReportPayoutReturned { payout_id: PayoutId::new(id), reason }),
         1 => (actor(), text()).prop_map(|(by, reason)| SettlementCommand::Reopen { by, reason }),
-        1 => of_settlement().prop_map(|into| SettlementCommand::CarryOver { into }),
-        1 => number().prop_map(|into| SettlementCommand::CarryOver { into: SettlementId::new(into) }),
+        1 => (1_u32..3, of_settlement(), livemode())
+            .prop_map(|(number, into, livemode)| carry_over(number, into, livemode)),
+        2 => (1_u32..3, number()).prop_map(|(number, into)| carry_over(number, SettlementId::new(into), true)),
     ]
 }
 

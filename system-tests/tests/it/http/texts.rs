@@ -152,7 +152,7 @@ async fn what_is_said_with_a_request_is_kept_or_refused_never_lost() {
         (&paid, "refund_reserved", "merchant_operator_id", "clerk-7"),
     ] {
         let said: Option<String> =
-            sqlx::query_scalar("select metadata ->> $3 from log.events where aggregate_id = $1 and event_type = $2")
+            sqlx::query_scalar("select coalesce(payload -> $2 ->> $3, metadata ->> $3) from log.events where aggregate_id = $1 and event_type = $2")
                 .bind(payment_no)
                 .bind(event)
                 .bind(name)
