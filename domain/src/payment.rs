@@ -165,7 +165,6 @@ refusals! {
         RefundAmountExceeded = "refund_amount_exceeded", 422,
             "The amount is more than can still be refunded.", "退款金额超过可退余额。";
         RefundUnknown = "refund_unknown", 404, "The payment has no such refund.", "该支付没有这笔退款。";
-        RefundNotConfirmed = "refund_not_confirmed", 409, "The refund was not confirmed.", "该退款尚未确认。";
         RefundAlreadyConfirmed = "refund_already_confirmed", 409, "The refund was confirmed.", "该退款已确认。";
         DisputeUnknown = "dispute_unknown", 404, "The payment has no such dispute.", "该支付没有这笔争议。";
         DisputeAlreadyClosed = "dispute_already_closed", 409,

@@ -25,7 +25,7 @@ pub enum Phase {
     Failed,
     /// Reported as failed, then as succeeded: the better evidence stands.
     SucceededLate,
-    /// Reported as succeeded, then given back by the channel.
+    /// Given back by the channel: it ends here.
     Bounced,
 }
 
@@ -52,7 +52,6 @@ refusals! {
             "This refund was already requested otherwise.", "该退款已以不同内容提交过。";
         AmountNotPositive = "amount_not_positive", 422, "The amount must be greater than zero.", "金额必须大于零。";
         RefundNotSent = "refund_not_sent", 409, "The refund was never sent to the channel.", "该退款从未提交给支付渠道。";
-        RefundNotSucceeded = "refund_not_succeeded", 409, "The refund has not succeeded.", "该退款尚未成功。";
     }
 }
 
@@ -146,8 +145,11 @@ impl Refund {
     fn bounce(&self) -> Decision {
         let payment_id = self.requested()?.payment_id;
         match self.phase {
-            Phase::Requested | Phase::Sent | Phase::Unknown | Phase::Failed => Err(RefundRefusal::RefundNotSucceeded),
-            Phase::Succeeded | Phase::SucceededLate => Ok(vec![RefundEvent::Bounced { payment_id }]),
+            Phase::Requested => Err(RefundRefusal::RefundNotSent),
+            // What comes back went out before, whether or not anybody said so.
+            Phase::Sent | Phase::Unknown | Phase::Failed | Phase::Succeeded | Phase::SucceededLate => {
+                Ok(vec![RefundEvent::Bounced { payment_id }])
+            }
             Phase::Bounced => Ok(Vec::new()),
         }
     }

@@ -35,11 +35,10 @@ impl Journal {
     pub async fn head(&self, connection: &mut PgConnection) -> Result<String, Error> {
         let as_of = AsOf { position: self.upto, effective_at: None };
         let mut accounts = Vec::new();
-        for livemode in [true, false] {
-            for balance in balances(connection, Whose { merchant_id: None, livemode }, as_of).await? {
-                accounts.push((name(livemode, &balance.account), kind(&balance.kind), balance.currency));
-            }
+        for balance in balances(connection, Whose { merchant_id: None, livemode: None }, as_of).await? {
+            accounts.push((name(balance.livemode, &balance.account), kind(&balance.kind), balance.currency));
         }
+        accounts.sort_unstable();
         let mut head = format!("; The journal of the ledger up to position {}.\n\n", self.upto);
         let mut currencies: Vec<&str> = accounts.iter().map(|(_name, _kind, currency)| currency.as_str()).collect();
         currencies.sort_unstable();

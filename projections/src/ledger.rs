@@ -15,10 +15,12 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 mod questions;
+mod routes;
 
 pub use questions::{
-    After, AsOf, Balance, JournalLine, StatementLine, Whose, balances, journal, last_position, statement,
+    After, AsOf, Balance, JournalLine, StatementLine, Whose, balances, is_known, journal, last_position, statement,
 };
+pub(crate) use routes::{BALANCES, JOURNAL, LINES};
 
 use crate::books::Books;
 use crate::happened::Happened;

@@ -14,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    analytics, merchants, orders, payments,
+    analytics, ledger, merchants, orders, payments,
     query::{
         Reads, answer,
         filter::{Condition, uuid},
@@ -177,6 +177,27 @@ pub const ROUTES: &[Route] = &[
         "Counts, amounts, rates and latencies by whatever they are grouped by",
         Scope::ReadAnalytics,
         Work::Own(&analytics::ANALYTICS),
+    ),
+    route(
+        "/api/v1/ledger/balances",
+        ("ledger", "balances"),
+        "The trial balance: every account with its balance, as of any position or time",
+        Scope::ReadLedger,
+        Work::Own(&ledger::BALANCES),
+    ),
+    route(
+        "/api/v1/ledger/accounts/{account}/lines",
+        ("ledger", "lines"),
+        "One account, line by line with the balance after each",
+        Scope::ReadLedger,
+        Work::Own(&ledger::LINES),
+    ),
+    route(
+        "/api/v1/ledger/journal",
+        ("ledger", "journal"),
+        "Journal entries with their lines, in the order of the log",
+        Scope::ReadLedger,
+        Work::Own(&ledger::JOURNAL),
     ),
 ];
 

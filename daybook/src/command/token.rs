@@ -30,7 +30,7 @@ const CONSOLE: OperatorId = OperatorId::new(Uuid::nil());
 
 /// Issue and revoke operators' bearer tokens
 ///
-/// Whoever holds a token of the role `operator` does it in their own name: give it as DAYBOOK_TOKEN. Without one this is
+/// Whoever holds a token of the role `operator` does it in their own name: give it as `DAYBOOK_TOKEN`. Without one this is
 /// done by the console, which is whoever can reach the database and the master key; the log then keeps the number of
 /// this machine's user and the reason given.
 #[derive(Args, Debug)]

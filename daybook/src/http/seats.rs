@@ -6,10 +6,15 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// Stands for now, where nobody is idle.
 const BUSY: u64 = u64::MAX;
@@ -49,10 +54,13 @@ impl Seats {
     pub(super) async fn take(self: &Arc<Self>) -> Option<Taken> {
         let place = match Arc::clone(&self.free).try_acquire_owned() {
             Ok(place) => place,
-            Err(_full) => {
+            Err(_full) => loop {
                 self.ask_one_to_leave();
-                Arc::clone(&self.free).acquire_owned().await.ok()?
-            }
+                // Whoever is asked may be at work again by then: another is asked soon.
+                if let Ok(place) = timeout(ASKED_AGAIN_AFTER, Arc::clone(&self.free).acquire_owned()).await {
+                    break place.ok()?;
+                }
+            },
         };
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let seat = Arc::new(Seat {

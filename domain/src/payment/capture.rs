@@ -9,7 +9,7 @@ use crate::{
         Cancellation, Decision, Payment, PaymentRefusal, already,
         attempt::{Attempt, CaptureMode, CapturePhase, Decline, Phase, Stage},
         event::{Captured, Mismatched, PaymentEvent, Suspended},
-        suspense::{Source, suspend},
+        suspense::Source,
     },
 };
 
@@ -84,7 +84,8 @@ impl Payment {
         }
         if amount != expected {
             let (channel, channel_trade_no) = (attempt.channel, Some(channel_trade_no.to_owned()));
-            return Ok(vec![suspend(Suspended { source, channel, amount, channel_trade_no, effective_at })]);
+            let moved = Suspended { source, channel, amount, channel_trade_no, effective_at };
+            return Ok(vec![PaymentEvent::MoneySuspended(Box::new(moved))]);
         }
         let fee_minor = attempt.fee_plan.of_next(attempt.captured_minor, amount.amount_minor);
         let fee = Money::new(fee_minor, amount.currency);

@@ -290,6 +290,14 @@ pub struct Settled {
     pub effective_at: DateTime<Utc>,
 }
 
+impl Mismatched {
+    /// The same was told of the same, whatever was expected then.
+    pub(super) fn is_same_report(&self, other: &Self) -> bool {
+        (self.attempt, self.channel, self.stage, self.capture_id, self.reported, &self.channel_trade_no)
+            == (other.attempt, other.channel, other.stage, other.capture_id, other.reported, &other.channel_trade_no)
+    }
+}
+
 events_named!(PaymentEvent {
     Initiated = "initiated", "1.0";
     AttemptOpened = "attempt_opened", "1.0";

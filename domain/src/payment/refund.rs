@@ -17,7 +17,7 @@ use crate::{
     payment::{
         Decision, Payment, PaymentRefusal, already,
         event::{PaymentEvent, RefundMoved, Suspended},
-        suspense::{Source, suspend},
+        suspense::Source,
     },
 };
 
@@ -75,21 +75,29 @@ impl Payment {
 
     pub(super) fn confirm_refund(&self, refund_id: RefundId, effective_at: DateTime<Utc>) -> Decision {
         let refund = self.refund(refund_id)?;
-        let source = Source::Refund { refund_id };
         match refund.phase {
-            Phase::Released if self.suspense.amount(source).is_some() => already(),
-            Phase::Released if refund.amount_minor > self.unrefunded_minor() => {
-                let amount = Money::new(refund.amount_minor, self.agreed()?.amount.currency);
-                let channel = self.current()?.channel;
-                Ok(vec![suspend(Suspended { source, channel, amount, channel_trade_no: None, effective_at })])
-            }
-            Phase::Reserved | Phase::Released => {
-                let fee_minor = self.fee_due_back(refund.amount_minor)?;
-                let moved = self.refund_moved(refund_id, refund.amount_minor, fee_minor, effective_at)?;
-                Ok(vec![PaymentEvent::RefundConfirmed(moved)])
-            }
+            Phase::Released if self.suspense.amount(Source::Refund { refund_id }).is_some() => already(),
+            Phase::Reserved | Phase::Released => Ok(vec![self.out_and_back(refund_id, refund, effective_at)?.0]),
             Phase::Confirmed | Phase::Bounced => already(),
         }
+    }
+
+    /// What books that a refund not confirmed yet went out, and what takes it back.
+    fn out_and_back(
+        &self,
+        refund_id: RefundId,
+        refund: &Refund,
+        effective_at: DateTime<Utc>,
+    ) -> Result<(PaymentEvent, PaymentEvent), PaymentRefusal> {
+        if refund.phase == Phase::Released && refund.amount_minor > self.unrefunded_minor() {
+            let amount = Money::new(refund.amount_minor, self.agreed()?.amount.currency);
+            let (source, channel, channel_trade_no) = (Source::Refund { refund_id }, self.current()?.channel, None);
+            let moved = Box::new(Suspended { source, channel, amount, channel_trade_no, effective_at });
+            return Ok((PaymentEvent::MoneySuspended(moved.clone()), PaymentEvent::SuspenseReturned(moved)));
+        }
+        let fee_minor = self.fee_due_back(refund.amount_minor)?;
+        let moved = self.refund_moved(refund_id, refund.amount_minor, fee_minor, effective_at)?;
+        Ok((PaymentEvent::RefundConfirmed(moved.clone()), PaymentEvent::RefundBounced(moved)))
     }
 
     pub(super) fn release_refund(&self, refund_id: RefundId, reason: &FreeText) -> Decision {
@@ -104,18 +112,22 @@ impl Payment {
         }
     }
 
-    /// The channel gives a confirmed refund back: the money and the fee return to where they came from.
+    /// The channel gives a refund back: the money and the fee return to where they came from. What comes back went out
+    /// before, whether or not anybody said so.
     pub(super) fn bounce_refund(&self, refund_id: RefundId, effective_at: DateTime<Utc>) -> Decision {
         let refund = self.refund(refund_id)?;
         let source = Source::Refund { refund_id };
         match refund.phase {
             Phase::Released if self.suspense.amount(source).is_some() => self.return_suspense(source, effective_at),
+            Phase::Reserved | Phase::Released => {
+                let (out, back) = self.out_and_back(refund_id, refund, effective_at)?;
+                Ok(vec![out, back])
+            }
             Phase::Confirmed => {
                 let moved =
                     self.refund_moved(refund_id, refund.amount_minor, refund.fee_returned_minor, effective_at)?;
                 Ok(vec![PaymentEvent::RefundBounced(moved)])
             }
-            Phase::Reserved | Phase::Released => Err(PaymentRefusal::RefundNotConfirmed),
             Phase::Bounced => already(),
         }
     }

@@ -165,7 +165,7 @@ impl Payment {
 
     /// The same report was kept before, whatever was expected then.
     pub(super) fn has_mismatched(&self, told: &Mismatched) -> bool {
-        self.mismatches.iter().any(|known| Mismatched { expected: told.expected, ..known.clone() } == *told)
+        self.mismatches.iter().any(|known| known.is_same_report(told))
     }
 
     fn remaining(&self, attempt: &Attempt) -> Result<Money, PaymentRefusal> {

@@ -32,10 +32,6 @@ struct Entry {
     returned: bool,
 }
 
-pub(super) fn suspend(moved: Suspended) -> PaymentEvent {
-    PaymentEvent::MoneySuspended(Box::new(moved))
-}
-
 impl Payment {
     /// It is back where it came from, for instance refunded at the channel.
     pub(super) fn return_suspense(&self, source: Source, effective_at: DateTime<Utc>) -> Decision {

@@ -45,14 +45,16 @@ fn told(path: &str) -> Story<Refund> {
 const TABLE: &str = "
 path                  | request   send succeed               fail             unknown          bounce
 -                     | requested !refund_absent !refund_absent !refund_absent !refund_absent !refund_absent
-request               | -         sent !refund_not_sent      !refund_not_sent !refund_not_sent !refund_not_succeeded
-request,send          | -         -    succeeded             failed           outcome_unknown  !refund_not_succeeded
-request,send,unknown  | -         -    succeeded             failed           -                !refund_not_succeeded
+request               | -         sent !refund_not_sent      !refund_not_sent !refund_not_sent !refund_not_sent
+request,send          | -         -    succeeded             failed           outcome_unknown  bounced
+request,send,unknown  | -         -    succeeded             failed           -                bounced
 request,send,succeed  | -         -    -                     bounced          -                bounced
-request,send,fail     | -         -    succeeded             -                -                !refund_not_succeeded
+request,send,fail     | -         -    succeeded             -                -                bounced
 request,send,fail,succeed   | -   -    -                     -                -                bounced
 request,send,succeed,fail   | -   -    -                     -                -                -
 request,send,succeed,bounce | -   -    -                     -                -                -
+request,send,bounce         | -   -    -                     -                -                -
+request,send,fail,bounce    | -   -    -                     -                -                -
 ";
 
 #[test]

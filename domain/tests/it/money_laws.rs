@@ -328,16 +328,20 @@ proptest! {
     }
 
     #[test]
-    fn a_refund_ends_by_its_best_evidence_and_bounces_only_after_success(commands in commands::refund::history()) {
-        let mut ended = Vec::new();
+    fn a_refund_ends_by_its_best_evidence_and_bounces_only_after_it_was_sent(commands in commands::refund::history()) {
+        let (mut ended, mut sent, mut bounced) = (Vec::new(), false, false);
         for event in play::<Refund>(&commands).1 {
             match event {
-                RefundEvent::Succeeded { .. } | RefundEvent::Failed { .. } => ended.push(event),
-                RefundEvent::Bounced { .. } => {
-                    let after_success = matches!(ended[..], [.., RefundEvent::Succeeded { .. }]);
-                    prop_assert!(after_success);
+                RefundEvent::Succeeded { .. } | RefundEvent::Failed { .. } => {
+                    prop_assert!(!bounced);
+                    ended.push(event);
                 }
-                RefundEvent::Requested(_) | RefundEvent::Sent { .. } | RefundEvent::OutcomeUnknown => {}
+                RefundEvent::Bounced { .. } => {
+                    prop_assert!(sent && !bounced);
+                    bounced = true;
+                }
+                RefundEvent::Sent { .. } => sent = true,
+                RefundEvent::Requested(_) | RefundEvent::OutcomeUnknown => prop_assert!(!bounced),
             }
         }
         let failed_first = matches!(ended[..], [RefundEvent::Failed { .. }, RefundEvent::Succeeded { .. }]);

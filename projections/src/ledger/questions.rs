@@ -14,11 +14,11 @@ pub struct AsOf {
     pub effective_at: Option<DateTime<Utc>>,
 }
 
-/// Whose books: those of one merchant, or all of a mode.
+/// Whose books: those of one merchant, of one mode, or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whose {
     pub merchant_id: Option<Uuid>,
-    pub livemode: bool,
+    pub livemode: Option<bool>,
 }
 
 /// An account with its balance: debits less credits.
@@ -26,6 +26,7 @@ pub struct Whose {
 pub struct Balance {
     pub account: String,
     pub currency: String,
+    pub livemode: bool,
     pub kind: String,
     pub balance_minor: i128,
 }
@@ -37,6 +38,8 @@ pub struct StatementLine {
     pub line: i16,
     pub event_type: String,
     pub aggregate_id: String,
+    pub currency: String,
+    pub livemode: bool,
     pub amount_minor: i64,
     pub balance_minor: i128,
     pub effective_at: DateTime<Utc>,
@@ -69,16 +72,16 @@ pub struct After {
 }
 
 /// The last balance at or before a position, found by index in each account.
-const BALANCES: &str = "select a.account, a.currency, a.kind, p.balance_minor::text as balance_minor \
+const BALANCES: &str = "select a.account, a.currency, a.livemode, a.kind, p.balance_minor::text as balance_minor \
      from read.accounts a cross join lateral ( \
          select p.balance_minor from read.postings p where p.account_id = a.id and p.position <= $1 \
          order by p.position desc, p.line desc limit 1) p \
-     where a.first_position <= $1 and a.livemode = $2 and ($3::uuid is null or a.merchant_id = $3) \
-     order by a.account, a.currency";
+     where a.first_position <= $1 and ($2::boolean is null or a.livemode = $2) and ($3::uuid is null or a.merchant_id = $3) \
+     order by a.account, a.currency, a.livemode desc";
 
 /// Whole days come from their sums, where all of the account was known at the position; only the last day is gone
 /// through. An account that has moved since is gone through by its index.
-const BALANCES_BY_EFFECT: &str = "select a.account, a.currency, a.kind, (case when a.last_position <= $1 then \
+const BALANCES_BY_EFFECT: &str = "select a.account, a.currency, a.livemode, a.kind, (case when a.last_position <= $1 then \
          (select coalesce(sum(d.amount_minor), 0) from read.account_days d \
            where d.account_id = a.id and d.day < ($4 at time zone 'UTC')::date) + \
          (select coalesce(sum(p.amount_minor), 0) from read.postings p where p.account_id = a.id \
@@ -86,8 +89,8 @@ const BALANCES_BY_EFFECT: &str = "select a.account, a.currency, a.kind, (case wh
      else (select coalesce(sum(p.amount_minor), 0) from read.postings p \
             where p.account_id = a.id and p.effective_at <= $4 and p.position <= $1) end)::text as balance_minor \
      from read.accounts a \
-     where a.first_position <= $1 and a.livemode = $2 and ($3::uuid is null or a.merchant_id = $3) \
-     order by a.account, a.currency";
+     where a.first_position <= $1 and ($2::boolean is null or a.livemode = $2) and ($3::uuid is null or a.merchant_id = $3) \
+     order by a.account, a.currency, a.livemode desc";
 
 /// Every account that had postings by then, with its balance. Those of all merchants sum to zero in each currency.
 ///
@@ -104,8 +107,9 @@ pub async fn balances(connection: &mut PgConnection, whose: Whose, as_of: AsOf) 
         Ok(Balance {
             account: row.try_get(0)?,
             currency: row.try_get(1)?,
-            kind: row.try_get(2)?,
-            balance_minor: i128::take(row, 3)?,
+            livemode: row.try_get(2)?,
+            kind: row.try_get(3)?,
+            balance_minor: i128::take(row, 4)?,
         })
     };
     rows.iter().map(balance).collect()
@@ -121,19 +125,36 @@ pub async fn last_position(connection: &mut PgConnection) -> Result<i64, Error> 
         .await
 }
 
-const STATEMENT: &str = "select p.position, p.line, e.event_type, e.aggregate_id, p.amount_minor, \
+/// Whether such an account had a posting by then.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_known(
+    connection: &mut PgConnection,
+    (account, currency, livemode): (&str, Option<&str>, Option<bool>),
+    as_of: AsOf,
+) -> Result<bool, Error> {
+    let known = "select exists (select from read.accounts where account = $1 and ($2::text is null or currency = $2) \
+         and ($3::boolean is null or livemode = $3) and first_position <= $4)";
+    let query = sqlx::query_scalar(known).bind(account).bind(currency).bind(livemode).bind(as_of.position);
+    query.fetch_one(connection).await
+}
+
+const STATEMENT: &str = "select p.position, p.line, e.event_type, e.aggregate_id, a.currency, a.livemode, p.amount_minor, \
          p.balance_minor::text as balance_minor, p.effective_at, e.recorded_at \
      from read.accounts a join read.postings p on p.account_id = a.id join read.journal_entries e using (position) \
-     where a.account = $1 and a.currency = $2 and a.livemode = $3 and p.position <= $4 \
+     where a.account = $1 and ($2::text is null or a.currency = $2) and ($3::boolean is null or a.livemode = $3) \
+       and p.position <= $4 \
        and (p.position, p.line) > ($5, $6) \
      order by p.position, p.line limit $7";
 
 const STATEMENT_BY_EFFECT: &str = "select * from ( \
-         select p.position, p.line, e.event_type, e.aggregate_id, p.amount_minor, \
-                (sum(p.amount_minor) over (order by p.effective_at, p.position, p.line))::text as balance_minor, \
+         select p.position, p.line, e.event_type, e.aggregate_id, a.currency, a.livemode, p.amount_minor, \
+                (sum(p.amount_minor) over (partition by a.id order by p.effective_at, p.position, p.line))::text as balance_minor, \
                 p.effective_at, e.recorded_at \
            from read.accounts a join read.postings p on p.account_id = a.id join read.journal_entries e using (position) \
-          where a.account = $1 and a.currency = $2 and a.livemode = $3 and p.position <= $4 and p.effective_at <= $8) s \
+          where a.account = $1 and ($2::text is null or a.currency = $2) and ($3::boolean is null or a.livemode = $3) \
+       and p.position <= $4 and p.effective_at <= $8) s \
      where (s.effective_at, s.position, s.line) > ( \
          coalesce((select x.effective_at from read.journal_entries x where x.position = $5), '-infinity'), $5, $6) \
      order by effective_at, position, line limit $7";
@@ -145,7 +166,7 @@ const STATEMENT_BY_EFFECT: &str = "select * from ( \
 /// The database failed.
 pub async fn statement(
     connection: &mut PgConnection,
-    (account, currency, livemode): (&str, &str, bool),
+    (account, currency, livemode): (&str, Option<&str>, Option<bool>),
     as_of: AsOf,
     after: Option<After>,
     most: i64,
@@ -163,10 +184,12 @@ pub async fn statement(
             line: row.try_get(1)?,
             event_type: row.try_get(2)?,
             aggregate_id: row.try_get(3)?,
-            amount_minor: row.try_get(4)?,
-            balance_minor: i128::take(row, 5)?,
-            effective_at: row.try_get(6)?,
-            recorded_at: row.try_get(7)?,
+            currency: row.try_get(4)?,
+            livemode: row.try_get(5)?,
+            amount_minor: row.try_get(6)?,
+            balance_minor: i128::take(row, 7)?,
+            effective_at: row.try_get(8)?,
+            recorded_at: row.try_get(9)?,
         })
     };
     query.fetch_all(connection).await?.iter().map(statement_line).collect()

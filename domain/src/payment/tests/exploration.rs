@@ -172,6 +172,8 @@ success/captured               refund_confirmed                refunded/captured
 success/captured*              voided                          success/captured
 success/captured*              authorisation_expired           success/captured
 refunding/captured             refund_confirmed                refunded/captured
+refunding/captured             refund_confirmed+refund_bounced success/captured
+success/captured               refund_confirmed+refund_bounced success/captured
 refunding/captured             refund_released                 success/captured
 refunding/captured             settled                         refunding/captured
 refunded/captured              refund_bounced                  success/captured

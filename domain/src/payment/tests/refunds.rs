@@ -72,7 +72,6 @@ fn the_same_refund_otherwise_is_refused() {
 fn a_released_refund_may_be_taken_by_another() {
     let released = paid().given(&reserve(1, usd(10_000))).when(&release(1)).then(&["refund_released"]);
     released.clone().is(Status::Success).when(&reserve(2, usd(10_000))).then(&["refund_reserved"]);
-    released.when(&bounce(1)).then_refused(PaymentRefusal::RefundNotConfirmed);
 }
 
 #[test]
@@ -123,8 +122,24 @@ fn a_bounced_refund_puts_the_money_and_the_fee_back() {
 }
 
 #[test]
-fn what_was_only_reserved_does_not_bounce() {
-    paid().given(&reserve(1, usd(1))).when(&bounce(1)).then_refused(PaymentRefusal::RefundNotConfirmed);
+fn what_comes_back_went_out_before_whether_or_not_anybody_said_so() {
+    let reserved = paid().given(&reserve(1, usd(5_000)));
+    let released = reserved.clone().given(&release(1));
+    for before in [reserved, released.clone()] {
+        let back = before.when(&bounce(1)).then(&["refund_confirmed", "refund_bounced"]).is(Status::Success);
+        let [PaymentEvent::RefundConfirmed(out), PaymentEvent::RefundBounced(back_in)] = back.events() else {
+            unreachable!()
+        };
+        assert_eq!((out, out.fee_returned), (back_in, usd(160)));
+        for late in [confirm(1), release(1)] {
+            back.clone().when(&late).then_nothing();
+        }
+        back.when(&reserve(2, usd(10_000))).then(&["refund_reserved"]);
+    }
+    // Where nothing is left it was nobody's for a moment.
+    let taken = released.given(&reserve(2, usd(10_000)));
+    let back = taken.when(&bounce(1)).then(&["money_suspended", "suspense_returned"]).is(Status::Refunding);
+    back.when(&confirm(1)).then_nothing();
 }
 
 #[test]

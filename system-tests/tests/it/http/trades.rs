@@ -51,7 +51,7 @@ async fn an_operator_cancels_what_a_channel_knows_by_its_own_number_and_nobody_e
     assert_eq!(found, payment_no);
     let mut log = branch.ledger.superuser().await.unwrap();
     let reason: String = sqlx::query_scalar(
-        "select metadata ->> 'reason' from log.events where aggregate_id = $1 and event_type = 'cancellation_requested'",
+        "select payload -> 'cancellation_requested' ->> 'reason' from log.events where aggregate_id = $1 and event_type = 'cancellation_requested'",
     )
     .bind(&payment_no)
     .fetch_one(&mut log)

@@ -46,7 +46,7 @@ fn fold(model: &[Posted], as_of: AsOf, livemode: bool) -> BTreeMap<Account, i128
 
 async fn asked(desk: &Desk, as_of: AsOf, livemode: bool) -> BTreeMap<Account, i128> {
     let mut connection = desk.behind.acquire().await.unwrap();
-    let whose = Whose { merchant_id: None, livemode };
+    let whose = Whose { merchant_id: None, livemode: Some(livemode) };
     let found = balances(&mut connection, whose, as_of).await.unwrap();
     let mut per_currency = BTreeMap::<String, i128>::new();
     for balance in &found {
@@ -161,7 +161,8 @@ async fn a_statement_is_the_account_line_by_line_in_pages_of_any_size() {
         }
         let (mut lines, mut after) = (Vec::new(), None);
         loop {
-            let page = statement(&mut connection, (&account.0, &account.1, true), as_of, after, 7).await.unwrap();
+            let page =
+                statement(&mut connection, (&account.0, Some(&*account.1), Some(true)), as_of, after, 7).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some(After { position: last.position, line: last.line });
             lines.extend(page);
@@ -188,4 +189,27 @@ async fn a_statement_is_the_account_line_by_line_in_pages_of_any_size() {
         entries += page.len();
     }
     assert_eq!(entries, model.iter().filter(|posted| posted.account.2).count());
+}
+
+#[tokio::test]
+async fn a_moment_is_the_last_position_recorded_by_then_and_final_once_a_later_event_is_there() {
+    let mut desk = Desk::new(14).await;
+    let store = desk.ledger.store().unwrap();
+    let any: DateTime<Utc> = DateTime::from_timestamp(2_000_000_000, 0).unwrap();
+    let empty = store.position_at(any).await.unwrap();
+    assert_eq!((empty.position, empty.is_final), (0, false), "of an empty log");
+    let head = desk.add(257).await;
+    for position in 0..=head {
+        let moments = "select recorded_at, recorded_at - interval '1 microsecond' from log.events where position = $1";
+        let found = sqlx::query_as(moments).bind(position.max(1)).fetch_one(&desk.behind).await.unwrap();
+        let (at, before): (DateTime<Utc>, DateTime<Utc>) = found;
+        for moment in [at, before] {
+            let expected = "select coalesce(max(position), 0), max(position) is distinct from $2 from log.events \
+                 where recorded_at <= $1";
+            let expected: (i64, bool) =
+                sqlx::query_as(expected).bind(moment).bind(head).fetch_one(&desk.behind).await.unwrap();
+            let found = store.position_at(moment).await.unwrap();
+            assert_eq!((found.position, found.is_final), expected, "{moment}");
+        }
+    }
 }

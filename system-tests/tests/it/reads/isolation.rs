@@ -59,6 +59,7 @@ impl Things {
             .replace("{refund_no}", &self.refund_no)
             .replace("{order_no}", &self.order_no)
             .replace("{settlement_no}", &self.settlement_no)
+            .replace("{account}", &format!("merchant:{}:pending", self.merchant.id))
             .replace("{merchant_id}", &self.merchant.id)
             .replace("{saga_id}", &format!("SAG{NOTHING}"))
     }
@@ -72,12 +73,20 @@ impl Things {
 }
 
 fn of_nothing(route: &Route) -> String {
-    ["payment_no:PAY", "refund_no:REF", "settlement_no:SET", "merchant_id:MER", "saga_id:SAG", "order_no:none"]
-        .iter()
-        .filter_map(|pair| pair.split_once(':'))
-        .fold(route.path.to_owned(), |path, (name, prefix)| {
-            path.replace(&format!("{{{name}}}"), &format!("{prefix}{NOTHING}"))
-        })
+    [
+        "payment_no:PAY",
+        "refund_no:REF",
+        "settlement_no:SET",
+        "merchant_id:MER",
+        "saga_id:SAG",
+        "order_no:none",
+        "account:bank",
+    ]
+    .iter()
+    .filter_map(|pair| pair.split_once(':'))
+    .fold(route.path.to_owned(), |path, (name, prefix)| {
+        path.replace(&format!("{{{name}}}"), &format!("{prefix}{NOTHING}"))
+    })
 }
 
 /// Said once more here, not asked of the gate: a change there must be a change here.
