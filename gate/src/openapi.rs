@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, put together from what each face tells of its routes; and a page that shows it.
+//! The OpenAPI 3.1 document, from what each face tells of its routes; and its page.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Query parameters: each known by name and given at most once, or the question is refused.
+//! Query parameters: each known by name and given once at most, or refused.
 
 use serde_json::Value;
 

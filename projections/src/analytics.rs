@@ -1,4 +1,4 @@
-//! Analytics: counts, amounts, declines, latencies and customers, by the quarter of an hour.
+//! Analytics by the quarter of an hour: counts, amounts, declines, latencies, customers.
 //!
 //! What became of attempts is counted where they began, so that a success rate is one of the same attempts above and
 //! below the line; money is counted when it moved. A quarter of an hour fits the days of every time zone.

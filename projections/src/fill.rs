@@ -1,4 +1,4 @@
-//! Filling builds from the log: read once for all of them, in long runs, beside whatever is live.
+//! Filling builds from the log: read once for all of them, beside whatever is live.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An event with what it says: read once, by whoever needs it first, for all read models of the process.
+//! An event with what it says: read once, for all read models of the process.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

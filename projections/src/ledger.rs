@@ -1,4 +1,4 @@
-//! The ledger: accounts, journal entries, and postings with the balance each one left behind.
+//! The ledger: accounts, journal entries, and postings with the balance each one left.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Payments and their attempts: how each stands, found by whatever a merchant knows of it.
+//! Payments and their attempts: how each stands, found by what a merchant knows of it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Refunds: what a payment has promised to give back, and what became of it at the channel.
+//! Refunds: what a payment promised to give back, and what became of it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What analysts see: a documented view of every table, amounts scaled beside their minor units.
+//! What analysts see: a documented view of every table, with amounts scaled.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Every question there is: its address, who may ask, what it may name, what it is answered with.
+//! Every question there is: its address, who may ask, what it may name, its answer.
 
 use axum::{
     Router,

@@ -1,4 +1,4 @@
-//! Sagas and their steps: what the processes are about, what failed and when it is tried again.
+//! Sagas and their steps: what they are about, what failed, when it is tried again.
 
 use std::sync::Arc;
 

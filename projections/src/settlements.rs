@@ -1,4 +1,4 @@
-//! Settlements, their lines and their payouts: what a merchant is owed for a period, and why.
+//! Settlements, their lines and payouts: what a merchant is owed, and why.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! From a filled build to the live one: compared at the same position, then shown in one transaction.
+//! From a filled build to the live one: compared, then shown in one transaction.
 
 use event_store::Poison;
 use sqlx::postgres::PgConnection;

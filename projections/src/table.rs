@@ -1,4 +1,4 @@
-//! Tables of read models: one declaration gives the row, the DDL, the bytes and the documentation.
+//! Tables of read models: one declaration gives row, DDL, bytes and documentation.
 
 use std::fmt::Write as _;
 

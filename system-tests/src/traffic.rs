@@ -1,4 +1,4 @@
-//! A ledger's history, made by the rules themselves: seeded, of a realistic mix, as long as asked for.
+//! A ledger's history, made by the rules themselves: seeded, realistic, endless.
 
 mod chance;
 mod paying;

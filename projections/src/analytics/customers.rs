@@ -1,4 +1,4 @@
-//! How many different customers: a sketch that counts them, can be merged with others, and names nobody.
+//! How many different customers: a sketch that counts, merges, and names nobody.
 //!
 //! `HyperLogLog` with 2,048 registers: a standard error of 2.3 %, and nearly exact for a few hundred. What goes in is
 //! the keyed index of a customer, which is evenly spread; an entry is two bytes of register and one of rank.

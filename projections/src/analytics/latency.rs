@@ -1,4 +1,4 @@
-//! Latencies as counts by steps of an eighth of an octave: mergeable, and percentiles within 12.5 %.
+//! Latencies counted by eighths of an octave: mergeable, percentiles within 12.5 %.
 
 use serde_json::{Map, Value};
 

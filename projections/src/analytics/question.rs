@@ -1,4 +1,4 @@
-//! What may be asked of analytics: a span of time, by what it is grouped, beside the span before it.
+//! What may be asked of analytics: a span, how it is grouped, and the span before.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the ledger is asked: balances, statements, journal, at any position and on either axis of time.
+//! What the ledger is asked: balances, statements, journal, on either axis of time.
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;

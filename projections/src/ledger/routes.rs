@@ -1,4 +1,4 @@
-//! The ledger over HTTP: balances that sum to zero, statements, the journal; as of any position or time.
+//! The ledger over HTTP: trial balance, lines, journal; as of any position or time.
 
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountRefusal};

@@ -1,4 +1,4 @@
-//! Long answers: page after page, each its own short statement, read no faster than the caller takes them.
+//! Long answers: page after page, read no faster than the caller takes them.
 //!
 //! No snapshot is held: that would keep the database from tidying up for as long as the slowest caller reads. Rows that
 //! come after the answer began are not in it, for it ends at its own position; a row that changes meanwhile is shown as

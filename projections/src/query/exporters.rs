@@ -1,4 +1,4 @@
-//! How many long answers there may be at once, and of one caller: a big export keeps nobody else waiting.
+//! How many long answers at once, and of one caller: none keeps the others waiting.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! What may be asked of a list: each filter named once, read strictly, and turned into a condition.
+//! Filters of a list: each named once, read strictly, turned into a condition.
 
 use chrono::{DateTime, Datelike as _, Duration, Utc};
 use domain::{channel::Channel, currency::Currency};

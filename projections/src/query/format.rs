@@ -1,4 +1,4 @@
-//! The formats of an answer: which one the caller reads, and rows written in it piece by piece.
+//! The formats of an answer: which one the caller reads, rows piece by piece.
 
 use gate::{Problem, rules};
 use serde_json::Value;

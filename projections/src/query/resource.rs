@@ -1,4 +1,4 @@
-//! A resource: what may be asked of a read model, declared once for lists, single rows and the document.
+//! A resource: what may be asked of a read model, declared once for every use.
 
 use domain::refusal::Rule;
 use gate::Parameter;

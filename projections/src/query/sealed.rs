@@ -1,4 +1,4 @@
-//! Sealed values of a page, opened with one question to the vault: masked, or blank where they were destroyed.
+//! Sealed values of a page, opened at once: masked, or blank where destroyed.
 
 use domain::sealed::{Note, Sealed};
 use sqlx::PgPool;

@@ -1,4 +1,4 @@
-//! What writes a history down: each event with its place in its stream and its time, into the log in bulk.
+//! What writes a history down, and brings it into the log in bulk.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! What becomes of the money: settlements and payouts, remittances of the channels, adjustments.
+//! What becomes of the money: settlements, payouts, remittances, adjustments.
 
 use std::collections::BTreeMap;
 

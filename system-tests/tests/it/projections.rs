@@ -1,4 +1,4 @@
-//! Read models: each in the list is rebuilt alike, survives being killed, and stands still alone.
+//! Read models: each is rebuilt alike, survives being killed, and stops alone.
 
 mod alike;
 mod desk;

@@ -1,4 +1,4 @@
-//! A rebuild as a person sees it: a bar for each read model, its rate and its end, and what differs.
+//! A rebuild as a person sees it: bars, rates, an end in sight, and what differs.
 
 use std::{collections::BTreeMap, process::ExitCode};
 

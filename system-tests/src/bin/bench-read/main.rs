@@ -1,4 +1,4 @@
-//! `make bench-read`: how fast read models are built, kept up and asked, on a million events.
+//! `make bench-read`: read models built, kept up and asked, on a million events.
 
 mod books;
 mod building;

@@ -1,4 +1,4 @@
-//! Built live in small steps, built anew in large ones, cut off anywhere: always the same rows.
+//! Built live in small steps, anew in large ones, cut off anywhere: the same rows.
 
 use std::future::poll_fn;
 use std::pin::pin;

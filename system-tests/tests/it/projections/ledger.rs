@@ -1,4 +1,4 @@
-//! Books that balance: at every position, on both axes of time, and whatever is asked of them.
+//! Books that balance: at every position, on both axes of time.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Rebuilding: beside the live build, under load, gone on with after a kill, and never a worse one swapped in.
+//! Rebuilding: beside the live build, under load, after a kill, never for the worse.
 
 use projections::{MODELS, Swap};
 use tokio::sync::watch;

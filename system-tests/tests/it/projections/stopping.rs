@@ -1,4 +1,4 @@
-//! What a read model cannot digest stops it, and nothing else; nothing is ever passed over.
+//! What a read model cannot digest stops it alone; nothing is ever passed over.
 
 use event_store::Step;
 use projections::MODELS;

@@ -1,4 +1,4 @@
-//! Analytics: counted where attempts began, summed when money moved, compared with the span before.
+//! Analytics: attempts counted where they began, money when it moved, spans compared.
 
 use chrono::{TimeDelta, Utc};
 use domain::payment::Report;

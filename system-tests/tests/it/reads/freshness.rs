@@ -1,4 +1,4 @@
-//! How fresh an answer is: said by each, demanded by whoever needs it, and never taken back.
+//! How fresh an answer is: said by each, demanded by some, never taken back.
 
 use projections::Projections;
 use serde_json::json;

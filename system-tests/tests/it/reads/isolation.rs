@@ -1,4 +1,4 @@
-//! Every question with every kind of caller: nobody sees what is another's, or of the other mode.
+//! Every question with every kind of caller: nobody sees what is another's.
 
 use gate::Scope;
 use projections::{ROUTES, Route};

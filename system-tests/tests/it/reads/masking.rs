@@ -1,4 +1,4 @@
-//! Personal values: open to whom they were told, masked for most of the house, blank once destroyed.
+//! Personal values: open to a few, masked for most, blank once destroyed.
 
 use serde_json::json;
 use system_tests::branch::fresh;

@@ -1,4 +1,4 @@
-//! Page after page: nothing twice, nothing left out, whatever comes meanwhile; and no page without bounds.
+//! Page after page: nothing twice, nothing left out; and no page without bounds.
 
 use serde_json::{Value, json};
 use system_tests::branch::fresh;

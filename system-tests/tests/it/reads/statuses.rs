@@ -1,4 +1,4 @@
-//! The rows of payments, refunds and settlements say what the aggregates say, whatever happened.
+//! Rows of payments, refunds and settlements say what the aggregates say.
 
 use std::sync::Arc;
 
