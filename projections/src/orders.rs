@@ -38,7 +38,7 @@ table! {
         livemode: bool,
         /// The merchant's own number.
         order_no: String,
-        /// One of open, partially_paid, paid, cancelled, partially_refunded, refunded.
+        /// One of open, `partially_paid`, paid, cancelled, `partially_refunded`, refunded.
         status: String,
         /// Whether what was bought was delivered.
         is_fulfilled: bool,

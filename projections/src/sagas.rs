@@ -36,7 +36,7 @@ table! {
         business_id: String,
         /// The kind of what it is about.
         business_type: Option<String>,
-        /// One of pending, in_progress, completed, compensated, failed.
+        /// One of pending, `in_progress`, completed, compensated, failed.
         status: String,
         /// The step it is at, from 1; 0 before the first.
         current_step: i32,

@@ -37,7 +37,7 @@ table! {
         livemode: bool,
         /// In which currency.
         currency: String,
-        /// One of open, closed, approved, paying_out, payout_failed, paid_out, carried_over, nothing_owed.
+        /// One of open, closed, approved, `paying_out`, `payout_failed`, `paid_out`, `carried_over`, `nothing_owed`.
         status: String,
         /// The first day of the period.
         period_from: NaiveDate,
@@ -99,7 +99,7 @@ table! {
         merchant_id: Uuid,
         /// Whether it is about real money.
         livemode: bool,
-        /// One of payment, refund, refund_bounce, dispute, dispute_won, adjustment, adjustment_reversed, carry_over.
+        /// One of payment, refund, `refund_bounce`, dispute, `dispute_won`, adjustment, `adjustment_reversed`, `carry_over`.
         kind: String,
         /// The payment, where it is one.
         payment_id: Option<Uuid>,
@@ -129,7 +129,7 @@ table! {
         id: Uuid,
         /// How much, in minor units.
         amount_minor: i64,
-        /// One of under_way, failed, paid, paid_after_all, returned.
+        /// One of `under_way`, failed, paid, `paid_after_all`, returned.
         standing: String,
         /// Why it failed or was given back.
         reason: Option<String>,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountRefusal};
 use domain::currency::Currency;
+use domain::id::MerchantId;
 use domain::refusal::{Listed as _, Rule};
 use futures_util::future::BoxFuture;
 use gate::{Call, Parameter, Parameters, Problem, Reply, rules};
@@ -120,7 +121,7 @@ async fn begin(
     connection.execute("begin isolation level repeatable read, read only").await.map_err(failed)?;
     let last = questions::last_position(connection).await.map_err(failed)?;
     let position = at.map_or(last, |at| at.min(last));
-    let whose = Whose { merchant_id: tenant.merchant_id().map(|id| id.uuid()), livemode: tenant.livemode() };
+    let whose = Whose { merchant_id: tenant.merchant_id().map(MerchantId::uuid), livemode: tenant.livemode() };
     // Where the read model has not come to the moment asked about, its answer may still change.
     let is_final = is_final.map(|is_final| is_final && at.is_some_and(|at| at <= last));
     Ok(Asked { whose, as_of: AsOf { position, effective_at }, is_final })
