@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run test check bench bench-append bench-http db map mutants nightly setup help
+.PHONY: run test check bench bench-append bench-http bench-read db map proof mutants nightly setup help
 
 # rustup's own directory, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -25,7 +25,7 @@ check: ## format, lints, the rules of the house: fast, needs no Postgres
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --quiet -p system-tests --test it architecture
 
-bench: bench-append bench-http ## every bench
+bench: bench-append bench-http bench-read ## every bench
 
 bench-append: ## how fast the log takes commands, beside postgres-es and bare inserts
 	@scripts/setup --own-postgres
@@ -36,12 +36,19 @@ bench-http: ## how fast payments come in over HTTP, beside postgres-es and bare 
 	cargo build --release -p daybook -p system-tests
 	cargo run --release -p system-tests --bin bench-http
 
+bench-read: ## how fast read models are built, kept up and asked, on a million events
+	@scripts/setup --own-postgres
+	cargo run --release -p system-tests --bin bench-read
+
 db: ## psql into the development database (or DATABASE_URL)
 	@cargo build --quiet --release -p daybook
 	@exec $(TARGET)/release/daybook postgres psql
 
 map: ## redraw the map in ARCHITECTURE.md
 	@cargo run --quiet -p system-tests --bin map
+
+proof: ## redraw the table of rows in docs/proof.md
+	@cargo run --quiet -p system-tests --bin proof
 
 # Each mutant costs a build, about 6 s of a processor with this profile, so the unit tests are asked first, which take no
 # time; the others only of what lived. In a shuffled order, so that a run cut short is a fair sample.
@@ -54,7 +61,8 @@ MUTANTS = --package domain --profile mutants --jobs 1 --shuffle --timeout 60 --o
 	$(if $(SHARD),--shard $(SHARD) --sharding round-robin)
 
 nightly: ## the long way: more cases of every property, more kills, then every bench
-	PROPTEST_CASES=20000 DAYBOOK_PROCESS_KILLS=500 DAYBOOK_SERVER_KILLS=100 $(MAKE) test
+	PROPTEST_CASES=20000 DAYBOOK_PROCESS_KILLS=500 DAYBOOK_SERVER_KILLS=100 DAYBOOK_HTTP_DEATHS=256 \
+	DAYBOOK_DISCONNECTS=10000 DAYBOOK_SLOW_SOCKETS=10000 DAYBOOK_HOT_SECONDS=600 $(MAKE) test
 	scripts/with-server scripts/fuzz-api 400
 	$(MAKE) bench
 

@@ -3,25 +3,29 @@
 use std::sync::Arc;
 
 use domain::{fact::Fact, posting::Posting};
-use event_store::{Act, Answer, Key, Outcome, Proposed, Rehearsal, Verdict};
-use gate::{Call, Caller, Gate, Problem, Reply, Visit, rules};
+use event_store::{Act, Answer, Key, Outcome, Proposed, Rehearsal, Verdict, crash};
+use gate::{Call, Caller, Gate, Language, Problem, Reply, Visit, rules};
 use serde_json::{Value, json};
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Words, in_language};
 
 /// Hands the plan to the log; or, in a dry run, only tells what would follow.
 pub(crate) async fn carry_out(gate: &Gate, call: &Call, plan: Plan) -> Result<Reply, Problem> {
     if is_dry_run(call)? {
-        return rehearse(gate, &plan).await;
+        return rehearse(gate, &plan, call.visit.language).await;
     }
-    let Plan { tenant, decision, once } = plan;
+    let Plan { tenant, decision, once, notes } = plan;
     let key = call.key.as_ref().map(|key| Key {
         scope: call.caller.idempotency_scope(),
         key: Arc::clone(&key.0),
         fingerprint: call.fingerprint,
     });
-    let act = Act { tenant, key, metadata: metadata(&call.caller, &call.visit), decision };
-    Ok(told(gate.store.execute(act).await?)?.reply(once))
+    let metadata = metadata(&call.caller, &call.visit).into_iter().chain(notes).collect();
+    let act = Act { tenant, key, metadata, decision };
+    crash::point("request.planned");
+    let outcome = gate.store.execute(act).await?;
+    crash::point("request.decided");
+    Ok(told(outcome)?.reply(once))
 }
 
 /// An answer with its place in the log.
@@ -48,7 +52,10 @@ pub(crate) fn told(outcome: Outcome) -> Result<Told, Problem> {
 }
 
 fn stale(problem: Problem, demanded: i64, actual: i64) -> Problem {
-    problem.saying(format!("(you name version {demanded}; it is at version {actual})"))
+    problem.saying(
+        format!("(you name version {demanded}; it is at version {actual})"),
+        format!("（您指定的版本为 {demanded}，当前版本为 {actual}）"),
+    )
 }
 
 impl Told {
@@ -93,7 +100,9 @@ pub(crate) fn is_dry_run(call: &Call) -> Result<bool, Problem> {
     Ok(asked.unwrap_or(false))
 }
 
-async fn rehearse(gate: &Gate, plan: &Plan) -> Result<Reply, Problem> {
+const REHEARSED: Words = ("nothing was written", "未写入任何内容");
+
+async fn rehearse(gate: &Gate, plan: &Plan, language: Language) -> Result<Reply, Problem> {
     let (verdict, events) = match gate.store.rehearse(&plan.decision).await? {
         Rehearsal::Decided { verdict, events } => (verdict, events),
         Rehearsal::VersionMismatch { demanded, actual } => {
@@ -106,7 +115,8 @@ async fn rehearse(gate: &Gate, plan: &Plan) -> Result<Reply, Problem> {
             let events: Vec<Value> = events.iter().map(proposed).collect();
             let answer: Value = serde_json::from_str(&answer.body).unwrap_or_default();
             let data = json!({ "dry_run": true, "answer": answer, "events": events });
-            Ok(Reply::new(200, json!({ "code": 0, "message": "nothing was written", "data": data }).to_string()))
+            let message = in_language(REHEARSED, language);
+            Ok(Reply::new(200, json!({ "code": 0, "message": message, "data": data }).to_string()))
         }
     }
 }

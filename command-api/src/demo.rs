@@ -26,7 +26,7 @@ pub const DEMO: Demo =
     Demo { merchant_id: MerchantId::new(Uuid::from_u128(1)), key_id: ApiKeyId::new(Uuid::from_u128(1)) };
 const LIVE_KEY: ApiKeyId = ApiKeyId::new(Uuid::from_u128(2));
 
-/// Makes sure that there is a demo merchant that may do everything. Doing it again changes nothing.
+/// Makes sure that there is a demo merchant, which at first may do everything. Doing it again changes nothing.
 ///
 /// # Errors
 /// The log cannot be written.
@@ -34,15 +34,15 @@ pub async fn ensure(store: &Store, vault: &Vault) -> Result<(), DemoFailure> {
     let (known, _version) = store.read::<Merchant>(&DEMO.merchant_id.to_string().into()).await?;
     let is_known = known.keys().any(|(id, _key)| id == DEMO.key_id);
     let merchant: Arc<str> = DEMO.merchant_id.to_string().into();
-    let registration = (!is_known).then(|| registration(vault));
+    // What was agreed since is for whoever agreed it to change.
+    if is_known {
+        return Ok(());
+    }
+    let (registration, data_key) = registration(vault);
     let act = Act::deciding(move |books| {
-        if let Some((command, data_key)) = &registration {
-            if let Err(refusal) = books.tell::<Merchant>(&merchant, command)? {
-                return Ok(Verdict::Refused(Answer { status: 422, body: refusal.rule().code.to_owned() }));
-            }
-            books.keep_key(data_key);
-        }
-        for command in terms() {
+        // Another process may have been faster: this changes nothing that is so already.
+        books.keep_key(&data_key);
+        for command in std::iter::once(registration.clone()).chain(terms()) {
             if let Err(refusal) = books.tell::<Merchant>(&merchant, &command)? {
                 return Ok(Verdict::Refused(Answer { status: 422, body: refusal.rule().code.to_owned() }));
             }

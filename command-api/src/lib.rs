@@ -20,6 +20,6 @@ mod settlements;
 mod tenant;
 mod trades;
 
-pub use openapi::{document, page};
+pub use openapi::operations;
 pub use routes::{Api, ROUTES, Route, router};
 pub use trades::Trades;

@@ -48,35 +48,35 @@ body! {
 
 body! {
     pub(crate) struct AgreeFees {
-        required channel: Channel = "stripe", "Of payments through it.";
-        required currency: Currency = "USD", "Of payments in it; the amounts below are in it.";
+        required channel: Channel = "stripe", "The channel whose payments cost this.";
+        required currency: Currency = "USD", "The currency of those payments, and of the amounts here.";
         required rate_bps: Count = 290, "Hundredths of a percent of what is captured.";
-        optional fixed: Amount = 30, "Besides, for each payment; in minor units.";
-        optional minimum: Amount = 30, "Never less than this.";
-        optional maximum: Amount = 5000, "Never more than this.";
+        optional fixed: Amount = 30, "A fixed part for each payment, in minor units.";
+        optional minimum: Amount = 30, "Never less than this for a payment, in minor units.";
+        optional maximum: Amount = 5000, "Never more than this for a payment, in minor units.";
         optional returned_on_refund: bool = false, "Whether the fee comes back with a refund.";
     }
 }
 
 body! {
     pub(crate) struct AgreeLimits {
-        required currency: Currency = "USD", "Of the amounts below. What is absent is no limit.";
-        optional per_payment: Amount = 1000000, "In minor units.";
-        optional per_day: Amount = 10000000, "In minor units.";
-        optional per_month: Amount = 100000000, "In minor units.";
+        required currency: Currency = "USD", "The currency that is limited. What is absent is no limit.";
+        optional per_payment: Amount = 1000000, "The most in one payment, in minor units.";
+        optional per_day: Amount = 10000000, "The most in a day, in minor units.";
+        optional per_month: Amount = 100000000, "The most in a month, in minor units.";
     }
 }
 
 body! {
     pub(crate) struct AllowChannel {
-        required channel: Channel = "stripe", "Which.";
+        required channel: Channel = "stripe", "Which channel.";
         required allowed: bool = true, "False withdraws it.";
     }
 }
 
 body! {
     pub(crate) struct AllowCurrency {
-        required currency: Currency = "USD", "Which.";
+        required currency: Currency = "USD", "Which currency.";
         required allowed: bool = true, "False withdraws it.";
     }
 }
@@ -330,6 +330,5 @@ const fn tenant(merchant_id: MerchantId) -> Tenant {
 }
 
 fn malformed(pointer: &str) -> Problem {
-    let rule = gate::rules::FIELD_MALFORMED;
-    Problem::fields(vec![gate::FieldProblem { pointer: pointer.to_owned(), rule }])
+    Problem::field(pointer, gate::rules::FIELD_MALFORMED)
 }

@@ -9,9 +9,9 @@ use domain::{
     money::Money,
     payment::{Agreed, Initiate, Payment, PaymentCommand, PaymentRefusal, attempt::CaptureMode, event::Purpose},
 };
-use event_store::{Books, DataKey, Failure, Halt, Verdict};
+use event_store::{Books, DataKey, Halt, Verdict};
 use futures_util::future::BoxFuture;
-use gate::{Amount, Body as _, Call, Email, Metadata, Problem, Url, body};
+use gate::{Amount, Body as _, Call, Email, Metadata, Problem, Url, body, rules};
 use serde::Serialize;
 use vault::Vault;
 
@@ -35,7 +35,7 @@ body! {
         optional livemode: bool = false, "Whether real money moves. Operators must say; a key says it by itself.";
         optional subject: FreeText = "Two tickets", "What is paid for.";
         optional body: FreeText = "Row 7, seats 1 and 2", "More about it. Kept sealed.";
-        optional description: FreeText = "Two tickets for tonight", "As `body`, by its other name; left out where there is a `body`.";
+        optional description: FreeText = null, "Another name of `body`: send one of them. Kept sealed.";
         optional pay_method: FreeText = "pm_card_visa", "The channel's name of how the customer pays.";
         optional capture: Capturing = "automatic", "Take the money at once, or hold it until you ask.";
         optional customer_email: Email = "customer@example.com", "Kept sealed.";
@@ -53,7 +53,14 @@ body! {
 
 body! {
     pub(crate) struct CancelPayment {
-        optional reason: FreeText = "The customer changed their mind", "For your own records. Not stored.";
+        optional reason: FreeText = "The customer changed their mind", "Why. Kept with the event, as it is written.";
+    }
+}
+
+body! {
+    pub(crate) struct CancelAtChannel {
+        optional reason: FreeText = "The customer changed their mind", "Why. Kept with the event, as it is written.";
+        optional livemode: bool = true, "Whether it is real money; it is, where nothing is said.";
     }
 }
 
@@ -67,7 +74,7 @@ impl gate::Field for Capturing {
             Some("automatic") => Some(Self(CaptureMode::Automatic)),
             Some("manual") => Some(Self(CaptureMode::Manual)),
             _ => {
-                problems.push(gate::FieldProblem { pointer: at.to_owned(), rule: gate::rules::FIELD_MALFORMED });
+                problems.push(gate::FieldProblem { pointer: at.to_owned(), rule: rules::FIELD_MALFORMED });
                 None
             }
         }
@@ -121,6 +128,9 @@ impl CreatePayment {
     /// A payment's name follows from its order: whoever asks again, under whatever key, finds the first.
     pub(crate) fn plan(self, vault: &Vault, call: &Call) -> Result<Plan, Problem> {
         let world = World::named(call, self.merchant_id, self.livemode)?;
+        if self.body.is_some() && self.description.is_some() {
+            return Err(Problem::field("/description", rules::FIELD_TWICE));
+        }
         let World { merchant_id, livemode } = world;
         let id = PaymentId::derive(merchant_id, livemode, self.order_no.as_str());
         let (payment, merchant) = (stream(id), stream(merchant_id));
@@ -189,31 +199,34 @@ pub(crate) fn capture<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<
 }
 
 pub(crate) fn cancel<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
-    Box::pin(async { cancel_named(api, call, call.path("payment_no").parse().ok()).await })
+    Box::pin(async {
+        let CancelPayment { reason } = CancelPayment::parse(&call.body)?;
+        cancel_named(api, call, call.path("payment_no").parse().ok(), reason).await
+    })
 }
 
 /// As [`cancel`], by the number the channel gave the payment.
 pub(crate) fn cancel_at_channel<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
+        let CancelAtChannel { reason, livemode } = CancelAtChannel::parse(&call.body)?;
+        let livemode = livemode.unwrap_or(true);
         let named = match call.path("channel").parse::<Channel>() {
-            // No text in the database has a NUL in it.
-            Ok(channel) if !call.path("channel_trade_no").contains('\0') => {
-                trades::find(&api.pool, channel, call.path("channel_trade_no")).await
-            }
-            Ok(_) | Err(_) => Ok(None),
+            Ok(channel) => trades::find(api, channel, livemode, call.path("channel_trade_no")).await?,
+            Err(_unknown) => None,
         };
-        let named = named.map_err(|reason| {
-            let reason = reason.to_string();
-            Problem::from(Failure::Unavailable { reason })
-        })?;
-        cancel_named(api, call, named).await
+        cancel_named(api, call, named, reason).await
     })
 }
 
-async fn cancel_named(api: &Api, call: &Call, named: Option<PaymentId>) -> Result<Plan, Problem> {
-    let CancelPayment { reason: _ } = CancelPayment::parse(&call.body)?;
+async fn cancel_named(
+    api: &Api,
+    call: &Call,
+    named: Option<PaymentId>,
+    reason: Option<FreeText>,
+) -> Result<Plan, Problem> {
     let by = call.caller.actor();
-    change(api, call, named, CANCELLING, move |_payment, _agreed| PaymentCommand::Cancel { by, reason: None }).await
+    change(api, call, named, CANCELLING, move |_payment, _agreed| PaymentCommand::Cancel { by, reason: reason.clone() })
+        .await
 }
 
 /// One command on a payment.

@@ -14,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) decision: Decision,
     /// Told to whoever asked first and kept nowhere: a repeat is answered without it.
     pub(crate) once: Option<Value>,
+    /// What was said with the request and decides nothing: kept with the events that follow from it.
+    pub(crate) notes: Vec<(&'static str, String)>,
 }
 
 impl Plan {
@@ -21,7 +23,7 @@ impl Plan {
         tenant: Tenant,
         decision: impl Fn(&mut Books<'_>) -> Result<Verdict, Halt> + Send + Sync + 'static,
     ) -> Self {
-        Self { tenant, decision: Box::new(decision), once: None }
+        Self { tenant, decision: Box::new(decision), once: None, notes: Vec::new() }
     }
 }
 
@@ -35,6 +37,13 @@ pub(crate) struct Teller {
 
 /// A sentence in both languages.
 pub(crate) type Words = (&'static str, &'static str);
+
+pub(crate) const fn in_language((english, chinese): Words, language: Language) -> &'static str {
+    match language {
+        Language::English => english,
+        Language::Chinese => chinese,
+    }
+}
 
 #[derive(Serialize)]
 struct Told<'w, T> {
@@ -50,11 +59,8 @@ impl Teller {
     }
 
     /// It is done, and this is how it stands. Ids, statuses and amounts only: this is stored and told again.
-    pub(crate) fn done(&self, (english, chinese): Words, data: impl Serialize) -> Verdict {
-        let message = match self.visit.language {
-            Language::English => english,
-            Language::Chinese => chinese,
-        };
+    pub(crate) fn done(&self, words: Words, data: impl Serialize) -> Verdict {
+        let message = in_language(words, self.visit.language);
         let body = serde_json::to_string(&Told { code: 0, message, data }).unwrap_or_default();
         Verdict::Accepted(Answer { status: 200, body })
     }

@@ -22,7 +22,7 @@ body! {
         required payment_no: PaymentId = "PAY00000000000000000000000000000001", "Which payment.";
         required amount: Amount = 5000, "In minor units; at most what was captured and not yet refunded.";
         required reason: FreeText = "Returned one ticket", "Why.";
-        optional operator_id: FlatText = "clerk-7", "Who it was in your house. Not stored.";
+        optional operator_id: FlatText = "clerk-7", "Who it was in your house. Kept with the event, as it is written.";
     }
 }
 
@@ -30,13 +30,13 @@ const RESERVED: Words = ("the refund was accepted", "退款已受理");
 
 pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
-        let CreateRefund { payment_no, amount, reason, operator_id: _ } = CreateRefund::parse(&call.body)?;
+        let CreateRefund { payment_no, amount, reason, operator_id } = CreateRefund::parse(&call.body)?;
         let world = World::of_payment(api, call, payment_no).await?;
         let Some(world) = world else { return Err(Problem::turned_away(payments::absent())) };
         let refund_id = RefundId::asked_for(&call.caller.idempotency_scope(), call.key_text());
         let (payment, teller) = (stream(payment_no), Teller::of(call));
         let (by, demanded) = (call.caller.actor(), call.if_match);
-        Ok(Plan::new(world.tenant(), move |books| {
+        let plan = Plan::new(world.tenant(), move |books| {
             let state = books.state::<Payment>(&payment)?;
             let Some(agreed) = state.agreement().filter(|_agreed| world.has_payment(&state)) else {
                 return Ok(teller.refused(PaymentRefusal::PaymentAbsent));
@@ -54,6 +54,8 @@ pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<P
                     }),
                 ),
             })
-        }))
+        });
+        let notes = operator_id.map(|FlatText(clerk)| ("merchant_operator_id", clerk)).into_iter().collect();
+        Ok(Plan { notes, ..plan })
     })
 }

@@ -82,7 +82,7 @@ const fn one<B: Body, R: Listed>(
         path,
         words,
         summary,
-        entrance: Entrance { scope, body_max: BODY_MAX },
+        entrance: Entrance { scope, body_max: BODY_MAX, counted: None },
         body: (B::schema, B::example),
         read: reads::<B>,
         rules: rules_of::<R>,
@@ -111,7 +111,7 @@ pub const ROUTES: &[Route] = &[
         path: "/api/v1/payments/bulk",
         words: ("payment", "create-many"),
         summary: "Start up to 1,000 payments, each with its own key and answer",
-        entrance: Entrance { scope: Scope::TakePayments, body_max: BULK_BODY_MAX },
+        entrance: Entrance { scope: Scope::TakePayments, body_max: BULK_BODY_MAX, counted: Some(bulk::LIST) },
         body: (<bulk::Bulk as gate::Field>::schema, <bulk::Bulk as Body>::example),
         read: reads::<bulk::Bulk>,
         rules: rules_of::<PaymentRefusal>,
@@ -131,7 +131,7 @@ pub const ROUTES: &[Route] = &[
         Scope::TakePayments,
         payments::cancel,
     ),
-    one::<payments::CancelPayment, PaymentRefusal>(
+    one::<payments::CancelAtChannel, PaymentRefusal>(
         "/api/v1/channels/{channel}/payments/{channel_trade_no}/cancel",
         ("channel", "cancel-payment"),
         "Cancel the payment a channel knows by its own number",

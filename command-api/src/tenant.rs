@@ -9,7 +9,7 @@ use domain::{
     settlement::Settlement,
 };
 use event_store::Tenant;
-use gate::{Call, Caller, FieldProblem, Problem, rules};
+use gate::{Call, Caller, Problem, rules};
 
 use crate::routes::Api;
 
@@ -69,7 +69,7 @@ impl World {
 }
 
 fn missing(pointer: &str) -> Problem {
-    Problem::fields(vec![FieldProblem { pointer: pointer.to_owned(), rule: rules::FIELD_MISSING }])
+    Problem::field(pointer, rules::FIELD_MISSING)
 }
 
 /// The name of a stream: its id.

@@ -1,6 +1,6 @@
 //! Which payment a channel's own number stands for: a small follower, and the look-up.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::{
     aggregate::Aggregate as _,
@@ -9,9 +9,17 @@ use domain::{
     id::PaymentId,
     payment::{Payment, event::PaymentEvent},
 };
-use event_store::{Follower, Poison, Recorded};
+use event_store::{Failure, Follower, Poison, Recorded};
 use futures_util::future::BoxFuture;
+use gate::{Problem, rules};
 use sqlx::{PgConnection, PgPool};
+
+use crate::routes::Api;
+
+const NAME: &str = "channel_trades";
+/// A follower that runs is behind by milliseconds.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(3);
+const FOUND_WITHIN: Duration = Duration::from_secs(2);
 
 /// Writes down the number a channel gives a payment, from the event that first names it.
 #[derive(Debug, Default)]
@@ -19,7 +27,7 @@ pub struct Trades;
 
 impl Follower for Trades {
     fn name(&self) -> &'static str {
-        "channel_trades"
+        NAME
     }
 
     fn apply<'a>(
@@ -30,20 +38,23 @@ impl Follower for Trades {
         Box::pin(async move {
             let mut found = BTreeMap::new();
             for event in events.iter().filter(|event| is_telling(event)) {
-                if let Some(trade) = trade(event)? {
-                    found.entry(trade).or_insert(&*event.aggregate_id);
+                // Every payment has its mode: an event without one is nobody's.
+                if let (Some((channel, number)), Some(livemode)) = (trade(event)?, event.livemode) {
+                    found.entry((livemode, channel, number)).or_insert(&*event.aggregate_id);
                 }
             }
             if found.is_empty() {
                 return Ok(());
             }
-            let channels: Vec<&str> = found.keys().map(|(channel, _number)| channel.name()).collect();
-            let numbers: Vec<&str> = found.keys().map(|(_channel, number)| number.as_str()).collect();
+            let modes: Vec<bool> = found.keys().map(|(livemode, ..)| *livemode).collect();
+            let channels: Vec<&str> = found.keys().map(|(_livemode, channel, _number)| channel.name()).collect();
+            let numbers: Vec<&str> = found.keys().map(|(_livemode, _channel, number)| number.as_str()).collect();
             let payments: Vec<&str> = found.values().copied().collect();
             sqlx::query(
-                "insert into writes.channel_trades (channel, trade_no, payment_no) \
-                 select * from unnest($1::text[], $2::text[], $3::text[]) on conflict do nothing",
+                "insert into writes.channel_trades (livemode, channel, trade_no, payment_no) \
+                 select * from unnest($1::bool[], $2::text[], $3::text[], $4::text[]) on conflict do nothing",
             )
+            .bind(modes)
             .bind(channels)
             .bind(numbers)
             .bind(payments)
@@ -87,17 +98,56 @@ fn named(event: PaymentEvent) -> Option<(Channel, String)> {
     Some((captured.channel, captured.channel_trade_no))
 }
 
-/// The payment behind a channel's number, as far as this process's database has followed the log.
-pub(crate) async fn find(pool: &PgPool, channel: Channel, trade_no: &str) -> Result<Option<PaymentId>, sqlx::Error> {
-    let found: Option<String> =
-        sqlx::query_scalar("select payment_no from writes.channel_trades where channel = $1 and trade_no = $2")
-            .bind(channel.name())
-            .bind(trade_no)
-            .fetch_optional(pool)
-            .await?;
+/// The payment behind a channel's number in one mode, as of everything that is in the log when this is asked.
+///
+/// # Errors
+/// The database failed, or the follower has not come so far in time: a number it has not seen yet is not absent.
+pub(crate) async fn find(
+    api: &Api,
+    channel: Channel,
+    livemode: bool,
+    trade_no: &str,
+) -> Result<Option<PaymentId>, Problem> {
+    // No text in the database has a NUL in it.
+    if trade_no.contains('\0') {
+        return Ok(None);
+    }
+    let look = || async {
+        let looking = look(&api.pool, channel, livemode, trade_no);
+        let looked = tokio::time::timeout(FOUND_WITHIN, looking).await;
+        looked.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unreachable)
+    };
+    let found = look().await?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    if !api.gate.store.is_caught_up(NAME, CAUGHT_UP_WITHIN).await.map_err(unreachable)? {
+        return Err(Problem::later(rules::NOT_CAUGHT_UP, 1));
+    }
+    look().await
+}
+
+async fn look(
+    pool: &PgPool,
+    channel: Channel,
+    livemode: bool,
+    trade_no: &str,
+) -> Result<Option<PaymentId>, sqlx::Error> {
+    let found: Option<String> = sqlx::query_scalar(
+        "select payment_no from writes.channel_trades where livemode = $1 and channel = $2 and trade_no = $3",
+    )
+    .bind(livemode)
+    .bind(channel.name())
+    .bind(trade_no)
+    .fetch_optional(pool)
+    .await?;
     found
         .map(|found| found.parse().map_err(|reason: domain::id::IdRefusal| sqlx::Error::Decode(reason.into())))
         .transpose()
+}
+
+fn unreachable(reason: sqlx::Error) -> Problem {
+    Problem::from(Failure::Unavailable { reason: reason.to_string() })
 }
 
 #[cfg(test)]

@@ -17,10 +17,12 @@ use crate::{
 mod acts;
 mod dev;
 mod doctor;
+mod export;
 mod log;
 mod migrate;
 mod place;
 mod postgres;
+mod projection;
 mod serve;
 mod token;
 
@@ -32,6 +34,8 @@ Examples:
   daybook token create --role operator --email you@example.com
   daybook payment cancel PAY… --dry-run         every write of the API, as an operator
   daybook log tail                              what happens, as it happens
+  daybook projection list                       the read models, and how far behind they are
+  daybook export hledger > books.journal        the whole journal, for hledger to check
   daybook postgres psql                         look into the development database
   daybook postgres run -- cargo test            a fresh Postgres for one command
 In production:
@@ -56,6 +60,8 @@ enum Command {
     Doctor(doctor::Doctor),
     Log(log::Log),
     Postgres(postgres::Postgres),
+    Projection(projection::Projection),
+    Export(export::Export),
     Token(token::Token),
 }
 
@@ -74,6 +80,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Doctor(doctor) => runtime()?.block_on(doctor.run()),
         Command::Log(log) => runtime()?.block_on(log.run()),
         Command::Postgres(postgres) => postgres.run(),
+        Command::Projection(projection) => runtime()?.block_on(projection.run()),
+        Command::Export(export) => runtime()?.block_on(export.run()),
         Command::Token(token) => runtime()?.block_on(token.run()),
     }
 }

@@ -13,6 +13,10 @@ use crate::failure::{Attempt as _, Failure, Result};
 
 /// Enough for the probes; the store and its followers bring their own.
 const PROBE_CONNECTIONS: u32 = 4;
+/// As many questions at once; others wait for a connection.
+const READER_CONNECTIONS: u32 = 8;
+/// A question that takes longer is to be narrowed.
+const QUESTION_WITHIN: Duration = Duration::from_secs(5);
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// One works while the other takes the lease.
 const FOLLOWER_CONNECTIONS: u32 = 2;
@@ -32,22 +36,28 @@ pub(crate) fn version(migrations: &[i64]) -> i64 {
     migrations.iter().copied().max().unwrap_or_default()
 }
 
+pub(crate) fn parse(app_url: &str) -> Result<Database> {
+    Database::parse(app_url).map_err(|reason| Failure::NoDatabase(reason.to_string()))
+}
+
 /// The application's connections, made when first needed, so that a server may start before its database.
 pub(crate) fn pool(app_url: &str) -> Result<PgPool> {
-    let database = Database::parse(app_url).map_err(|reason| Failure::NoDatabase(reason.to_string()))?;
-    Ok(database.pool(PROBE_CONNECTIONS))
+    Ok(parse(app_url)?.pool(PROBE_CONNECTIONS))
+}
+
+/// Connections for questions.
+pub(crate) fn reader_pool(app_url: &str) -> Result<PgPool> {
+    Ok(parse(app_url)?.reader_pool(READER_CONNECTIONS, QUESTION_WITHIN))
 }
 
 /// Connections of a follower whose rows can be derived from the log again.
 pub(crate) fn derived_pool(app_url: &str) -> Result<PgPool> {
-    let database = Database::parse(app_url).map_err(|reason| Failure::NoDatabase(reason.to_string()))?;
-    Ok(database.derived_pool(FOLLOWER_CONNECTIONS))
+    Ok(parse(app_url)?.derived_pool(FOLLOWER_CONNECTIONS))
 }
 
 /// The log, for a process that writes to it. No connection is made yet.
 pub(crate) fn store(app_url: &str) -> Result<Store> {
-    let database = Database::parse(app_url).map_err(|reason| Failure::NoDatabase(reason.to_string()))?;
-    Ok(Store::open(database, Upcasters::default(), Limits::default()))
+    Ok(Store::open(parse(app_url)?, Upcasters::default(), Limits::default()))
 }
 
 /// Closes the log of a command that has its answer. One whose database has gone away does not wait for it for ever.

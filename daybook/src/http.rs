@@ -3,10 +3,6 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream as BlockingStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Duration,
 };
 
@@ -20,10 +16,10 @@ use hyper_util::{
     },
     service::TowerToHyperService,
 };
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     pin, select,
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 
@@ -32,13 +28,23 @@ use crate::{
     interrupt::Interrupt,
 };
 
+mod line;
 mod metrics;
 mod probes;
+mod seats;
 
+use line::Line;
 pub(crate) use probes::router;
+use seats::{Seats, Taken};
 
-/// More than that wait in the kernel's queue.
+/// Where there are so many, whoever is idle longest makes room; where all are busy, more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 4096;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4096;
+
+/// Descriptors for everything that is no client's connection.
+const OTHER_DESCRIPTORS: u64 = 64;
 
 /// How long a client may take for the head of a request, the first or the next.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,11 +54,16 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 
 const MAX_STREAMS: u32 = 256;
 const MAX_HEADER_BYTES: u32 = 32 * 1024;
+/// As many over HTTP/1: what is kept of a connection that is being read.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// What a client may send ahead of what was read, over HTTP/2.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
 
 /// # Errors
 /// The address is taken (and by whom, if that is another Daybook) or not ours.
 pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
-    match TcpListener::bind(listen).await {
+    match listener(listen) {
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             let daybook = tokio::task::spawn_blocking(move || is_daybook(listen)).await.unwrap_or(false);
             let by = if daybook { "another Daybook, of another directory" } else { "another program" };
@@ -60,6 +71,14 @@ pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
         }
         bound => bound.attempt(|| format!("listening on {listen}")),
     }
+}
+
+fn listener(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that comes back at once finds its address in use by connections that have ended.
+    socket.set_reuseaddr(true)?;
+    socket.bind(listen)?;
+    socket.listen(BACKLOG)
 }
 
 /// Whether what listens there answers as we do.
@@ -79,17 +98,21 @@ fn is_daybook(listen: SocketAddr) -> bool {
 /// Serves until asked to end, then finishes what is under way.
 pub(crate) async fn serve(listener: TcpListener, router: Router, mut interrupt: Interrupt) {
     let builder = builder();
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let seats = Seats::new(room_for_connections());
     let graceful = GracefulShutdown::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
         let accepted = select! {
             accepted = listener.accept() => accepted,
             () = interrupt.asked() => break,
         };
         match accepted {
             Ok((stream, _)) => {
-                tokio::spawn(converse(builder.clone(), stream, router.clone(), graceful.watcher(), place));
+                let taken = select! {
+                    taken = seats.take() => taken,
+                    () = interrupt.asked() => break,
+                };
+                let Some(taken) = taken else { break };
+                tokio::spawn(converse(builder.clone(), stream, router.clone(), graceful.watcher(), taken));
             }
             Err(error) => {
                 // Out of descriptors, most likely: conversations that end give some back.
@@ -105,46 +128,60 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut interrupt: 
     }
 }
 
+/// As many as there may be, if this process may have descriptors for them: it takes all it can get.
+fn room_for_connections() -> usize {
+    let mut limits = getrlimit(Resource::Nofile);
+    limits.current = limits.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limits) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).saturating_sub(OTHER_DESCRIPTORS);
+    usize::try_from(descriptors).unwrap_or(MAX_CONNECTIONS).clamp(1, MAX_CONNECTIONS)
+}
+
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(HEAD_TIMEOUT)
         .keep_alive_timeout(HEAD_TIMEOUT)
         .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(MAX_HEADER_BYTES);
     builder
 }
 
-async fn converse(
-    builder: Builder<TokioExecutor>,
-    stream: TcpStream,
-    router: Router,
-    watcher: Watcher,
-    _place: OwnedSemaphorePermit,
-) {
+async fn converse(builder: Builder<TokioExecutor>, stream: TcpStream, router: Router, watcher: Watcher, taken: Taken) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection ended before it began");
         return;
     }
-    let asked = Arc::new(AtomicBool::new(false));
     let router = TowerToHyperService::new(router);
     let service = service_fn(|request| {
-        asked.store(true, Ordering::Relaxed);
-        router.call(request)
+        let (busy, answering) = (taken.busy(), router.call(request));
+        async move {
+            let _busy = busy;
+            answering.await
+        }
     });
-    let conversation = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+    let line = Line::new(stream, taken.serving());
+    let conversation = watcher.watch(builder.serve_connection(TokioIo::new(line), service));
     pin!(conversation);
     let ended = select! {
         ended = &mut conversation => ended,
+        () = taken.asked_to_leave() => return,
         // hyper counts from the first byte that tells HTTP/1 from HTTP/2; a client that never sends it is on us.
         () = sleep(HEAD_TIMEOUT) => {
-            if !asked.load(Ordering::Relaxed) {
+            if !taken.has_asked() {
                 return;
             }
-            conversation.await
+            select! {
+                ended = conversation => ended,
+                () = taken.asked_to_leave() => return,
+            }
         }
     };
     if let Err(error) = ended {

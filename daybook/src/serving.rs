@@ -1,18 +1,44 @@
 //! A server from its first connection to its last: HTTP in front, followers behind.
 
-use command_api::Trades;
+use clap::Args;
+use command_api::{Api, Trades};
+use futures_util::future::OptionFuture;
 use gate::Gate;
+use projections::{PATIENCE, Projections, Reads};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{database, failure::Result, http, interrupt::Interrupt};
 
+/// Whether this process also keeps the read models up to date.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Followed {
+    /// Leave the read models to other processes
+    #[arg(long, env = "DAYBOOK_WITHOUT_PROJECTIONS")]
+    without_projections: bool,
+}
+
+impl Followed {
+    const fn are_kept(self) -> bool {
+        !self.without_projections
+    }
+}
+
 /// Serves until asked to end; then finishes what is under way, lets go of the followers' leases and closes the log.
-pub(crate) async fn serve(listener: TcpListener, app_url: &str, gate: Gate, interrupt: Interrupt) -> Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app_url: &str,
+    gate: Gate,
+    followed: Followed,
+    interrupt: Interrupt,
+) -> Result<()> {
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
-    let trades = store.follow(Trades, database::derived_pool(app_url)?).run(stopping);
-    let followers = tokio::spawn(trades);
-    let router = http::router(database::pool(app_url)?, gate)?;
+    let trades = store.follow(Trades, database::derived_pool(app_url)?).run(stopping.clone());
+    let read_models = Projections::new(store.clone(), database::parse(app_url)?, gate.vault.clone());
+    let read_models = OptionFuture::from(followed.are_kept().then(|| read_models.run(stopping)));
+    let followers = tokio::spawn(async { tokio::join!(trades, read_models) });
+    let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
+    let router = http::router(Api { gate, pool: database::pool(app_url)? }, reads)?;
     http::serve(listener, router, interrupt).await;
     stop.send_replace(true);
     if let Err(reason) = followers.await {

@@ -42,6 +42,9 @@ macro_rules! events_named {
         impl $event {
             /// Every name under which an event of this aggregate is stored.
             pub const TYPES: &'static [&'static str] = &[$($name,)+];
+
+            /// The version of each, in the same order.
+            pub const VERSIONS: &'static [&'static str] = &[$($version,)+];
         }
 
         impl $crate::aggregate::Event for $event {

@@ -30,6 +30,14 @@ pub enum FactFailure<E: std::error::Error + 'static> {
     },
 }
 
+/// What this release knows of a kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub aggregate_type: &'static str,
+    pub event_type: &'static str,
+    pub event_version: &'static str,
+}
+
 /// One list of all aggregates, from which everything that must know them all is made.
 macro_rules! facts {
     ($($aggregate:ident => $event:ident;)+) => {
@@ -59,6 +67,17 @@ macro_rules! facts {
                     _ => return Err(FactFailure::AggregateUnknown { aggregate_type: aggregate_type.to_owned() }),
                 };
                 read.map_err(|source| FactFailure::PayloadUnreadable { aggregate_type: aggregate_type.to_owned(), source })
+            }
+
+            /// The version this release knows of an event, if it knows the event; its name as this release has it.
+            #[must_use]
+            pub fn known(aggregate_type: &str, event_type: &str) -> Option<Known> {
+                let (aggregate_type, types, versions) = match aggregate_type {
+                    $(<$aggregate as Aggregate>::TYPE => (<$aggregate as Aggregate>::TYPE, $event::TYPES, $event::VERSIONS),)+
+                    _ => return None,
+                };
+                let at = types.iter().position(|known| *known == event_type)?;
+                Some(Known { aggregate_type, event_type: types.get(at)?, event_version: versions.get(at)? })
             }
 
             #[must_use]

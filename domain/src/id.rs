@@ -18,7 +18,7 @@ const DERIVED: Uuid = Uuid::from_u128(0x8d1c_6f0a_52b7_5c5e_9a36_4b41_59d0_0b0c)
 
 /// A version 5 id of the parts, each with its length before it, so that no two lists of parts read alike.
 fn derive(kind: &str, parts: &[&str]) -> Uuid {
-    let mut name = String::new();
+    let mut name = String::with_capacity(128);
     for part in std::iter::once(&kind).chain(parts) {
         name.push_str(&part.len().to_string());
         name.push(':');

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgConnection, PgDatabaseError, PgSeverity};
-use sqlx::{Error, Row};
+use sqlx::postgres::{PgArguments, PgConnection, PgDatabaseError, PgSeverity};
+use sqlx::{Arguments, Error, Row};
 use uuid::Uuid;
 
 use crate::batch::{Batch, Item};
@@ -42,6 +42,8 @@ const CALL: &str = "select first_position, recorded_at from log.append($1, $2, $
      $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, \
      $26, $27, $28)";
 
+const PARAMETERS: usize = 28;
+
 /// Sends the batch once. `None`: a key was used or a stream has moved, and nothing was written.
 pub(crate) async fn send(connection: &mut PgConnection, batch: &Batch, seen: Seen) -> Result<Option<Place>, Trouble> {
     let events = &batch.events;
@@ -55,7 +57,9 @@ pub(crate) async fn send(connection: &mut PgConnection, batch: &Batch, seen: See
         .map(|(stream, open)| (&*stream.kind, &*stream.id, open.read_at))
         .collect();
 
-    let row = sqlx::query(CALL)
+    let mut arguments = PgArguments::default();
+    arguments.reserve(PARAMETERS, batch.weight());
+    let row = sqlx::query_with(CALL, arguments)
         .bind(seen.position)
         .bind(events.iter().map(|event| event.event_id).collect::<Vec<Uuid>>())
         .bind(events.iter().map(|event| &*event.aggregate_type).collect::<Vec<&str>>())

@@ -27,7 +27,7 @@ pub(crate) struct Appender {
 
 /// What the log says about a batch that was not written.
 pub(crate) struct Findings {
-    pub(crate) stored: std::collections::HashMap<KeyName, Stored>,
+    pub(crate) stored: ahash::HashMap<KeyName, Stored>,
     pub(crate) moved: Vec<(Stream, Kind)>,
 }
 

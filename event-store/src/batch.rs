@@ -1,9 +1,9 @@
 //! What the writer decided and will append: all of it or nothing.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use ahash::{HashMap, HashSet};
 use chrono::DateTime;
 use uuid::Uuid;
 
@@ -109,6 +109,12 @@ impl Batch {
         None
     }
 
+    /// About how many bytes it is to send: room made for them at once is not made piece by piece.
+    pub(crate) fn weight(&self) -> usize {
+        const OF_AN_ACT: usize = 1_024;
+        self.bytes.saturating_add(self.items.len().saturating_mul(OF_AN_ACT))
+    }
+
     /// Whether another act would make it too large to send within good time.
     pub(crate) fn is_full(&self) -> bool {
         self.items.len() >= ACTS || self.bytes >= BYTES
@@ -183,9 +189,17 @@ pub(crate) fn name_of(key: &Key) -> KeyName {
 
 /// String pairs, as cqrs-es reads metadata; the command id ties events to the act that asked for them.
 fn metadata(queued: &Queued) -> Arc<str> {
-    let mut json = format!("{{\"command_id\":\"{}\"", queued.command_id);
+    let mut json = String::with_capacity(256);
+    let id = queued.command_id.hyphenated();
+    json.push_str("{\"command_id\":\"");
+    json.push_str(id.encode_lower(&mut Uuid::encode_buffer()));
+    json.push('"');
     for (name, value) in &queued.act.metadata {
-        json.push_str(&format!(",\"{name}\":{}", serde_json::Value::from(value.as_str())));
+        // A string can always be written as JSON.
+        let value = serde_json::to_string(value).unwrap_or_default();
+        for part in [",\"", name, "\":", &value] {
+            json.push_str(part);
+        }
     }
     json.push('}');
     json.into()

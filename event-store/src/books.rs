@@ -1,11 +1,12 @@
 //! The books as one decision sees them: folded states, and the events it adds to them.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use ahash::HashMap;
 use domain::aggregate::{Aggregate, Event};
+use serde::Serialize;
 
 use crate::act::{DataKey, Decision, Verdict};
 use crate::cache::{Cache, Folded, Stream};
@@ -149,9 +150,7 @@ impl<'b> Books<'b> {
         let stream = stream_of::<A>(id);
         for event in &events {
             version = version.saturating_add(1);
-            let payload = serde_json::to_string(event).map_err(|reason| {
-                Halt(Why::Never(Failure::Data { code: "json".to_owned(), reason: reason.to_string() }))
-            })?;
+            let payload = written(event)?;
             if payload.len() > PAYLOAD_LIMIT {
                 let failure = Failure::TooLarge { bytes: payload.len(), limit: PAYLOAD_LIMIT };
                 return Err(Halt(Why::Never(failure)));
@@ -223,6 +222,14 @@ impl<'b> Books<'b> {
         }
         self.open.get(stream).map(|open| &open.folded)
     }
+}
+
+/// An event as its payload; most have room at once.
+fn written<E: Serialize>(event: &E) -> Result<String, Halt> {
+    let refused = |reason: String| Halt(Why::Never(Failure::Data { code: "json".to_owned(), reason }));
+    let mut payload = Vec::with_capacity(1_024);
+    serde_json::to_writer(&mut payload, event).map_err(|reason| refused(reason.to_string()))?;
+    String::from_utf8(payload).map_err(|reason| refused(reason.to_string()))
 }
 
 fn stream_of<A: Aggregate>(id: &Arc<str>) -> Stream {

@@ -9,10 +9,16 @@ use sqlx::{ConnectOptions, Connection, Error, Executor};
 /// The role every connection of the application runs as, whoever logged in.
 pub(crate) const APPLICATION_ROLE: &str = "daybook_app";
 
+/// The role of whoever writes read models: it owns those, and reads the log.
+const PROJECTOR_ROLE: &str = "daybook_projector";
+
 /// How long a connection may take to come about.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long a read of the log may wait for a connection: whoever asks is told within a second that none is free.
 const FREE_WITHIN: Duration = Duration::from_millis(900);
+
+/// Commits that do not wait for the disk.
+const UNHURRIED: (&str, &str) = ("synchronous_commit", "off");
 
 /// The address is not one.
 #[derive(Debug, thiserror::Error)]
@@ -51,10 +57,44 @@ impl Database {
         Self::made_of(self.options.clone(), connections)
     }
 
+    /// Connections for questions: they change nothing, and a statement that takes too long is given up.
+    pub fn reader_pool(&self, connections: u32, statement_within: Duration) -> PgPool {
+        let limit = statement_within.as_millis().to_string();
+        let options = self.options.clone().options([
+            ("default_transaction_read_only", "on"),
+            ("statement_timeout", limit.as_str()),
+            ("jit", "off"),
+        ]);
+        Self::made_of(options, connections)
+    }
+
     /// Connections for followers whose rows can be derived from the log again: their commits do not wait for the disk.
     /// A crash may take the last of them away, each whole, with the checkpoint in it; then they are made again.
     pub fn derived_pool(&self, connections: u32) -> PgPool {
-        Self::made_of(self.options.clone().options([("synchronous_commit", "off")]), connections)
+        Self::made_of(self.options.clone().options([UNHURRIED]), connections)
+    }
+
+    /// Connections that write read models. What they look up by key goes by index, however small a table was when the
+    /// statement was planned.
+    pub fn projector_pool(&self, connections: u32) -> PgPool {
+        let by_index =
+            [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
+        Self::made_of(self.as_projector().options(by_index), connections)
+    }
+
+    /// One connection that makes and compares read models, with the planner's own judgement.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or whoever logged in may not become the projector.
+    pub async fn connect_as_projector(&self) -> Result<PgConnection, Error> {
+        match tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(&self.as_projector())).await {
+            Ok(connected) => connected,
+            Err(_elapsed) => Err(Error::PoolTimedOut),
+        }
+    }
+
+    fn as_projector(&self) -> PgConnectOptions {
+        self.options.clone().options([("role", PROJECTOR_ROLE), ("synchronous_commit", "off")])
     }
 
     fn made_of(options: PgConnectOptions, connections: u32) -> PgPool {
@@ -71,14 +111,24 @@ impl Database {
 
     /// Connections for the log's own statements.
     pub(crate) fn log_pool(&self, connections: u32) -> PgPool {
+        Self::made_of_log(self.log_options(), connections)
+    }
+
+    /// The same for what may be lost (snapshots, words to others): their commits do not make an append wait for its
+    /// turn at the disk.
+    pub(crate) fn unhurried_log_pool(&self, connections: u32) -> PgPool {
+        Self::made_of_log(self.log_options().options([UNHURRIED]), connections)
+    }
+
+    fn made_of_log(options: PgConnectOptions, connections: u32) -> PgPool {
         PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(FREE_WITHIN)
             .test_before_acquire(false)
-            .connect_lazy_with(self.log_options())
+            .connect_lazy_with(options)
     }
 
-    /// One connection for the log's own statements.
+    /// The connection of the append: its commits are durable.
     pub(crate) async fn connect(&self) -> Result<PgConnection, Error> {
         match tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(&self.log_options())).await {
             Ok(connected) => connected,

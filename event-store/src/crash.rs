@@ -30,6 +30,16 @@ pub const POINTS: &[&str] = &[
     "follower.after_commit",
 ];
 
+/// Those on the way of a request through an HTTP face, in order; between `planned` and `decided` it passes the others.
+pub const OF_A_REQUEST: &[&str] = &[
+    "request.come",
+    "request.proven",
+    "request.admitted",
+    "request.planned",
+    "request.decided",
+    "request.before_answer",
+];
+
 /// Passes a point. `DAYBOOK_CRASH_AT=name:n` kills the process, without a farewell, when it passes there for the n-th
 /// time; `DAYBOOK_PAUSE_AT=name:n` stops it as `kill -STOP` does.
 #[inline]

@@ -23,6 +23,8 @@ const LEASE: Duration = Duration::from_secs(30);
 const EVENTS_PER_STEP: usize = 1_000;
 /// A rest for whoever is caught up: a busy log is followed in a few large steps, not in one for every append.
 const PACE: Duration = Duration::from_millis(10);
+/// How often a parked one looks whether an operator has let it go on.
+const LOOK_AT_PARKED: Duration = Duration::from_secs(2);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// What follows the log. Its name is its identity, for ever.
@@ -118,6 +120,7 @@ impl<F: Follower> Follow<F> {
     /// Steps until told to stop. Waits where there is nothing to do.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut head = self.store.head();
+        let mut parked_at = None;
         while !*stop.borrow_and_update() {
             head.mark_seen();
             let pause = match self.step().await {
@@ -130,8 +133,10 @@ impl<F: Follower> Follow<F> {
                     PAUSE_AFTER_FAILURE
                 }
                 Ok(Step::Parked { at, reason }) => {
-                    tracing::error!(follower = self.follower.name(), at, reason, "parked");
-                    LEASE
+                    if parked_at.replace(at) != Some(at) {
+                        tracing::error!(follower = self.follower.name(), at, reason, "parked");
+                    }
+                    LOOK_AT_PARKED
                 }
                 Err(failure) => {
                     tracing::warn!(%failure, "a step was not taken");

@@ -1,7 +1,8 @@
 //! A bounded map that forgets what was not touched lately, in constant time.
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use ahash::HashMap;
 
 /// Two generations of at most half the bound each. A hit moves an entry to the young one; when that is full it
 /// becomes the old one, and what was old is forgotten.
@@ -13,7 +14,7 @@ pub(crate) struct Generations<K, V> {
 
 impl<K: Eq + Hash, V> Generations<K, V> {
     pub(crate) fn bounded(entries: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), half: entries.div_ceil(2).max(1) }
+        Self { young: HashMap::default(), old: HashMap::default(), half: entries.div_ceil(2).max(1) }
     }
 
     pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {

@@ -59,7 +59,7 @@ pub(crate) fn decode<E: Event>(payload: &str, event_version: &str, position: i64
 }
 
 /// Upcasters write `1.0` as `1.0.0`.
-fn is_same_version(known: &str, found: &str) -> bool {
+pub(crate) fn is_same_version(known: &str, found: &str) -> bool {
     let parsed = |version: &str| version.parse::<SemanticVersion>().ok();
     known == found || parsed(known).is_some_and(|known| parsed(found) == Some(known))
 }

@@ -1,7 +1,8 @@
 //! What a decision would do, without doing it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use ahash::HashMap;
 
 use crate::act::{Decision, Verdict};
 use crate::books::{self, Books, Why};
@@ -30,7 +31,7 @@ pub struct Proposed {
 
 pub(crate) async fn rehearse(shared: &Shared, decision: &Decision) -> Result<Rehearsal, Failure> {
     for _load in 0..LOADS {
-        let mut open = HashMap::new();
+        let mut open = HashMap::default();
         // Nothing is presumed: no append will come to find out what was wrong.
         let mut books = Books::new(&shared.cache, None, &mut open, false);
         let (stream, kind) = match books::take(decision, &mut books) {

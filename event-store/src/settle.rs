@@ -1,7 +1,6 @@
 //! After an append that wrote nothing: what the log says of what was assumed.
 
-use std::collections::HashMap;
-
+use ahash::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
@@ -48,7 +47,7 @@ pub(crate) async fn stored_answers(
     let (scopes, keys): (Vec<&str>, Vec<&str>) =
         batch.items.iter().filter_map(|item| item.queued.act.key.as_ref()).map(|key| (&*key.scope, &*key.key)).unzip();
     if keys.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(HashMap::default());
     }
     let rows: Vec<StoredRow> = sqlx::query_as(STORED).bind(scopes).bind(keys).fetch_all(connection).await?;
     rows.into_iter()

@@ -1,10 +1,10 @@
 //! The store: what a program holds to command, read and follow the log.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ahash::{HashMap, HashSet};
 use domain::aggregate::Aggregate;
 use sqlx::postgres::PgPool;
 use tokio::sync::{Notify, mpsc};
@@ -62,7 +62,7 @@ impl Default for Limits {
 /// One log, as one process sees it. Cheap to clone; the last one to go ends the tail, and the writer once it is done.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     tasks: Arc<Tasks>,
 }
 
@@ -91,8 +91,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) cache: Arc<Cache>,
     pub(crate) tail: Arc<Tail>,
-    upcasters: Arc<Upcasters>,
-    pool: PgPool,
+    pub(crate) upcasters: Arc<Upcasters>,
+    pub(crate) pool: PgPool,
     answers: Mutex<Generations<KeyName, Stored>>,
     snapshots: mpsc::Sender<(Stream, Folded)>,
     moved: Arc<Notify>,
@@ -107,7 +107,7 @@ impl Store {
     /// Opens the log. Nothing is asked of the database yet: a store may be opened before its database is up.
     pub fn open(database: Database, upcasters: Upcasters, limits: Limits) -> Self {
         let upcasters = Arc::new(upcasters);
-        let pool = database.log_pool(6);
+        let pool = database.unhurried_log_pool(6);
         let cache = Arc::new(Cache::bounded(limits.cached_streams, Arc::clone(&upcasters)));
         let tail = Arc::new(Tail::new(pool.clone(), Arc::clone(&cache)));
         let shared = Arc::new(Shared {
@@ -115,9 +115,9 @@ impl Store {
             answers: Mutex::new(Generations::bounded(limits.cached_answers)),
             snapshots: snapshot::spawn(pool.clone()),
             moved: Arc::new(Notify::new()),
-            loading: Mutex::new(HashMap::new()),
+            loading: Mutex::new(HashMap::default()),
             is_unresolved: AtomicBool::new(false),
-            unresolved: Mutex::new(HashSet::new()),
+            unresolved: Mutex::new(HashSet::default()),
             database,
             limits,
             cache,
@@ -244,6 +244,10 @@ impl Store {
     /// Makes a follower of the log; it moves by [`Follow::step`], on connections from `pool`. It keeps this store open.
     pub fn follow<F: Follower>(&self, follower: F, pool: PgPool) -> Follow<F> {
         Follow::new(follower, pool, self.clone())
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.shared.pool
     }
 
     /// How many acts wait for the writer.

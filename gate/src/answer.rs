@@ -7,17 +7,30 @@ use axum::{
 
 use crate::{problem::mark_as_problem, visit::Visit};
 
-/// A finished answer.
+/// An answer: finished, or still being written while it is read.
 #[derive(Debug)]
 pub struct Reply {
-    pub status: u16,
-    pub body: String,
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    status: u16,
+    content: Content,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// JSON, or a problem document where the status says so.
+    Whole(String),
+    /// Of this media type, piece by piece.
+    Streamed(&'static str, Body),
 }
 
 impl Reply {
     pub const fn new(status: u16, body: String) -> Self {
-        Self { status, body, headers: Vec::new() }
+        Self { status, content: Content::Whole(body), headers: Vec::new() }
+    }
+
+    /// What was asked for, as it is read. Where it breaks off, so does the connection: no half is taken for a whole.
+    pub const fn streamed(media_type: &'static str, body: Body) -> Self {
+        Self { status: 200, content: Content::Streamed(media_type, body), headers: Vec::new() }
     }
 
     #[must_use]
@@ -29,10 +42,14 @@ impl Reply {
     }
 
     pub(crate) fn response(self, visit: &Visit) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body));
+        let (media_type, body) = match self.content {
+            Content::Whole(text) => ("application/json", Body::from(text)),
+            Content::Streamed(media_type, body) => (media_type, body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         if self.status < 400 {
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         } else {
             mark_as_problem(response.headers_mut(), visit.language);
         }

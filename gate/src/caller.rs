@@ -117,12 +117,23 @@ async fn merchant(
 
 async fn operator(authorization: &str, store: &Store, vault: &Vault, now: DateTime<Utc>) -> Result<Known, Problem> {
     let (scheme, token) = authorization.split_once(' ').ok_or_else(invalid)?;
-    let name = vault.token_name(token).filter(|_name| scheme.eq_ignore_ascii_case("bearer")).ok_or_else(invalid)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(invalid());
+    }
+    Ok(Known { caller: whose_token(token, store, vault, now).await?, proof: Proof::Token })
+}
+
+/// The operator a bearer token belongs to.
+///
+/// # Errors
+/// The token is not good (why is told to nobody), or the log cannot be asked.
+pub async fn whose_token(token: &str, store: &Store, vault: &Vault, now: DateTime<Utc>) -> Result<Caller, Problem> {
+    let name = vault.token_name(token).ok_or_else(invalid)?;
     let (operator, _version) = store.read::<Operator>(&name.operator_id.to_string().into()).await?;
     let good = operator.valid_token(name.token_id, now).filter(|kept| vault.is_credential(token, &kept.hash));
     good.ok_or_else(invalid)?;
     let roles = Role::ALL.iter().copied().filter(|role| operator.has_role(*role)).collect();
-    Ok(Known { caller: Caller::Operator { operator_id: name.operator_id, roles }, proof: Proof::Token })
+    Ok(Caller::Operator { operator_id: name.operator_id, roles })
 }
 
 impl Known {

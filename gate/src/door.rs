@@ -16,7 +16,7 @@ use axum::{
 };
 use chrono::Utc;
 use domain::refusal::Rule;
-use event_store::Store;
+use event_store::{Store, crash};
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ use crate::{
     idempotency::IdempotencyKey,
     json,
     problem::Problem,
-    rate::{Rate, Rates},
+    rate::{self, Rate, Rates},
     rules,
     scope::Scope,
     signature::Signed,
@@ -68,6 +68,8 @@ impl Default for Limits {
 pub struct Entrance {
     pub scope: Scope,
     pub body_max: usize,
+    /// The list in the body whose every item counts as a request; none where the whole counts as one.
+    pub counted: Option<&'static str>,
 }
 
 /// The door of one server. Cheap to clone.
@@ -93,6 +95,8 @@ pub struct Call {
     pub fingerprint: [u8; 32],
     pub if_match: Option<i64>,
     pub body: Map<String, Value>,
+    /// The formats the caller can read, as it says.
+    pub accept: Option<String>,
     path: Vec<(String, String)>,
     query: Vec<(String, String)>,
 }
@@ -101,6 +105,11 @@ impl Call {
     /// A part of the path, by the name it has in the route.
     pub fn path(&self, name: &str) -> &str {
         self.path.iter().find(|(known, _value)| known == name).map_or("", |(_name, value)| value)
+    }
+
+    /// The first part of the path that has a name in the route, with that name.
+    pub fn first_path(&self) -> Option<(&str, &str)> {
+        self.path.first().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The key as text; none is the empty one, which is nobody's.
@@ -144,6 +153,7 @@ impl Gate {
             let call = self.admit(entrance, &mut parts, body, &visit, &mut marks).await?;
             let _place = self.places.try_acquire().map_err(full)?;
             is_let_in.store(true, Ordering::Relaxed);
+            crash::point("request.admitted");
             serve(call).await
         };
         let served = AssertUnwindSafe(served).catch_unwind().await.unwrap_or_else(|_panic| {
@@ -151,6 +161,7 @@ impl Gate {
             let is_let_in = is_let_in.load(Ordering::Relaxed);
             Err(if is_let_in { Problem::broken() } else { Problem::turned_away(rules::INTERNAL) })
         });
+        crash::point("request.before_answer");
         let mut response = match served {
             Ok(reply) => reply.response(&visit),
             Err(problem) => problem.response(&visit),
@@ -169,6 +180,7 @@ impl Gate {
         visit: &Visit,
         marks: &mut HeaderMap,
     ) -> Result<Call, Problem> {
+        crash::point("request.come");
         let now = Utc::now();
         let known = caller::identify(&parts.headers, &self.store, &self.vault, self.demo, now).await?;
         if !entrance.scope.is_granted_to(&known.caller) {
@@ -185,30 +197,32 @@ impl Gate {
             body: &body,
         };
         known.prove(&parts.headers, &signed, now)?;
+        crash::point("request.proven");
         // Only what is proven is counted: nobody uses up another's rate with a key alone.
-        self.count_and_tell(&known.caller, 1, marks)?;
+        self.count(&known.caller, 1, marks)?;
         let body = self.object(&body, &parts.headers)?;
+        if let Some(Value::Array(items)) = entrance.counted.and_then(|list| body.get(list)) {
+            let more = items.len().saturating_sub(1).min(entrance.body_max);
+            self.count(&known.caller, u32::try_from(more).unwrap_or(u32::MAX), marks)?;
+        }
         let fingerprint =
             self.vault.fingerprint(&[method.as_bytes(), path_and_query.as_bytes(), json::canonical(&body).as_bytes()]);
         let Query(query) = Query::try_from_uri(&parts.uri)
             .map_err(|_not_readable| Problem::turned_away(rules::PARAMETER_MALFORMED))?;
         let if_match = if_match(&parts.headers)?;
+        let accept = accept(&parts.headers);
         let path = RawPathParams::from_request_parts(parts, &())
             .await
             .map_err(|_not_text| Problem::turned_away(rules::ROUTE_UNKNOWN))?;
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Ok(Call { caller: known.caller, visit: visit.clone(), key, fingerprint, if_match, body, path, query })
+        Ok(Call { caller: known.caller, visit: visit.clone(), key, fingerprint, if_match, body, accept, path, query })
     }
 
-    /// Counts so many more requests at once, by key and by merchant.
-    ///
-    /// # Errors
-    /// That was more than may come.
-    pub fn count(&self, caller: &Caller, requests: u32) -> Result<(), Problem> {
-        self.count_and_tell(caller, requests, &mut HeaderMap::new())
-    }
-
-    fn count_and_tell(&self, caller: &Caller, requests: u32, marks: &mut HeaderMap) -> Result<(), Problem> {
+    /// Counts so many more requests at once, by key and by merchant: both or neither. Tells what is left now.
+    fn count(&self, caller: &Caller, requests: u32, marks: &mut HeaderMap) -> Result<(), Problem> {
+        if requests == 0 {
+            return Ok(());
+        }
         let (key, merchant) = match caller {
             Caller::Merchant { merchant_id, key_id, livemode } => {
                 ((key_id.uuid(), *livemode), Some((merchant_id.uuid(), *livemode)))
@@ -216,11 +230,15 @@ impl Gate {
             Caller::Operator { operator_id, .. } => ((operator_id.uuid(), true), None),
         };
         let now = Instant::now();
-        self.keys.tell(marks, self.keys.take(key, requests, now))?;
-        match merchant {
-            Some(merchant) => self.merchants.tell(marks, self.merchants.take(merchant, requests, now)),
-            None => Ok(()),
+        rate::forget(marks);
+        let of_key = self.keys.take(key, requests, now);
+        self.keys.tell(marks, of_key)?;
+        let Some(merchant) = merchant else { return Ok(()) };
+        let told = self.merchants.tell(marks, self.merchants.take(merchant, requests, now));
+        if told.is_err() {
+            self.keys.give_back(key, requests);
         }
+        told
     }
 
     /// A body is one JSON object; none is the empty one.
@@ -256,11 +274,14 @@ fn is_json(content_type: &str) -> bool {
 /// What a request says its body has; where it does not say, the most it may have.
 fn room(headers: &HeaderMap, most: usize) -> u32 {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    u32::try_from(declared.unwrap_or(most).clamp(1, most)).unwrap_or(u32::MAX)
+    u32::try_from(declared.unwrap_or(most).min(most).max(1)).unwrap_or(u32::MAX)
 }
 
 async fn read(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes, Problem> {
-    let too_large = || Problem::turned_away(rules::BODY_TOO_LARGE).saying(format!("(at most {most} bytes)"));
+    let too_large = || {
+        let (english, chinese) = (format!("(at most {most} bytes)"), format!("（最多 {most} 字节）"));
+        Problem::turned_away(rules::BODY_TOO_LARGE).saying(english, chinese)
+    };
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let is_declared_too_large = |length: u64| usize::try_from(length).map_or(true, |length| length > most);
     if declared.is_some_and(is_declared_too_large) {
@@ -272,6 +293,12 @@ async fn read(body: Body, headers: &HeaderMap, most: usize) -> Result<Bytes, Pro
         Ok(Err(_broken)) => Err(Problem::turned_away(rules::BODY_BROKEN)),
         Err(_elapsed) => Err(Problem::turned_away(rules::BODY_TOO_SLOW)),
     }
+}
+
+/// All values as one list; what is no text is no format.
+fn accept(headers: &HeaderMap) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }
 
 /// One version, in quotes, as `ETag` gave it.

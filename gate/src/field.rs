@@ -111,7 +111,7 @@ fn pointer(at: &str, name: &str) -> String {
     format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// Declares a body: for each field whether it is needed, its type, an example and what it means.
+/// Declares a body: for each field whether it is needed, its type, an example (`null` leaves it out) and what it means.
 #[macro_export]
 macro_rules! body {
     ($(#[$doc:meta])* $vis:vis struct $name:ident {
@@ -151,7 +151,11 @@ macro_rules! body {
 
         impl $crate::Body for $name {
             fn example() -> serde_json::Value {
-                serde_json::json!({ $(stringify!($field): $example,)* })
+                let mut example = serde_json::json!({ $(stringify!($field): $example,)* });
+                if let Some(fields) = example.as_object_mut() {
+                    fields.retain(|_name, value| !value.is_null());
+                }
+                example
             }
 
             fn read_object(

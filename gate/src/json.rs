@@ -13,11 +13,9 @@ use crate::{problem::Problem, rules};
 /// The body is not that.
 pub fn parse(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     let malformed = |reason: serde_json::Error| {
-        Problem::turned_away(rules::JSON_MALFORMED).saying(format!(
-            "(line {}, column {})",
-            reason.line(),
-            reason.column()
-        ))
+        let (line, column) = (reason.line(), reason.column());
+        let (english, chinese) = (format!("(line {line}, column {column})"), format!("（第 {line} 行第 {column} 列）"));
+        Problem::turned_away(rules::JSON_MALFORMED).saying(english, chinese)
     };
     let Strict(value) = serde_json::from_slice(body).map_err(malformed)?;
     match value {

@@ -22,7 +22,7 @@ pub enum Outcome {
 /// What is wrong with one value, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldProblem {
-    /// JSON pointer into the body.
+    /// JSON pointer into the body; or `?` and the name of a query parameter.
     pub pointer: String,
     pub rule: &'static Rule,
 }
@@ -38,9 +38,12 @@ pub struct Problem {
     key_checked: bool,
     fields: Vec<FieldProblem>,
     retry_after_s: Option<u64>,
-    /// What can be said beyond the rule's sentence; never a value the caller sent.
-    detail: Option<String>,
+    /// What can be said beyond the rule's sentence: where it is amiss, never a value the caller sent.
+    detail: Option<InBoth>,
 }
+
+/// The same in English and in Chinese.
+type InBoth = (String, String);
 
 #[derive(Serialize)]
 struct Document<'p> {
@@ -85,11 +88,24 @@ impl Problem {
         Self { key_checked: true, ..Self::turned_away(rule) }
     }
 
-    /// Values that are not what they should be. The first one gives the problem its code.
+    /// Values that are not what they should be. The first one gives the problem its code, and is named in its detail.
     pub fn fields(mut fields: Vec<FieldProblem>) -> Self {
         fields.truncate(FIELDS_MAX);
-        let rule = fields.first().map_or(rules::JSON_MALFORMED, |first| first.rule);
-        Self { fields, ..Self::turned_away(rule) }
+        let Some(first) = fields.first() else { return Self::turned_away(rules::JSON_MALFORMED) };
+        let (english, chinese) = (format!("({})", first.pointer), format!("（{}）", first.pointer));
+        let problem = Self::turned_away(first.rule).saying(english, chinese);
+        Self { fields, ..problem }
+    }
+
+    /// One value that is not what it should be.
+    pub fn field(pointer: &str, rule: &'static Rule) -> Self {
+        Self::fields(vec![FieldProblem { pointer: pointer.to_owned(), rule }])
+    }
+
+    /// A query parameter that is not what it should be. Of a name of unknown length the first part is told.
+    pub fn parameter(name: &str, rule: &'static Rule) -> Self {
+        let name: String = name.chars().take(64).collect();
+        Self::fields(vec![FieldProblem { pointer: format!("?{name}"), rule }])
     }
 
     /// Not now: the same request may be sent again after so many seconds.
@@ -97,9 +113,10 @@ impl Problem {
         Self { retryable: true, retry_after_s: Some(retry_after_s), ..Self::turned_away(rule) }
     }
 
+    /// What can be said besides, in both languages.
     #[must_use]
-    pub fn saying(self, detail: String) -> Self {
-        Self { detail: Some(detail), ..self }
+    pub fn saying(self, english: String, chinese: String) -> Self {
+        Self { detail: Some((english, chinese)), ..self }
     }
 
     #[must_use]
@@ -130,7 +147,10 @@ impl Problem {
     pub fn document(&self, visit: &Visit) -> String {
         let sentence = visit.language.sentence(self.rule);
         let detail = match &self.detail {
-            Some(detail) => format!("{sentence} {detail}"),
+            Some((english, chinese)) => match visit.language {
+                Language::English => format!("{sentence} {english}"),
+                Language::Chinese => format!("{sentence}{chinese}"),
+            },
             None => sentence.to_owned(),
         };
         let errors = self.fields.iter().map(|field| FieldDocument {
@@ -166,6 +186,20 @@ impl Problem {
         }
         response
     }
+}
+
+/// A whole HTTP/1.1 message for whoever could not be understood so far as to have a request: the connection ends with it.
+pub fn last_words(rule: &'static Rule) -> String {
+    let visit = Visit::of_nobody();
+    let body = Problem::turned_away(rule).document(&visit);
+    let reason = StatusCode::from_u16(rule.http_status).ok().and_then(|status| status.canonical_reason());
+    let (status, reason, length) = (rule.http_status, reason.unwrap_or_default(), body.len());
+    let (request_id, trace_id) = (&visit.request_id, &visit.trace_id);
+    format!(
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/problem+json\r\ncontent-language: en\r\n\
+         x-request-id: {request_id}\r\nx-trace-id: {trace_id}\r\ncache-control: no-store\r\n\
+         content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
 }
 
 pub(crate) fn mark_as_problem(headers: &mut header::HeaderMap, language: Language) {

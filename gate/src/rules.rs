@@ -3,17 +3,19 @@
 use domain::refusal::Rule;
 
 macro_rules! rules {
-    ($($name:ident = $code:literal, $status:literal, $english:literal, $chinese:literal;)+) => {
+    ($(#[$doc:meta])* $list:ident: $($name:ident = $code:literal, $status:literal, $english:literal, $chinese:literal;)+) => {
         $(pub const $name: &Rule = &Rule {
             code: $code, http_status: $status, english: $english, chinese: $chinese,
         };)+
 
-        /// Every one of them.
-        pub const ALL: &[&Rule] = &[$($name,)+];
+        $(#[$doc])*
+        pub const $list: &[&Rule] = &[$($name,)+];
     };
 }
 
 rules! {
+    /// What any request may be told.
+    ALL:
     ROUTE_UNKNOWN = "route_unknown", 404, "There is nothing at this address.", "该地址不存在。";
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "This address does not take this method.", "该地址不支持此方法。";
     CREDENTIALS_MISSING = "credentials_missing", 401,
@@ -28,6 +30,9 @@ rules! {
     SIGNATURE_INVALID = "signature_invalid", 401, "The signature does not fit the request.", "签名与请求不符。";
     SCOPE_MISSING = "scope_missing", 403, "These credentials may not do this.", "该凭证无权执行此操作。";
     ACCOUNT_CLOSED = "account_closed", 403, "The account is closed.", "该账户已关闭。";
+    REQUEST_MALFORMED = "request_malformed", 400, "This is not HTTP as we read it.", "该请求不是我们能识别的 HTTP。";
+    HEAD_TOO_LARGE = "head_too_large", 431, "The head of the request is too large.", "请求头过大。";
+    HEAD_TOO_SLOW = "head_too_slow", 408, "The head of the request did not arrive in time.", "请求头未能及时送达。";
     BODY_TOO_LARGE = "body_too_large", 413, "The body is larger than this address takes.", "请求体超过该地址允许的大小。";
     BODY_TOO_SLOW = "body_too_slow", 408, "The body did not arrive in time.", "请求体未能及时送达。";
     BODY_BROKEN = "body_broken", 400, "The body broke off.", "请求体传输中断。";
@@ -37,6 +42,8 @@ rules! {
     FIELD_MISSING = "field_missing", 400, "The field is missing.", "缺少该字段。";
     FIELD_UNKNOWN = "field_unknown", 400, "There is no such field.", "没有这个字段。";
     FIELD_MALFORMED = "field_malformed", 400, "The field's value is not of the kind expected.", "该字段的值类型不正确。";
+    FIELD_TWICE = "field_twice", 400,
+        "Another field says the same by another name: send one of them.", "另一字段以不同名称表达相同内容，请只发送其中之一。";
     AMOUNT_MALFORMED = "amount_malformed", 400,
         "An amount is an integer number of minor units.", "金额必须是以最小单位计的整数。";
     EMAIL_MALFORMED = "email_malformed", 422, "This is not an e-mail address.", "电子邮件地址不正确。";
@@ -56,12 +63,30 @@ rules! {
     RATE_LIMITED = "rate_limited", 429, "Too many requests; wait as Retry-After says.", "请求过于频繁，请按 Retry-After 等待。";
     OVERLOADED = "overloaded", 503, "More is asked than can be done at once; ask again shortly.", "请求过多，请稍后重试。";
     LEDGER_UNAVAILABLE = "ledger_unavailable", 503, "The ledger cannot be reached; ask again shortly.", "账本暂时不可用，请稍后重试。";
+    NOT_CAUGHT_UP = "not_caught_up", 503,
+        "What this is looked up in is behind the log; ask again shortly.", "查询所依据的数据尚未跟上账本，请稍后重试。";
     OUTCOME_UNKNOWN = "outcome_unknown", 503,
         "Whether this was done is not known yet; ask again with the same Idempotency-Key.", "结果尚不确定，请使用相同的 Idempotency-Key 再次请求。";
     EVENT_TOO_LARGE = "event_too_large", 422, "What this would record is too large.", "需要记录的内容过大。";
     DATA_REFUSED = "data_refused", 422, "The ledger cannot hold this data.", "账本无法保存这些数据。";
     MERCHANT_DIFFERS = "merchant_id_differs", 422, "The merchant is not the one these credentials belong to.", "商户与凭证所属商户不符。";
     INTERNAL = "internal_error", 500, "This is our mistake.", "服务器内部错误。";
+}
+
+rules! {
+    /// What a question may be told besides.
+    READING:
+    PARAMETER_MISSING = "parameter_missing", 400, "The query parameter is missing.", "缺少该查询参数。";
+    PARAMETER_REPEATED = "parameter_repeated", 400, "The query parameter may be given once.", "该查询参数只能出现一次。";
+    CURSOR_INVALID = "cursor_invalid", 400,
+        "The cursor is not one we gave for this question.", "该游标不是针对此查询给出的。";
+    FORMAT_UNAVAILABLE = "format_unavailable", 406,
+        "Ask for application/json, text/csv or application/x-ndjson.",
+        "可用格式：application/json、text/csv、application/x-ndjson。";
+    POSITION_NOT_REACHED = "position_not_reached", 503,
+        "The answer has not come as far as min_position yet; ask again shortly.", "查询数据尚未到达 min_position，请稍后重试。";
+    QUERY_TOO_COSTLY = "query_too_costly", 422,
+        "This question takes too long to answer: narrow it.", "该查询耗时过长，请缩小范围。";
 }
 
 #[cfg(test)]
@@ -72,7 +97,8 @@ mod tests {
 
     #[test]
     fn every_code_is_there_once() {
-        let codes: BTreeSet<&str> = ALL.iter().map(|rule| rule.code).collect();
-        assert_eq!(codes.len(), ALL.len());
+        let all = || ALL.iter().chain(READING);
+        let codes: BTreeSet<&str> = all().map(|rule| rule.code).collect();
+        assert_eq!(codes.len(), all().count());
     }
 }

@@ -23,6 +23,15 @@ pub enum Scope {
     KeepMerchants,
     /// Ask a channel to do something on its own.
     WorkChannels,
+    /// Payments, refunds and orders.
+    ReadPayments,
+    ReadSettlements,
+    ReadMerchants,
+    ReadAnalytics,
+    /// Accounts, statements, the journal.
+    ReadLedger,
+    /// What the processes remember.
+    ReadSagas,
 }
 
 impl Scope {
@@ -36,6 +45,12 @@ impl Scope {
         Self::KeepBooks,
         Self::KeepMerchants,
         Self::WorkChannels,
+        Self::ReadPayments,
+        Self::ReadSettlements,
+        Self::ReadMerchants,
+        Self::ReadAnalytics,
+        Self::ReadLedger,
+        Self::ReadSagas,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -49,6 +64,12 @@ impl Scope {
             Self::KeepBooks => "books:write",
             Self::KeepMerchants => "merchants:write",
             Self::WorkChannels => "channels:write",
+            Self::ReadPayments => "payments:read",
+            Self::ReadSettlements => "settlements:read",
+            Self::ReadMerchants => "merchants:read",
+            Self::ReadAnalytics => "analytics:read",
+            Self::ReadLedger => "ledger:read",
+            Self::ReadSagas => "sagas:read",
         }
     }
 
@@ -56,7 +77,11 @@ impl Scope {
     const fn is_a_merchants(self) -> bool {
         match self {
             Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle => true,
+            Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants | Self::ReadAnalytics => true,
+            // Its own accounts.
+            Self::ReadLedger => true,
             Self::PayOut | Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+            Self::ReadSagas => false,
         }
     }
 
@@ -64,16 +89,26 @@ impl Scope {
     pub const fn is_of(self, role: Role) -> bool {
         match role {
             Role::Operator => true,
+            // Whoever answers customers decides on what waits for a person; money is moved by others.
             Role::Support => match self {
-                Self::TakePayments | Self::Refund | Self::DecideReviews => true,
-                Self::PlaceOrders
-                | Self::Settle
-                | Self::PayOut
-                | Self::KeepBooks
-                | Self::KeepMerchants
-                | Self::WorkChannels => false,
+                Self::DecideReviews => true,
+                Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants | Self::ReadSagas => true,
+                Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
+                Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+                Self::ReadAnalytics | Self::ReadLedger => false,
             },
-            Role::Analyst | Role::Auditor => false,
+            Role::Analyst => self.is_for_reading() && !matches!(self, Self::ReadSagas),
+            Role::Auditor => self.is_for_reading(),
+        }
+    }
+
+    /// Whether it changes nothing.
+    pub const fn is_for_reading(self) -> bool {
+        match self {
+            Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants => true,
+            Self::ReadAnalytics | Self::ReadLedger | Self::ReadSagas => true,
+            Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
+            Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
         }
     }
 

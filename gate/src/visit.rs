@@ -30,6 +30,12 @@ impl Visit {
         Self { request_id, trace_id, instance, language: Language::of(&parts.headers) }
     }
 
+    /// Of a request that was never there.
+    pub(crate) fn of_nobody() -> Self {
+        let new_id = || Uuid::now_v7().simple().to_string();
+        Self { request_id: new_id(), trace_id: new_id(), instance: "/".to_owned(), language: Language::English }
+    }
+
     pub(crate) fn mark(&self, headers: &mut HeaderMap) {
         for (name, value) in [(REQUEST_ID, &self.request_id), ("x-trace-id", &self.trace_id)] {
             if let Ok(value) = HeaderValue::from_str(value) {

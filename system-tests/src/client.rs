@@ -120,6 +120,11 @@ impl Answer {
         self.headers.iter().find(|(known, _value)| known == name).map(|(_name, value)| value.as_str())
     }
 
+    /// Every value of a header, in order.
+    pub fn headers_named(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(known, _value)| known == name).map(|(_name, value)| value.as_str()).collect()
+    }
+
     /// Null where the body is no JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
@@ -218,10 +223,32 @@ pub async fn read_answer(stream: &mut BufReader<TcpStream>) -> io::Result<Answer
             None => headers.push((line.trim_end().trim_end_matches(':').to_ascii_lowercase(), String::new())),
         }
     }
-    let length = headers.iter().find(|(name, _value)| name == "content-length");
-    let length = length.and_then(|(_name, value)| value.parse().ok()).unwrap_or(0);
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await?;
-    let body = String::from_utf8(body).map_err(io::Error::other)?;
+    let named = |name: &str| headers.iter().find(|(known, _value)| known == name).map(|(_name, value)| value.as_str());
+    let body = if named("transfer-encoding") == Some("chunked") {
+        read_chunks(stream).await?
+    } else {
+        let mut body = vec![0; named("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
+        stream.read_exact(&mut body).await?;
+        body
+    };
+    // What is no text is looked at by its first and last letters alone.
+    let body = String::from_utf8_lossy(&body).into_owned();
     Ok(Answer { status, headers, body })
+}
+
+/// A body whose length nobody knew when it began.
+async fn read_chunks(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        let length = usize::from_str_radix(line.trim_end(), 16).map_err(io::Error::other)?;
+        let mut chunk = vec![0; length + 2];
+        stream.read_exact(&mut chunk).await?;
+        chunk.truncate(length);
+        body.extend(chunk);
+        if length == 0 {
+            return Ok(body);
+        }
+    }
 }

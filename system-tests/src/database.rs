@@ -43,7 +43,9 @@ impl Ledger {
         sqlx::query("select pg_advisory_lock(40003)").execute(&mut connection).await?;
         let create = format!("create database {name} template {template}");
         sqlx::query(&create).execute(&mut connection).await?;
-        for setting in ["idle_in_transaction_session_timeout = '15s'", "timezone = 'UTC'"] {
+        for setting in
+            ["idle_in_transaction_session_timeout = '15s'", "timezone = 'UTC'", "search_path = \"$user\", public, read"]
+        {
             sqlx::query(&format!("alter database {name} set {setting}")).execute(&mut connection).await?;
         }
         connection.close().await?;

@@ -51,7 +51,9 @@ fn program() -> Result<PathBuf, Problem> {
 
 fn clear(command: &mut Command) {
     command.env("DAYBOOK_MASTER_KEY", MASTER_KEY);
-    for name in ["DATABASE_URL", "DATABASE_OWNER_URL", "DAYBOOK_LISTEN", "DAYBOOK_MASTER_KEY_FILE", "RUST_LOG"] {
+    for name in
+        ["DATABASE_URL", "DATABASE_OWNER_URL", "DAYBOOK_LISTEN", "DAYBOOK_MASTER_KEY_FILE", "DAYBOOK_TOKEN", "RUST_LOG"]
+    {
         command.env_remove(name);
     }
 }
@@ -104,7 +106,8 @@ impl Server {
         }
     }
 
-    fn is_running(&self) -> bool {
+    /// Whether the program has not ended yet.
+    pub fn is_running(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid));
         stat.is_ok_and(|stat| !stat.contains(") Z "))
     }
@@ -137,6 +140,21 @@ impl Server {
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
+    /// Whether its end of a connection from this address is still in its hands.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn holds(&self, peer: SocketAddr) -> Result<bool, Problem> {
+        let (ours, theirs) = (format!(":{:04X}", self.address.port()), format!(":{:04X}", peer.port()));
+        let table = std::fs::read_to_string("/proc/net/tcp")?;
+        // The tenth column is the socket of a process; zero where no process has it any more.
+        Ok(table.lines().any(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let ends_with = |n: usize, end: &str| columns.get(n).is_some_and(|column| column.ends_with(end));
+            ends_with(1, &ours) && ends_with(2, &theirs) && columns.get(9).is_some_and(|inode| *inode != "0")
+        }))
+    }
+
     /// Sends a signal, by its name.
     ///
     /// # Errors
@@ -146,11 +164,14 @@ impl Server {
         Ok(writeln!(orders, "{signal}")?)
     }
 
-    /// Waits for its end after a signal. Blocks.
+    /// Waits for its end after a signal, or tells how it ended by itself. Blocks.
     ///
     /// # Errors
     /// Where it cannot be waited for.
     pub fn wait(&mut self) -> Result<ExitStatus, Problem> {
+        if !self.is_running() {
+            drop(self.orders.take());
+        }
         Ok(self.leash.wait()?)
     }
 }

@@ -1,12 +1,11 @@
 //! API keys and bearer tokens: they name whose they are and are kept as hashes.
 
-use chacha20poly1305::aead::{OsRng, rand_core::RngCore as _};
 use domain::id::{ApiKeyId, MerchantId, OperatorId, TokenId};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::master_key::Vault;
+use crate::{master_key::Vault, random::random};
 
 const KINDS: [&str; 3] = ["dbk_live", "dbk_test", "dbt"];
 /// Bytes drawn at random, and of the tag behind them: both in hexadecimal.
@@ -61,9 +60,7 @@ impl Vault {
     }
 
     fn issue(&self, kind: &str, owner: Uuid, id: Uuid) -> Credential {
-        let mut drawn = Zeroizing::new([0_u8; DRAWN]);
-        OsRng.fill_bytes(drawn.as_mut_slice());
-        let drawn = Zeroizing::new(hex::encode(drawn.as_slice()));
+        let drawn = Zeroizing::new(hex::encode(random::<DRAWN>().as_slice()));
         let untagged = Zeroizing::new(format!("{kind}_{}{}_{}", owner.simple(), id.simple(), drawn.as_str()));
         let text = Zeroizing::new(format!("{}{}", untagged.as_str(), self.tag(&untagged)));
         Credential { hash: self.credential_hash(&text), text }

@@ -1,21 +1,20 @@
 //! A random key for the personal values of one stream, wrapped by the master key.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use chacha20poly1305::{
-    AeadCore as _, KeyInit as _, XChaCha20Poly1305, XNonce,
-    aead::{Aead as _, OsRng, Payload},
-};
+use chacha20::{cipher::consts::U10, hchacha};
 use domain::sealed::Sealed;
 use event_store::DataKey;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::master_key::Vault;
+use crate::{master_key::Vault, random::random};
 
 /// How sealed values and wrapped keys are written today.
 const FORM: u8 = 1;
 const NONCE: usize = 24;
 const ID: usize = 16;
+const TAG: usize = 16;
 
 /// A data key in hand, to seal values with.
 pub struct Envelope {
@@ -35,8 +34,7 @@ pub enum OpenFailure {
 impl Vault {
     /// Draws a key for one stream.
     pub fn envelope(&self) -> Envelope {
-        let key = XChaCha20Poly1305::generate_key(&mut OsRng);
-        Envelope { id: Uuid::now_v7(), key: Zeroizing::new(key.into()) }
+        Envelope { id: Uuid::now_v7(), key: random() }
     }
 
     /// What stands in the database of an envelope.
@@ -83,14 +81,22 @@ pub(crate) fn id_of<T>(sealed: &Sealed<T>) -> Result<Uuid, OpenFailure> {
     Ok(Uuid::from_bytes(*id))
 }
 
-/// Form, nonce, ciphertext. The id is bound in: under another name nothing opens.
+/// Form, nonce, ciphertext, tag. The id is bound in: under another name nothing opens.
 fn encrypt(key: &[u8; 32], id: Uuid, text: &[u8]) -> Vec<u8> {
-    let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
-    let payload = Payload { msg: text, aad: id.as_bytes() };
-    let mut sealed = vec![FORM];
-    sealed.extend_from_slice(&nonce);
-    // It fails only beyond 256 GiB of text; then nothing opens.
-    sealed.extend(XChaCha20Poly1305::new(key.into()).encrypt(&nonce, payload).unwrap_or_default());
+    let nonce = random::<NONCE>();
+    let mut sealed = Vec::with_capacity(text.len().saturating_add(1 + NONCE + TAG));
+    sealed.push(FORM);
+    sealed.extend_from_slice(nonce.as_slice());
+    sealed.extend_from_slice(text);
+    let tag = cipher(key, &nonce).and_then(|(cipher, nonce)| {
+        let text = sealed.get_mut(1 + NONCE..).unwrap_or_default();
+        cipher.seal_in_place_separate_tag(nonce, Aad::from(id.as_bytes()), text).ok()
+    });
+    match tag {
+        Some(tag) => sealed.extend_from_slice(tag.as_ref()),
+        // Only beyond 256 GiB of text; then nothing opens.
+        None => sealed.clear(),
+    }
     sealed
 }
 
@@ -99,11 +105,23 @@ fn decrypt(key: &[u8; 32], id: Uuid, sealed: &[u8]) -> Result<Vec<u8>, OpenFailu
     if *form != FORM {
         return Err(OpenFailure::UnknownForm);
     }
-    let (nonce, ciphertext) = rest.split_at_checked(NONCE).ok_or(OpenFailure::Damaged)?;
-    let payload = Payload { msg: ciphertext, aad: id.as_bytes() };
-    XChaCha20Poly1305::new(key.into())
-        .decrypt(XNonce::from_slice(nonce), payload)
-        .map_err(|_why_is_told_to_nobody| OpenFailure::Damaged)
+    let (nonce, ciphertext) = rest.split_first_chunk::<NONCE>().ok_or(OpenFailure::Damaged)?;
+    let (cipher, nonce) = cipher(key, nonce).ok_or(OpenFailure::Damaged)?;
+    let mut text = ciphertext.to_vec();
+    let opened = cipher.open_in_place(nonce, Aad::from(id.as_bytes()), &mut text);
+    let length = opened.map_err(|_why_is_told_to_nobody| OpenFailure::Damaged)?.len();
+    text.truncate(length);
+    Ok(text)
+}
+
+/// XChaCha20-Poly1305: a nonce long enough to be drawn at random stands for a key of its own and a short nonce.
+fn cipher(key: &[u8; 32], nonce: &[u8; NONCE]) -> Option<(LessSafeKey, Nonce)> {
+    let (first, last) = nonce.split_first_chunk::<16>()?;
+    let key = Zeroizing::new(<[u8; 32]>::from(hchacha::<U10>(key.into(), first.into())));
+    let mut short = [0; 12];
+    short.get_mut(4..)?.copy_from_slice(last);
+    let key = UnboundKey::new(&CHACHA20_POLY1305, key.as_slice()).ok()?;
+    Some((LessSafeKey::new(key), Nonce::assume_unique_for_key(short)))
 }
 
 #[cfg(test)]
@@ -132,6 +150,26 @@ mod tests {
         assert_eq!(foreign.open(&sealed).unwrap_err(), OpenFailure::Damaged);
         assert_eq!(vault.unwrap(foreign.id, &kept.wrapped).err(), Some(OpenFailure::Damaged));
         assert_eq!(other.unwrap(kept.id, &kept.wrapped).err(), Some(OpenFailure::Damaged));
+    }
+
+    /// Another program's XChaCha20-Poly1305 reads what was sealed here, and the other way round.
+    #[test]
+    fn the_cipher_is_the_one_everybody_has() {
+        use chacha20poly1305::{
+            KeyInit as _, XChaCha20Poly1305, XNonce,
+            aead::{Aead as _, Payload},
+        };
+        for length in [0, 1, 15, 16, 17, 63, 64, 65, 300] {
+            let (key, id, text) = (*random::<32>(), Uuid::now_v7(), vec![7; length]);
+            let (theirs, aad) = (XChaCha20Poly1305::new(&key.into()), id.as_bytes().as_slice());
+            let sealed = encrypt(&key, id, &text);
+            let (nonce, ciphertext) = sealed[1..].split_at(NONCE);
+            let opened = theirs.decrypt(XNonce::from_slice(nonce), Payload { msg: ciphertext, aad }).unwrap();
+            assert_eq!(opened, text);
+            let nonce = random::<NONCE>();
+            let sealed = theirs.encrypt(XNonce::from_slice(nonce.as_slice()), Payload { msg: &text, aad }).unwrap();
+            assert_eq!(decrypt(&key, id, &[&[FORM], nonce.as_slice(), &sealed].concat()).unwrap(), text);
+        }
     }
 
     #[test]

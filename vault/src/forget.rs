@@ -1,27 +1,62 @@
 //! Data keys where they stand: found to open a value, deleted to forget a person.
 
+use std::collections::BTreeMap;
+
 use domain::sealed::Sealed;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgExecutor, PgPool};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{OpenFailure, Vault, data_key};
+use crate::{Envelope, OpenFailure, Vault, data_key};
 
 /// Opens a value. `None`: its key was destroyed, and with it the value.
 ///
 /// # Errors
 /// The database failed, or the value is damaged.
 pub async fn open<T>(
-    pool: &PgPool,
+    database: impl PgExecutor<'_>,
     vault: &Vault,
     sealed: &Sealed<T>,
 ) -> Result<Option<Zeroizing<String>>, sqlx::Error> {
     let damaged = |failure: OpenFailure| sqlx::Error::Decode(failure.into());
     let id = data_key::id_of(sealed).map_err(damaged)?;
-    let wrapped: Option<Vec<u8>> =
-        sqlx::query_scalar("select wrapped from vault.data_keys where id = $1").bind(id).fetch_optional(pool).await?;
+    let wrapped: Option<Vec<u8>> = sqlx::query_scalar("select wrapped from vault.data_keys where id = $1")
+        .bind(id)
+        .fetch_optional(database)
+        .await?;
     wrapped
         .map(|wrapped| vault.unwrap(id, &wrapped).and_then(|envelope| envelope.open(sealed)).map_err(damaged))
         .transpose()
+}
+
+/// Opens many values, in order, with one question to the database. `None`: its key was destroyed.
+///
+/// # Errors
+/// The database failed, or a value is damaged.
+pub async fn open_all<T>(
+    pool: &PgPool,
+    vault: &Vault,
+    sealed: &[Sealed<T>],
+) -> Result<Vec<Option<Zeroizing<String>>>, sqlx::Error> {
+    let damaged = |failure: OpenFailure| sqlx::Error::Decode(failure.into());
+    let ids = sealed.iter().map(data_key::id_of).collect::<Result<Vec<Uuid>, _>>().map_err(damaged)?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut asked = ids.clone();
+    asked.sort_unstable();
+    asked.dedup();
+    let rows: Vec<(Uuid, Vec<u8>)> = sqlx::query_as("select id, wrapped from vault.data_keys where id = any($1)")
+        .bind(asked)
+        .fetch_all(pool)
+        .await?;
+    let unwrapped = rows.iter().map(|(id, wrapped)| Ok((*id, vault.unwrap(*id, wrapped)?)));
+    let envelopes = unwrapped.collect::<Result<BTreeMap<Uuid, Envelope>, OpenFailure>>().map_err(damaged)?;
+    let opened = sealed
+        .iter()
+        .zip(&ids)
+        .map(|(sealed, id)| envelopes.get(id).map(|envelope| envelope.open(sealed)).transpose().map_err(damaged));
+    opened.collect()
 }
 
 /// Deletes every key of a person; how many there were. What they sealed is gone for good.

@@ -10,9 +10,10 @@ mod forget;
 mod mark;
 mod master_key;
 mod person;
+mod random;
 
 pub use credential::{ApiKeyName, Credential, TokenName};
 pub use data_key::{Envelope, OpenFailure};
-pub use forget::{forget_person, open};
+pub use forget::{forget_person, open, open_all};
 pub use mark::{is_its_key, leave_mark};
 pub use master_key::{MasterKey, MasterKeyFailure, Vault};

@@ -2,11 +2,12 @@
 
 use std::{fmt, fs, io::Write as _, path::Path, sync::Arc};
 
-use chacha20poly1305::aead::{OsRng, rand_core::RngCore as _};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
+
+use crate::random::random;
 
 /// Thirty-two bytes, as 64 hexadecimal digits outside. Whoever has them can open everything: they never stand in the
 /// database, in a log or in an error.
@@ -57,8 +58,7 @@ impl MasterKey {
         if file.exists() {
             return Self::read(file);
         }
-        let mut bytes = Zeroizing::new([0; 32]);
-        OsRng.fill_bytes(bytes.as_mut_slice());
+        let bytes = random::<32>();
         write_privately(file, &Zeroizing::new(hex::encode(bytes.as_slice())))
             .map_err(|source| unusable(file, source))?;
         Self::read(file)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event_store::{Act, Failure, Key, Rehearsal, Verdict};
+use event_store::{Act, Failure, Key, Rehearsal, Verdict, crash};
 use futures_util::future::{BoxFuture, join_all};
 use gate::{Body as _, Call, Field, FieldProblem, Fields, IdempotencyKey, Problem, Reply, canonical, rules};
 use serde::Serialize;
@@ -10,11 +10,13 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use super::CreatePayment;
 use crate::carry_out::{self, is_dry_run};
+use crate::plan::{Words, in_language};
 use crate::routes::Api;
 
 const ITEMS_MAX: usize = 1_000;
-const LIST: &str = "payments";
+pub(crate) const LIST: &str = "payments";
 const KEY: &str = "idempotency_key";
+const ANSWERED: Words = ("each item has its own answer", "每一项各有其结果");
 
 /// A list of payments. Each is read by itself where it stands, so that one bad item costs only itself.
 pub(crate) struct Bulk;
@@ -111,13 +113,10 @@ pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<R
     Box::pin(async move {
         let Bulk = Bulk::parse(&call.body)?;
         let items = call.body.get(LIST).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        // The request itself was counted once already.
-        let more = u32::try_from(items.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        api.gate.count(&call.caller, more)?;
         let dry_run = is_dry_run(call)?;
         let read: Vec<Result<Act, Problem>> = items.iter().map(|item| act(api, call, item)).collect();
         let items = if dry_run { rehearse(api, call, read).await } else { write(api, call, read).await };
-        let told = Told { code: 0, message: "each item has its own answer", data: Data { dry_run, items } };
+        let told = Told { code: 0, message: in_language(ANSWERED, call.visit.language), data: Data { dry_run, items } };
         Ok(Reply::new(200, serde_json::to_string(&told).unwrap_or_default()))
     })
 }
@@ -145,7 +144,9 @@ fn act(api: &Api, call: &Call, item: &Value) -> Result<Act, Problem> {
 async fn write(api: &Api, call: &Call, read: Vec<Result<Act, Problem>>) -> Vec<Item> {
     let mut acts = Vec::new();
     let places: Vec<Result<(), Problem>> = read.into_iter().map(|act| act.map(|act| acts.push(act))).collect();
+    crash::point("request.planned");
     let mut outcomes = api.gate.store.execute_all(acts).await.into_iter();
+    crash::point("request.decided");
     let told = |place: Result<(), Problem>| {
         place?;
         carry_out::told(outcomes.next().unwrap_or(Err(Failure::Unknown))?)

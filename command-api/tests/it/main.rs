@@ -1,4 +1,4 @@
-//! The committed documents are what the code says.
+//! What is told of the writes is what the code says.
 
 #[cfg(test)]
 mod openapi;

@@ -52,19 +52,47 @@ fn act(route: &Route, verb: &'static str) -> Command {
     let schema = (route.body.0)();
     let needed: Vec<&str> =
         schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let parts = path_parts(route).map(|part| Arg::new(part).required(true).value_name(part.to_uppercase()));
+    let parts = path_parts(route).map(|part| {
+        let help = format!("Which {}", part.trim_end_matches("_no").trim_end_matches("_id").replace('_', " "));
+        Arg::new(part).required(true).value_name(part.to_uppercase()).help(help)
+    });
     let fields = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let fields = fields.into_iter().map(|(name, field)| {
-        let help = field.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut help = field.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if let Some(choices) = field.get("enum").and_then(Value::as_array) {
+            let choices: Vec<&str> = choices.iter().filter_map(Value::as_str).collect();
+            help.push_str(&format!(" [{}]", choices.join(", ")));
+        }
         let arg = Arg::new(name.clone()).long(name.replace('_', "-")).help(help).value_name(kind(&field));
         arg.required(needed.contains(&name.as_str()))
     });
-    let command = Command::new(verb).about(route.summary).args(parts).args(fields.collect::<Vec<_>>());
+    let command = Command::new(verb).about(route.summary).after_help(example(route, &needed));
+    let command = command.args(parts).args(fields.collect::<Vec<_>>());
+    let token = Arg::new("token").long("token").value_name("TOKEN").help("Who asks, by `daybook token create`");
+    let key = Arg::new("key").long("idempotency-key").value_name("KEY");
     let command = command
-        .arg(Arg::new("token").long("token").env("DAYBOOK_TOKEN").hide_env_values(true).required(true).help("Who asks"))
-        .arg(Arg::new("key").long("idempotency-key").help("Names this act, so that asking twice is asking once"))
+        .arg(token.env("DAYBOOK_TOKEN").hide_env_values(true).required(true))
+        .arg(key.help("Names this act, so that asking twice is asking once; made up where it is absent"))
         .arg(Arg::new("dry").long("dry-run").action(ArgAction::SetTrue).help("Tell what would follow; write nothing"));
     Place::augment_args(command)
+}
+
+/// The example of the API, as it would be typed: what is needed and nothing else.
+fn example(route: &Route, needed: &[&str]) -> String {
+    let (noun, verb) = route.words;
+    let mut line = format!("Example:\n  daybook {noun} {verb}");
+    for part in path_parts(route) {
+        line.push_str(&format!(" {}", part.to_uppercase()));
+    }
+    let body = (route.body.1)();
+    for (name, value) in body.as_object().into_iter().flatten().filter(|(name, _value)| needed.contains(&name.as_str()))
+    {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/+".contains(c);
+        let value = if value.chars().all(is_plain) { value } else { format!("'{value}'") };
+        line.push_str(&format!(" --{} {value}", name.replace('_', "-")));
+    }
+    line
 }
 
 fn path_parts(route: &Route) -> impl Iterator<Item = &'static str> {
@@ -86,7 +114,10 @@ pub(super) async fn run(route: &'static Route, matches: &ArgMatches) -> Result<E
     let place = Place::from_arg_matches(matches).map_err(|error| Failure::NotThere(error.to_string()))?;
     let key = matches.get_one::<String>("key").cloned().unwrap_or_else(|| {
         let made_up = format!("command-line-{}", Uuid::now_v7().simple());
-        tracing::info!(idempotency_key = made_up, "whoever asks again with --idempotency-key asks once");
+        tracing::info!(
+            idempotency_key = made_up,
+            "a key was made up for this act; to ask again for the same, give it as --idempotency-key"
+        );
         made_up
     });
     let request = request(route, matches, &key).map_err(Failure::NotThere)?;
@@ -133,7 +164,7 @@ fn request(route: &Route, matches: &ArgMatches, key: &str) -> std::result::Resul
 fn value(field: &Value, text: &str) -> std::result::Result<Value, String> {
     match field.get("type").and_then(Value::as_str) {
         Some("string") => Ok(text.into()),
-        _ => serde_json::from_str(text).map_err(|_not_json| format!("this is no {}", kind(field))),
+        _ => serde_json::from_str(text).map_err(|_not_json| format!("takes {}", kind(field))),
     }
 }
 

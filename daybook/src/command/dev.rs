@@ -39,6 +39,8 @@ pub(super) struct Dev {
     keys: Keys,
     #[command(flatten)]
     rates: Rates,
+    #[command(flatten)]
+    followed: serving::Followed,
 }
 
 impl Dev {
@@ -88,7 +90,7 @@ impl Dev {
         if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
             tracing::warn!(%failure, "what to try next could not be shown");
         }
-        serving::serve(listener, app_url, gate, interrupt).await
+        serving::serve(listener, app_url, gate, self.followed, interrupt).await
     }
 
     async fn start_postgres(&self) -> Result<Arc<Cluster>> {

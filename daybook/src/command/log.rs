@@ -10,7 +10,7 @@ use crate::failure::{Attempt as _, Failure, Result};
 mod show;
 mod stats;
 mod tail;
-mod text;
+pub(super) mod text;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -23,6 +23,8 @@ pub(super) struct Serve {
     keys: Keys,
     #[command(flatten)]
     rates: Rates,
+    #[command(flatten)]
+    followed: serving::Followed,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -40,19 +42,21 @@ impl Serve {
         let store = database::store(&self.database_url)?;
         let gate = Gate::new(store, vault, None, self.rates.limits());
         tracing::info!(listen = %self.listen.address, "serving");
-        serving::serve(listener, &self.database_url, gate, interrupt).await?;
+        serving::serve(listener, &self.database_url, gate, self.followed, interrupt).await?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct Rates {
-    /// Requests a second for one API key or token; twice as many at once
-    #[arg(long, env = "DAYBOOK_RATE_PER_KEY", default_value_t = 1_000, value_name = "COUNT")]
+    /// Requests a second for one API key or token; twice as many at once. Each payment of a bulk counts
+    #[arg(long, env = "DAYBOOK_RATE_PER_KEY", default_value_t = 1_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..))]
     rate_per_key: u32,
 
     /// Requests a second for one merchant, whatever its keys; twice as many at once
-    #[arg(long, env = "DAYBOOK_RATE_PER_MERCHANT", default_value_t = 2_000, value_name = "COUNT")]
+    #[arg(long, env = "DAYBOOK_RATE_PER_MERCHANT", default_value_t = 2_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..))]
     rate_per_merchant: u32,
 }
 

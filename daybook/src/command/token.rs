@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use domain::{
     aggregate::Aggregate as _,
+    free_text::FreeText,
     id::{OperatorId, TokenId},
     operator::{
         Operator, OperatorCommand,
@@ -13,7 +14,8 @@ use domain::{
     },
     refusal::Refusal as _,
 };
-use event_store::{Act, Answer, DataKey, Outcome, Verdict};
+use event_store::{Act, Answer, DataKey, Outcome, Store, Verdict};
+use gate::{Caller, Email, Field as _};
 use uuid::Uuid;
 use vault::{TokenName, Vault};
 
@@ -27,12 +29,33 @@ use crate::{
 const CONSOLE: OperatorId = OperatorId::new(Uuid::nil());
 
 /// Issue and revoke operators' bearer tokens
+///
+/// Whoever holds a token of the role `operator` does it in their own name: give it as `DAYBOOK_TOKEN`. Without one this is
+/// done by the console, which is whoever can reach the database and the master key; the log then keeps the number of
+/// this machine's user and the reason given.
 #[derive(Args, Debug)]
 pub(super) struct Token {
     #[command(flatten)]
     place: Place,
+    /// In whose name it is done; without it, the console's
+    #[arg(long = "token", env = "DAYBOOK_TOKEN", hide_env_values = true, global = true)]
+    own_token: Option<String>,
+    /// Why, for whoever reads the log
+    #[arg(long, global = true, value_parser = reason)]
+    reason: Option<FreeText>,
     #[command(subcommand)]
     act: TokenAct,
+}
+
+fn reason(text: &str) -> std::result::Result<FreeText, String> {
+    FreeText::parse(text).map_err(|refusal| refusal.to_string())
+}
+
+fn email(text: &str) -> std::result::Result<String, String> {
+    let mut problems = Vec::new();
+    Email::read(&text.into(), "", &mut problems).map(|Email(text)| text).ok_or_else(|| {
+        problems.first().map_or("this is not an e-mail address", |problem| problem.rule.english).to_owned()
+    })
 }
 
 #[derive(Debug, Subcommand)]
@@ -43,7 +66,7 @@ enum TokenAct {
         #[arg(long, value_enum)]
         role: RoleName,
         /// Who it is; kept sealed
-        #[arg(long)]
+        #[arg(long, value_parser = email)]
         email: String,
         /// Their name; kept sealed
         #[arg(long, default_value = "operator")]
@@ -83,33 +106,72 @@ impl RoleName {
 impl Token {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let vault = self.place.vault().await?;
-        let (operator, commands, data_key, words) = match self.act {
+        let store = self.place.store().await?;
+        let done = self.carry_out(&vault, &store).await;
+        database::close(&store).await;
+        done
+    }
+
+    async fn carry_out(&self, vault: &Vault, store: &Store) -> Result<ExitCode> {
+        let by = self.who(vault, store).await?;
+        let (operator, commands, data_key, words) = match &self.act {
             TokenAct::Create { role, email, name, days } => {
-                let expires_at = Utc::now() + TimeDelta::days(i64::from(days));
-                create(&vault, role.role(), &email, &name, expires_at)
+                let expires_at = Utc::now() + TimeDelta::days(i64::from(*days));
+                create(vault, by, role.role(), email, name, expires_at)
             }
             TokenAct::Revoke { operator, token } => {
-                let command = OperatorCommand::RevokeToken { token_id: token, by: CONSOLE };
-                (operator, vec![command], None, format!("{token} is revoked"))
+                let command = OperatorCommand::RevokeToken { token_id: *token, by };
+                (*operator, vec![command], None, format!("{token} is revoked"))
             }
         };
-        let store = self.place.store().await?;
-        let outcome = store.execute(act(operator, commands, data_key)).await;
-        let done = match outcome {
+        let metadata = self.metadata(by);
+        let outcome = store.execute(Act { metadata, ..act(operator, commands, data_key) }).await;
+        match outcome {
             Ok(Outcome::Accepted { .. }) => say(words).map(|()| ExitCode::SUCCESS),
             Ok(Outcome::Refused { answer, .. }) => Err(Failure::NotThere(answer.body)),
             Ok(other) => Err(Failure::NotThere(format!("unexpected: {other:?}"))),
             Err(failure) => Err(Failure::NotThere(failure.to_string())),
-        };
-        database::close(&store).await;
-        done
+        }
+    }
+
+    /// Who does it: the operator whose token is given, or the console.
+    async fn who(&self, vault: &Vault, store: &Store) -> Result<OperatorId> {
+        let Some(token) = self.own_token.as_deref().filter(|token| !token.is_empty()) else { return Ok(CONSOLE) };
+        match gate::whose_token(token, store, vault, Utc::now()).await {
+            Ok(Caller::Operator { operator_id, roles }) if roles.contains(&Role::Operator) => Ok(operator_id),
+            Ok(Caller::Operator { .. } | Caller::Merchant { .. }) => Err(Failure::NotThere(
+                "nothing was done: DAYBOOK_TOKEN belongs to somebody who is no operator; unset it to do this as the \
+                 console"
+                    .to_owned(),
+            )),
+            Err(problem) => Err(Failure::NotThere(format!(
+                "nothing was done: DAYBOOK_TOKEN opens nothing ({}); unset it to do this as the console",
+                problem.rule().code
+            ))),
+        }
+    }
+
+    fn metadata(&self, by: OperatorId) -> Vec<(&'static str, String)> {
+        let actor = if by == CONSOLE { "console".to_owned() } else { by.to_string() };
+        let mut metadata = vec![("actor", actor), ("machine_user", machine_user())];
+        metadata.extend(self.reason.as_ref().map(|reason| ("reason", reason.as_str().to_owned())));
+        metadata
+    }
+}
+
+/// The user of this machine, by number, as it says itself: a trace to follow, no proof.
+fn machine_user() -> String {
+    let uid = format!("uid {}", rustix::process::getuid().as_raw());
+    match std::env::var("SUDO_UID").ok().and_then(|before| before.parse::<u32>().ok()) {
+        Some(before) => format!("{uid}, as sudo from uid {before}"),
+        None => uid,
     }
 }
 
 type Issued = (OperatorId, Vec<OperatorCommand>, Option<DataKey>, String);
 
 /// What enrols an operator, gives the role and issues the token; whatever of it is true already changes nothing.
-fn create(vault: &Vault, role: Role, email: &str, name: &str, expires_at: DateTime<Utc>) -> Issued {
+fn create(vault: &Vault, by: OperatorId, role: Role, email: &str, name: &str, expires_at: DateTime<Utc>) -> Issued {
     let person = vault.contact_index(email);
     let (operator_id, envelope) = (OperatorId::derive(&person), vault.envelope());
     let token_id = TokenId::new(Uuid::now_v7());
@@ -120,12 +182,12 @@ fn create(vault: &Vault, role: Role, email: &str, name: &str, expires_at: DateTi
         name: envelope.seal(name, index()),
         email: envelope.seal(email, index()),
         roles: [role].into(),
-        by: None,
+        by: Some(by).filter(|by| *by != CONSOLE),
     };
-    let issued = TokenIssued { token_id, hash: token.hash, expires_at, by: CONSOLE };
+    let issued = TokenIssued { token_id, hash: token.hash, expires_at, by };
     let commands = vec![
         OperatorCommand::Enrol(Box::new(enrolled)),
-        OperatorCommand::GrantRole { role, by: CONSOLE },
+        OperatorCommand::GrantRole { role, by },
         OperatorCommand::IssueToken(Box::new(issued)),
     ];
     let words = format!(

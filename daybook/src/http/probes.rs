@@ -14,7 +14,8 @@ use axum::{
     routing::get,
 };
 use command_api::Api;
-use gate::Gate;
+use gate::openapi::Operation;
+use projections::Reads;
 use sqlx::{Connection as _, PgPool};
 use tokio::time::timeout;
 use vault::Vault;
@@ -42,7 +43,7 @@ impl FromRef<Faces> for Metrics {
 }
 
 /// Every route of this server.
-pub(crate) fn router(pool: PgPool, gate: Gate) -> Result<Router> {
+pub(crate) fn router(api: Api, reads: Reads) -> Result<Router> {
     let metrics = Metrics::new()?;
     let counting = from_fn_with_state(metrics.clone(), metrics::count);
     Ok(Router::new()
@@ -52,8 +53,9 @@ pub(crate) fn router(pool: PgPool, gate: Gate) -> Result<Router> {
         .route("/metrics", get(metrics::show))
         .route("/openapi.json", get(openapi))
         .route("/docs", get(docs))
-        .with_state(Faces { pool: pool.clone(), vault: gate.vault.clone(), metrics })
-        .merge(command_api::router(Api { gate, pool }))
+        .with_state(Faces { pool: api.pool.clone(), vault: api.gate.vault.clone(), metrics })
+        .merge(command_api::router(api))
+        .merge(projections::router(reads))
         .fallback(absent)
         .method_not_allowed_fallback(not_allowed)
         .layer(counting))
@@ -137,9 +139,14 @@ async fn look(pool: &PgPool, vault: &Vault) -> Vec<Check> {
     ]
 }
 
+/// What every face tells of its routes.
+fn operations() -> impl Iterator<Item = Operation> {
+    command_api::operations().into_iter().chain(projections::operations())
+}
+
 /// The API, for programs.
 async fn openapi() -> Response {
-    static DOCUMENT: LazyLock<String> = LazyLock::new(|| command_api::document().to_string());
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| gate::openapi::document(operations()).to_string());
     ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
 }
 
@@ -147,7 +154,7 @@ async fn openapi() -> Response {
 async fn docs() -> Response {
     let policy = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
     let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, policy)];
-    (headers, command_api::page()).into_response()
+    (headers, gate::openapi::page()).into_response()
 }
 
 async fn absent(request: Request) -> Response {

@@ -112,3 +112,62 @@ fn the_requests_of_the_contract_work_as_they_stand_on_a_development_server() {
     let answer = server.post("/api/v1/payments", &format!("{unsigned}idempotency-key: k3\r\n"), first);
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
 }
+
+/// The events of a type as `daybook log` prints them, the oldest first.
+fn logged(home: &Home, kind: &str) -> Vec<serde_json::Value> {
+    let (said, code) = home.say(&["log", "tail", "--no-follow", "--json", "--after", "0", "--type", kind]);
+    assert_eq!(code, Some(0), "{said}");
+    said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_token_is_issued_in_the_name_of_whoever_holds_one_and_else_in_the_consoles() {
+    let home = Home::new();
+    let _server = home.serve();
+    let create = |role: &str, own: Option<&str>| {
+        let email = format!("{role}@example.com");
+        let mut command = home.daybook(&["token", "create", "--role", role, "--email", &email, "--reason", "a test"]);
+        let output = command.envs(own.map(|token| ("DAYBOOK_TOKEN", token))).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), said)
+    };
+    let (code, said) = create("operator", None);
+    assert_eq!(code, Some(0), "{said}");
+    let (token, names) = (said.lines().next().unwrap(), said.lines().nth(2).unwrap());
+    let operator = names.split(' ').next().unwrap();
+    let (code, said) = create("analyst", Some(token));
+    assert_eq!(code, Some(0), "{said}");
+    let analyst = said.lines().next().unwrap();
+
+    let issued = logged(&home, "token_issued");
+    let by = |n: usize| issued[n]["payload"]["token_issued"]["by"].as_str().unwrap().to_owned();
+    assert_eq!(by(0), "OPR00000000000000000000000000000000");
+    assert_eq!(by(1), operator);
+    for (event, actor) in issued.iter().zip(["console", operator]) {
+        assert_eq!((&event["metadata"]["actor"], &event["metadata"]["reason"]), (&actor.into(), &"a test".into()));
+        assert!(event["metadata"]["machine_user"].as_str().unwrap().starts_with("uid "), "{event}");
+    }
+    // Who may not, does nothing; nor does whoever has an old token lying about.
+    for (own, words) in [(analyst, "no operator"), ("dbt_nonsense", "opens nothing")] {
+        let (code, said) = create("support", Some(own));
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(words) && said.contains("nothing was done"), "{said}");
+    }
+    assert_eq!(logged(&home, "token_issued").len(), 2);
+}
+
+#[test]
+fn the_demo_merchant_keeps_what_was_agreed_with_it_since() {
+    let home = Home::new();
+    let server = home.serve();
+    let (said, _code) = home.say(&["token", "create", "--role", "operator", "--email", "ops@example.com"]);
+    let token = said.lines().next().unwrap().to_owned();
+    let close = ["merchant", "close", "MER00000000000000000000000000000001", "--reason", "enough", "--token", &token];
+    assert_eq!(home.say(&close).1, Some(0));
+    let before = logged(&home, "merchant").len();
+    drop(server);
+    // Even a closed one keeps nobody from starting.
+    let again = home.serve();
+    assert_eq!(logged(&home, "merchant").len(), before);
+    assert!(again.get("/livez").starts_with("HTTP/1.1 200"));
+}

@@ -11,12 +11,13 @@ use std::{
 };
 
 /// What our own environment may say of another ledger.
-const OURS: [&str; 6] = [
+const OURS: [&str; 7] = [
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
     "DAYBOOK_LISTEN",
     "DAYBOOK_MASTER_KEY",
     "DAYBOOK_MASTER_KEY_FILE",
+    "DAYBOOK_TOKEN",
     "RUST_LOG",
 ];
 

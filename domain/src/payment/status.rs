@@ -7,6 +7,18 @@ use crate::{
     payment::{Agreed, Cancellation, Payment, attempt::Phase},
 };
 
+/// All that the status depends on, as a payment's state has it or a row of it remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub captured_minor: i64,
+    /// Refunds on their way.
+    pub reserved_minor: i64,
+    pub refunded_minor: i64,
+    pub is_cancelled: bool,
+    /// Of the last attempt.
+    pub phase: Option<Phase>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -22,6 +34,48 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: &'static [Self] = &[
+        Self::Pending,
+        Self::Processing,
+        Self::RequiresReview,
+        Self::Success,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Refunding,
+        Self::Refunded,
+        Self::PartiallyRefunded,
+    ];
+
+    /// Money first: what was captured says more than how an attempt went.
+    #[must_use]
+    pub const fn of(seen: Seen) -> Self {
+        if seen.captured_minor > 0 {
+            return Self::of_captured(seen);
+        }
+        if seen.is_cancelled {
+            return Self::Cancelled;
+        }
+        match seen.phase {
+            None | Some(Phase::Initiated | Phase::Approved) => Self::Pending,
+            Some(Phase::InReview) => Self::RequiresReview,
+            Some(Phase::Submitted | Phase::Unknown | Phase::Authorised) => Self::Processing,
+            Some(Phase::Captured) => Self::Success,
+            Some(Phase::Rejected | Phase::Failed | Phase::Voided) => Self::Failed,
+            Some(Phase::Expired | Phase::Withdrawn) => Self::Cancelled,
+        }
+    }
+
+    const fn of_captured(seen: Seen) -> Self {
+        if seen.reserved_minor > 0 {
+            return Self::Refunding;
+        }
+        match seen.refunded_minor {
+            0 => Self::Success,
+            refunded if refunded >= seen.captured_minor => Self::Refunded,
+            _ => Self::PartiallyRefunded,
+        }
+    }
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -40,34 +94,15 @@ impl Status {
 
 /// What may be asked of a payment's state by those who do not decide.
 impl Payment {
-    /// Money first: what was captured says more than how an attempt went.
     #[must_use]
     pub fn status(&self) -> Status {
-        if self.captured_minor > 0 {
-            return self.status_of_captured();
-        }
-        if self.cancellation == Cancellation::Done {
-            return Status::Cancelled;
-        }
-        match self.attempts.last().map(|attempt| attempt.phase) {
-            None | Some(Phase::Initiated | Phase::Approved) => Status::Pending,
-            Some(Phase::InReview) => Status::RequiresReview,
-            Some(Phase::Submitted | Phase::Unknown | Phase::Authorised) => Status::Processing,
-            Some(Phase::Captured) => Status::Success,
-            Some(Phase::Rejected | Phase::Failed | Phase::Voided) => Status::Failed,
-            Some(Phase::Expired | Phase::Withdrawn) => Status::Cancelled,
-        }
-    }
-
-    const fn status_of_captured(&self) -> Status {
-        if self.refunds.reserved_minor() > 0 {
-            return Status::Refunding;
-        }
-        match self.refunds.confirmed_minor() {
-            0 => Status::Success,
-            refunded if refunded >= self.captured_minor => Status::Refunded,
-            _ => Status::PartiallyRefunded,
-        }
+        Status::of(Seen {
+            captured_minor: self.captured_minor,
+            reserved_minor: self.refunds.reserved_minor(),
+            refunded_minor: self.refunds.confirmed_minor(),
+            is_cancelled: self.cancellation == Cancellation::Done,
+            phase: self.attempts.last().map(|attempt| attempt.phase),
+        })
     }
 
     /// What was agreed, once the payment exists.

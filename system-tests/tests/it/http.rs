@@ -1,8 +1,9 @@
 //! The command API from outside: the real program, real requests, a real Postgres.
 
 mod bulk;
-mod captured;
+pub(crate) mod captured;
 mod corpus;
+mod deaths;
 mod disconnects;
 mod doors;
 mod dry_run;

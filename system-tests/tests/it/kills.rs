@@ -11,6 +11,7 @@ use system_tests::invariants::{betrayed, broken};
 use system_tests::proxy::{Ending, Fault, Proxy, Rule, Upstream, When};
 use system_tests::say::say;
 use system_tests::tally::{Tally, add, key};
+use system_tests::times::times;
 use tokio::task::JoinSet;
 
 const APPENDER: &str = env!("CARGO_BIN_EXE_appender");
@@ -23,10 +24,6 @@ impl Seeded {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % bound
     }
-}
-
-fn times(variable: &str, usually: usize) -> usize {
-    std::env::var(variable).ok().and_then(|set| set.parse().ok()).unwrap_or(usually)
 }
 
 async fn ledger_with_copies() -> Ledger {

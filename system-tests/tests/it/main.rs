@@ -11,9 +11,17 @@ mod kills;
 #[cfg(test)]
 mod map;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod projections;
+#[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod proxy;
+#[cfg(test)]
+mod reads;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

@@ -67,7 +67,7 @@ fn merchant(event: &Recorded) -> String {
 }
 
 /// Names may hold anything; a terminal must not obey them.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::command) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     text.chars().for_each(|letter| push_plain(&mut plain, letter));
     plain

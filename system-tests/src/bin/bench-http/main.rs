@@ -27,11 +27,14 @@ fn main() -> Result<(), Problem> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         return runtime.block_on(postgres_es_baseline::serve(&url?, &address?));
     }
+    // One turn of each alone, for whoever works on the way of a payment.
+    let is_short = std::env::args().any(|argument| argument == "--short");
     // Whoever asks must leave the cores to those who answer: one thread is enough.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let settings = embedded_postgres::Settings::new().with("commit_siblings", "0").with("checkpoint_timeout", "30min");
     let cluster = embedded_postgres::Cluster::ephemeral(settings)?;
-    let figures = runtime.block_on(scenes::run(&cluster))?;
-    system_tests::report::write(&figures, &PathBuf::from("target/bench/http.json"))?;
+    let figures = runtime.block_on(scenes::run(&cluster, is_short))?;
+    let file = if is_short { "target/bench/http-short.json" } else { "target/bench/http.json" };
+    system_tests::report::write(&figures, &PathBuf::from(file))?;
     Ok(())
 }

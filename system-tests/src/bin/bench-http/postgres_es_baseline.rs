@@ -91,7 +91,7 @@ pub(crate) async fn serve(url: &str, address: &str) -> Result<(), Problem> {
 
 async fn enter(State(baseline): State<Baseline>, request: Request) -> axum::response::Response {
     let gate = baseline.gate.clone();
-    let entrance = Entrance { scope: Scope::TakePayments, body_max: 64 * 1024 };
+    let entrance = Entrance { scope: Scope::TakePayments, body_max: 64 * 1024, counted: None };
     gate.pass(entrance, request, |call| async move { baseline.pay(&call).await }).await
 }
 

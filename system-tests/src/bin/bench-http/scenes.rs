@@ -37,7 +37,7 @@ struct Bench {
     payments: Payments,
 }
 
-pub(crate) async fn run(cluster: &Cluster) -> Result<Vec<Figure>, Problem> {
+pub(crate) async fn run(cluster: &Cluster, is_short: bool) -> Result<Vec<Figure>, Problem> {
     let url = cluster.url(DATABASE);
     let (ledger, bare) = (Ledger::on(&url).await?, Ledger::on(&url).await?);
     let server = Server::daybook(ledger.superuser_url()).await?;
@@ -45,6 +45,9 @@ pub(crate) async fn run(cluster: &Cluster) -> Result<Vec<Figure>, Problem> {
     postgres_es_baseline::make_tables(&mut ledger.superuser().await?).await?;
     let bench = Bench { ledger, bare, server, postmaster: cluster.pid()?, payments };
     let (mut figures, per_second) = bench.side_by_side().await?;
+    if is_short {
+        return Ok(figures);
+    }
     figures.extend(bench.open_loop(per_second * 0.8).await?);
     figures.extend(bench.replays(per_second).await?);
     Ok(figures)

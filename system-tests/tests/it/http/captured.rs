@@ -7,13 +7,13 @@ use domain::id::{CaptureId, PaymentId};
 use domain::money::Money;
 use domain::payment::{Payment, PaymentCommand, Report};
 use domain::risk::{Assessment, RiskDecision, Score};
-use event_store::{Act, Outcome, Store};
+use event_store::{Act, Outcome, Store, Tenant};
 use system_tests::branch::{Branch, Merchant};
 
 use super::{PAYMENTS, ask, payment};
 
 /// Starts a test payment of 10.00 USD over HTTP, then reports it captured. Returns its number.
-pub(super) async fn captured(branch: &Branch, merchant: &Merchant, order_no: &str) -> String {
+pub(crate) async fn captured(branch: &Branch, merchant: &Merchant, order_no: &str) -> String {
     let key = format!("start {order_no}");
     let started = ask(&mut branch.client(), &merchant.test, PAYMENTS, &key, &payment(order_no)).await;
     assert_eq!(started.status, 200, "{started:?}");
@@ -30,7 +30,7 @@ pub(super) async fn captured(branch: &Branch, merchant: &Merchant, order_no: &st
 }
 
 /// The risk check approves, the channel is asked, and this is what it says.
-pub(super) async fn approve_and_report(branch: &Branch, payment_no: &str, report: Report) {
+pub(crate) async fn approve_and_report(branch: &Branch, payment_no: &str, report: Report) {
     let store = branch.ledger.store().unwrap();
     let assessment = Assessment {
         score: Score::new(1).unwrap(),
@@ -48,8 +48,11 @@ pub(super) async fn approve_and_report(branch: &Branch, payment_no: &str, report
     store.close().await;
 }
 
-pub(super) async fn tell(store: &Store, payment_no: &str, command: PaymentCommand) {
+pub(crate) async fn tell(store: &Store, payment_no: &str, command: PaymentCommand) {
     let id: Arc<str> = payment_no.into();
-    let told = store.execute(Act::tell::<Payment>(id, command)).await.unwrap();
+    let (payment, _version) = store.read::<Payment>(&id).await.unwrap();
+    let agreed = payment.agreement().unwrap();
+    let tenant = Tenant { merchant_id: Some(agreed.merchant_id.uuid()), livemode: Some(agreed.livemode) };
+    let told = store.execute(Act { tenant, ..Act::tell::<Payment>(id, command) }).await.unwrap();
     assert!(matches!(told, Outcome::Accepted { .. }), "{told:?}");
 }

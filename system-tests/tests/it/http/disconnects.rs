@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use system_tests::client::Request;
+use system_tests::times::times;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{PAYMENTS, ask, assert_sound, guest, payment};
-
-const REQUESTS: usize = 1_000;
 
 /// Spreads numbers as chance would, the same in every run.
 fn scattered(n: usize, below: usize) -> usize {
@@ -20,6 +19,7 @@ fn scattered(n: usize, below: usize) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_clients_hang_up_and_nothing_is_half_done() {
     let (branch, merchant, mut client) = guest().await;
+    let count = times("DAYBOOK_DISCONNECTS", 1_000);
     let address = branch.server.address;
     let hang_up = |n: usize| {
         let (name, merchant) = (format!("gone-{n}"), merchant.clone());
@@ -38,20 +38,20 @@ async fn a_thousand_clients_hang_up_and_nothing_is_half_done() {
             matches!(answered, Ok(Ok(length)) if length > 0)
         }
     };
-    let answered: Vec<bool> = stream::iter((0..REQUESTS).map(hang_up)).buffer_unordered(32).collect().await;
+    let answered: Vec<bool> = stream::iter((0..count).map(hang_up)).buffer_unordered(32).collect().await;
     let stayed = answered.iter().filter(|answered| **answered).count();
-    assert!((1..REQUESTS).contains(&stayed), "{stayed} of {REQUESTS} saw an answer: nobody hung up in between");
+    assert!((1..count).contains(&stayed), "{stayed} of {count} saw an answer: nobody hung up in between");
 
     // What was begun comes to its end; then every request is whole: an answer with its event, or neither.
     let mut again = Vec::new();
-    for n in 0..REQUESTS {
+    for n in 0..count {
         let name = format!("gone-{n}");
         let answer = ask(&mut client, &merchant.test, PAYMENTS, &name, &payment(&name)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         again.push(answer.header("idempotency-replayed").is_some());
     }
     let done = again.iter().filter(|replayed| **replayed).count();
-    assert!((stayed..REQUESTS).contains(&done), "{stayed} were answered, {done} were done");
+    assert!((stayed..count).contains(&done), "{stayed} were answered, {done} were done");
     let mut log = branch.ledger.superuser().await.unwrap();
     let (answers, payments): (i64, i64) = sqlx::query_as(
         "select (select count(*) from log.answers where scope = $1 || ' test' and key like 'gone-%'), \
@@ -62,7 +62,8 @@ async fn a_thousand_clients_hang_up_and_nothing_is_half_done() {
     .fetch_one(&mut log)
     .await
     .unwrap();
-    assert_eq!((answers, payments), (1_000, 1_000));
+    let count = i64::try_from(count).unwrap();
+    assert_eq!((answers, payments), (count, count));
     assert_sound(&mut log).await;
     let said = branch.server.log().unwrap();
     assert!(!said.contains("25P02") && !said.contains("panic"), "{said}");

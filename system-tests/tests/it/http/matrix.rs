@@ -65,7 +65,7 @@ fn is_allowed(kind: Kind, scope: Scope) -> bool {
     match kind {
         Kind::Nobody | Kind::BadKey | Kind::Closed | Kind::Analyst | Kind::Auditor => false,
         Kind::Operator => true,
-        Kind::Support => matches!(scope, Scope::TakePayments | Scope::Refund | Scope::DecideReviews),
+        Kind::Support => scope == Scope::DecideReviews,
         Kind::Live | Kind::Test | Kind::Suspended | Kind::Stranger => {
             matches!(scope, Scope::TakePayments | Scope::Refund | Scope::PlaceOrders | Scope::Settle)
         }
@@ -94,11 +94,15 @@ impl Cast {
         if !is_staff {
             unnamed(&mut body);
         }
-        Request::post(path, &body).keyed(fresh("matrix"))
+        Request::post(path, &body).keyed(fresh("matrix")).with("accept-language", "zh-CN, en;q=0.5")
     }
 
     async fn ask(&self, request: Request, caller: &Caller) -> Answer {
-        self.branch.client().send(&request.by(caller)).await.unwrap()
+        let answer = self.branch.client().send(&request.by(caller)).await.unwrap();
+        let told = answer.json();
+        let sentence = told["detail"].as_str().or(told["message"].as_str()).unwrap_or_default();
+        assert!(sentence.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "not in Chinese: {answer:?}");
+        answer
     }
 
     async fn head(&self) -> i64 {

@@ -13,6 +13,7 @@ use system_tests::branch::Branch;
 use system_tests::client::{Answer, Caller, Client};
 use system_tests::load::closed_loop;
 use system_tests::say::say;
+use system_tests::times::times;
 use tokio::sync::Mutex;
 
 use super::captured::{approve_and_report, captured};
@@ -146,9 +147,10 @@ async fn of_many_who_refund_capture_or_cancel_the_whole_one_does() {
 async fn one_merchant_with_sixty_four_writers_is_served_without_an_error() {
     let (branch, merchant, _client) = guest().await;
     let clients: Arc<Vec<Mutex<Client>>> = Arc::new((0..64).map(|_| Mutex::new(branch.client())).collect());
+    let duration = Duration::from_secs(u64::try_from(times("DAYBOOK_HOT_SECONDS", 20)).unwrap());
     let refused = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&refused);
-    let seen = closed_loop(64, Duration::from_secs(5), move |caller, turn| {
+    let seen = closed_loop(64, duration, move |caller, turn| {
         let (clients, told, merchant) = (Arc::clone(&clients), Arc::clone(&told), merchant.clone());
         async move {
             let name = format!("hot-{caller}-{turn}");

@@ -79,13 +79,30 @@ async fn nobody_uses_up_anothers_rate_with_a_key_alone() {
 
 // covers G15
 #[tokio::test]
-async fn a_bulk_counts_as_many_as_it_carries() {
+async fn a_bulk_counts_as_many_as_it_carries_and_the_largest_comes_in_after_a_rest() {
     let branch = Branch::of_all().await.unwrap();
     let merchant = branch.merchant().await.unwrap();
     let server = Server::start(branch.ledger.superuser_url(), &SLOW).await.unwrap();
-    let items: Vec<serde_json::Value> = (0..5).map(|n| json!({ "n": n })).collect();
-    let bulk = Request::post("/api/v1/payments/bulk", &json!({ "payments": items })).by(&merchant.test);
-    assert!(told_to_wait(&server.client().send(&bulk).await.unwrap()));
+    let bulk = |count: usize| {
+        let items: Vec<serde_json::Value> = (0..count).map(|n| json!({ "n": n })).collect();
+        Request::post("/api/v1/payments/bulk", &json!({ "payments": items }))
+    };
+    let mut client = server.client();
+    // Half of a burst is used up: what is larger than the rest waits, and is told for how long.
+    for _request in 0..2 {
+        assert_eq!(client.send(&tried().by(&merchant.test)).await.unwrap().status, 200);
+    }
+    assert!(told_to_wait(&client.send(&bulk(1_000).by(&merchant.test)).await.unwrap()));
+    // However slow the rate, a thousand come in where nothing else was asked: here, with the production key.
+    let answer = client.send(&bulk(1_000).by(&merchant.live)).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.headers_named("ratelimit").len(), 2, "each told once, as it is after the items: {answer:?}");
+    assert!(answer.header("ratelimit").is_some_and(|left| left.starts_with("\"key\";r=0;t=500")), "{answer:?}");
+    // They are made up for before the next.
+    let next = client.send(&tried().by(&merchant.live)).await.unwrap();
+    assert_eq!(next.verdict(), "429 rate_limited");
+    let seconds: u64 = next.header("retry-after").unwrap().parse().unwrap();
+    assert!((480..=500).contains(&seconds), "{next:?}");
 }
 
 // covers G5 at the level of one second: a wrong key costs no look into the log

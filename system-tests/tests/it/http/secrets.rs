@@ -33,7 +33,7 @@ fn hex_of(words: &str) -> String {
     words.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-// covers G16
+// covers G16, I29
 #[tokio::test]
 async fn what_is_known_of_people_is_sealed_before_it_is_kept() {
     let (branch, merchant, mut client) = guest().await;

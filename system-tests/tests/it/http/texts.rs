@@ -127,3 +127,40 @@ async fn a_card_number_is_never_taken_in_where_people_type() {
     assert_eq!(events_of(&mut log, &merchant).await, before);
     assert!(!branch.server.log().unwrap().contains("4242424242424242"));
 }
+
+#[tokio::test]
+async fn what_is_said_with_a_request_is_kept_or_refused_never_lost() {
+    let (branch, merchant, mut client) = guest().await;
+    let mut both = payment("O-1");
+    (both["body"], both["description"]) = ("one".into(), "another".into());
+    let refused = ask(&mut client, &merchant.test, PAYMENTS, "both", &both).await;
+    assert_eq!(
+        (refused.verdict().as_str(), &refused.json()["errors"][0]["pointer"]),
+        ("400 field_twice", &"/description".into())
+    );
+
+    let mut log = branch.ledger.superuser().await.unwrap();
+    let started = ask(&mut client, &merchant.test, PAYMENTS, "start", &payment("O-2")).await.data("payment_no");
+    let reason = json!({ "reason": "two of them" });
+    let cancel = format!("{PAYMENTS}/{started}/cancel");
+    assert_eq!(ask(&mut client, &merchant.test, &cancel, "cancel", &reason).await.status, 200);
+    let paid = captured(branch, &merchant, "O-3").await;
+    let refund = json!({ "payment_no": paid, "amount": 10, "reason": "returned", "operator_id": "clerk-7" });
+    assert_eq!(ask(&mut client, &merchant.test, REFUNDS, "refund", &refund).await.status, 200);
+    for (payment_no, event, said, kept) in [
+        (&started, "cancelled", "payload -> 'cancelled' ->> 'reason'", "two of them"),
+        (&paid, "refund_reserved", "metadata ->> 'merchant_operator_id'", "clerk-7"),
+    ] {
+        let said: Option<String> =
+            sqlx::query_scalar(&format!("select {said} from log.events where aggregate_id = $1 and event_type = $2"))
+                .bind(payment_no)
+                .bind(event)
+                .fetch_one(&mut log)
+                .await
+                .unwrap();
+        assert_eq!(said.as_deref(), Some(kept), "{event}");
+    }
+    // A card number is refused here as everywhere.
+    let card = json!({ "reason": "card 4111 1111 1111 1111" });
+    assert_eq!(ask(&mut client, &merchant.test, &cancel, "card", &card).await.verdict(), "422 card_data_rejected");
+}

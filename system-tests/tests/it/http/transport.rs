@@ -55,6 +55,8 @@ async fn what_is_too_large_is_refused_at_once_and_takes_no_memory() {
         (0..10_000).map(|n| format!("x-{n}: 1\r\n")).collect::<String>(),
         format!("x-long: {}\r\n", "x".repeat(1024 * 1024)),
         format!("x-long: {}\r\n", "x".repeat(600 * 1024)),
+        // Not much too large: nothing of it may be kept for thousands of connections.
+        format!("x-long: {}\r\n", "x".repeat(33 * 1024)),
     ] {
         let answer = say(address, format!("GET /livez HTTP/1.1\r\nhost: x\r\n{head}\r\n").as_bytes()).await;
         assert!(answer.as_ref().is_none_or(|answer| answer.status == 431), "{answer:?}");
@@ -165,7 +167,7 @@ async fn frame_of(stream: &mut TcpStream, wanted: u8) -> Option<Vec<u8>> {
     }
 }
 
-// covers G12 lightly
+// covers G12
 #[tokio::test]
 async fn http_2_is_spoken_and_a_rapid_reset_is_hung_up_on() {
     let (branch, _merchant, mut client) = guest().await;
@@ -186,4 +188,47 @@ async fn http_2_is_spoken_and_a_rapid_reset_is_hung_up_on() {
     }
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     assert_eq!(client.send(&Request::get("/livez")).await.unwrap().status, 200);
+}
+
+/// Sends again and again until the server will have no more of it; how often it was sent.
+async fn flood(stream: &mut TcpStream, bytes: &[u8], most: usize) -> usize {
+    for sent in 0..most {
+        let sending = tokio::time::timeout(Duration::from_secs(16), stream.write_all(bytes)).await;
+        if !matches!(sending, Ok(Ok(()))) {
+            return sent;
+        }
+    }
+    most
+}
+
+// covers G12
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_without_end_and_floods_of_frames_end_the_connection_and_nobody_elses() {
+    let (branch, merchant, mut client) = guest().await;
+    let before = branch.server.resident_kib().unwrap();
+    // HEADERS that never end, and ever more of them behind: a mebibyte of padding in each round.
+    let begun = frame(1, 0, 1, &[0x82, 0x86, 0x84]);
+    let more = frame(9, 0, 1, &[0; 16_000]).repeat(64);
+    // SETTINGS and PINGs want an answer each; nobody reads them.
+    let (settings, pings) = (SETTINGS.repeat(1_000), frame(6, 0, 0, &[7; 8]).repeat(1_000));
+    for (what, first, then, most) in [
+        ("headers without end", begun, more, 64),
+        ("settings", Vec::new(), settings, 20_000),
+        ("pings", Vec::new(), pings, 20_000),
+    ] {
+        let mut attacker = TcpStream::connect(branch.server.address).await.unwrap();
+        attacker.write_all(&[PREFACE, SETTINGS, &first].concat()).await.unwrap();
+        let (sent, served) = tokio::join!(flood(&mut attacker, &then, most), async {
+            let begin = Instant::now();
+            for n in 0..20 {
+                let tried = Request::post(format!("{PAYMENTS}?dry_run=true"), &payment(&format!("O-{n}")));
+                assert_eq!(client.send(&tried.by(&merchant.test)).await.unwrap().status, 200, "{what}");
+            }
+            begin.elapsed()
+        });
+        assert!(sent < most, "{what}: {sent} times was not enough");
+        assert!(served < Duration::from_secs(5), "{what}: others waited {served:?}");
+    }
+    let grown = branch.server.resident_kib().unwrap().saturating_sub(before);
+    assert!(grown < 100 * 1024, "{grown} KiB more");
 }

@@ -1,0 +1,56 @@
+//! `daybook export`: the books in the words of other programs.
+
+use std::{
+    io::{BufWriter, ErrorKind, Write as _, stdout},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+use projections::hledger::Journal;
+use projections::ledger::last_position;
+
+use super::place::Place;
+use crate::failure::{Attempt as _, Result};
+
+/// Write the books out, for other programs to read and check
+#[derive(Args, Debug)]
+pub(super) struct Export {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Format {
+    /// The whole journal in hledger's words: `hledger check --strict ordereddates` recomputes every balance
+    Hledger {
+        /// As of this position; without it, as far as the ledger's read model has come
+        #[arg(long)]
+        at_position: Option<i64>,
+    },
+}
+
+impl Export {
+    /// Page by page, each a short read: however long the journal is, little of it is in memory.
+    pub(super) async fn run(self) -> Result<ExitCode> {
+        let Format::Hledger { at_position } = self.format;
+        let mut connection = self.place.connect().await?;
+        let reading = || "reading the journal".to_owned();
+        let last = last_position(&mut connection).await.attempt(reading)?;
+        let mut journal = Journal::upto(at_position.unwrap_or(last).min(last));
+        let mut out = BufWriter::new(stdout().lock());
+        let head = journal.head(&mut connection).await.attempt(reading)?;
+        let mut written = out.write_all(head.as_bytes());
+        while written.is_ok()
+            && let Some(entries) = journal.next(&mut connection).await.attempt(reading)?
+        {
+            written = out.write_all(entries.as_bytes());
+        }
+        match written.and_then(|()| out.flush()) {
+            // A reader who has read enough (`| head`) is no failure.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+            written => written.attempt(|| "writing to standard output".to_owned()).map(|()| ExitCode::SUCCESS),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Read models kept up to date: each a follower of its own, all reading each event once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_store::{Database, Follow, Follower, Poison, Recorded, Store};
+use futures_util::future::{BoxFuture, join_all};
+use sqlx::postgres::{PgConnection, PgPool};
+use tokio::sync::watch;
+use vault::Vault;
+
+use crate::books::Books;
+use crate::builds;
+use crate::fill::FillFailure;
+use crate::happened::{Happened, Lately};
+use crate::model::{MODELS, ReadModel};
+
+/// Between tries to make the tables of a read model.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// One read model as a follower of the log.
+pub struct Projector {
+    model: &'static dyn ReadModel,
+    lately: Arc<Lately>,
+    vault: Vault,
+}
+
+impl Projector {
+    pub fn new(model: &'static dyn ReadModel, lately: Arc<Lately>, vault: Vault) -> Self {
+        Self { model, lately, vault }
+    }
+}
+
+impl Follower for Projector {
+    fn name(&self) -> &'static str {
+        self.model.plan().name
+    }
+
+    fn apply<'a>(
+        &'a mut self,
+        books: &'a mut PgConnection,
+        events: &'a [Arc<Recorded>],
+    ) -> BoxFuture<'a, Result<(), Poison>> {
+        Box::pin(async move {
+            let events = self.lately.with_facts(events);
+            for event in &events {
+                event.must_be_known()?;
+            }
+            let wanted: Vec<Arc<Happened>> =
+                events.into_iter().filter(|event| self.model.wants(&event.recorded)).collect();
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            // The checkpoint is locked by now, and with it which build is live: whoever swaps them locks it first.
+            let plan = self.model.plan();
+            let build = builds::live(books, plan.name).await?.filter(|build| build.version == plan.version);
+            let build = build.ok_or_else(|| other_version(plan.name, plan.version))?;
+            let mut books = Books { connection: books, build: build.build, vault: &self.vault };
+            self.model.apply(&mut books, &wanted).await
+        })
+    }
+}
+
+fn other_version(name: &str, version: i32) -> Poison {
+    let reason =
+        format!("the live build of {name} is not of version {version}: it is rebuilt, or made by a newer release");
+    Poison::Database(sqlx::Error::Protocol(reason))
+}
+
+/// All read models of a ledger, as one process keeps them.
+#[derive(Clone)]
+pub struct Projections {
+    pub(crate) store: Store,
+    pub(crate) database: Database,
+    pub(crate) pool: PgPool,
+    lately: Arc<Lately>,
+    pub(crate) vault: Vault,
+}
+
+/// Each model's step holds one, and now and then another to look for its lease.
+const CONNECTIONS: u32 = 24;
+
+impl Projections {
+    pub fn new(store: Store, database: Database, vault: Vault) -> Self {
+        let pool = database.projector_pool(CONNECTIONS);
+        let lately = Arc::new(Lately::new(store.upcasters()));
+        Self { store, database, pool, lately, vault }
+    }
+
+    /// A read model as a follower, to be moved step by step. Its tables are made if there are none.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn follow(&self, model: &'static dyn ReadModel) -> Result<Follow<Projector>, sqlx::Error> {
+        let mut connection = self.database.connect_as_projector().await?;
+        builds::ensure_first(&mut connection, model.plan()).await?;
+        let projector = Projector::new(model, Arc::clone(&self.lately), self.vault.clone());
+        Ok(self.store.follow(projector, self.pool.clone()))
+    }
+
+    /// Keeps all read models up to date until told to stop.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        if let Err(reason) = self.make_ready(MODELS).await {
+            tracing::warn!(%reason, "not all read models could be made; each is tried again by itself");
+        }
+        join_all(MODELS.iter().map(|model| self.clone().keep(*model, stop.clone()))).await;
+    }
+
+    async fn keep(self, model: &'static dyn ReadModel, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow_and_update() {
+            match self.make_ready(&[model]).await {
+                Ok(()) => {
+                    let projector = Projector::new(model, Arc::clone(&self.lately), self.vault.clone());
+                    return self.store.follow(projector, self.pool.clone()).run(stop).await;
+                }
+                Err(reason) => {
+                    tracing::warn!(read_model = model.plan().name, %reason, "it could not be made");
+                    tokio::select! {
+                        _stopping = stop.changed() => {}
+                        () = tokio::time::sleep(AGAIN) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Builds those that have no live build of this program's version, all in one pass over the log. What another
+    /// version has built answers until then.
+    async fn make_ready(&self, models: &[&'static dyn ReadModel]) -> Result<(), FillFailure> {
+        let mut connection = self.database.connect_as_projector().await?;
+        let mut fillings = Vec::new();
+        for model in models.iter().copied() {
+            let plan = model.plan();
+            let live = builds::live(&mut connection, plan.name).await?;
+            match live {
+                Some(live) if live.version == plan.version => continue,
+                Some(live) if live.version > plan.version => {
+                    return Err(FillFailure::Stopped {
+                        model: plan.name,
+                        source: other_version(plan.name, plan.version),
+                    });
+                }
+                Some(_) | None => fillings.push((self.begin(model).await?, self.target(model).await?)),
+            }
+        }
+        let nobody = |_model: &'static str, _position: i64| {};
+        let mut failure = None;
+        for filled in self.fill(&fillings, &nobody).await {
+            let swapped = match filled {
+                Ok(mut filling) => self.swap(&mut filling, true).await.map(drop),
+                Err(reason) => Err(reason),
+            };
+            failure = swapped.err().or(failure);
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,109 @@
+//! A resource: what may be asked of a read model, declared once for lists, single rows and the document.
+
+use domain::refusal::Rule;
+use gate::Parameter;
+use serde_json::{Value, json};
+
+use super::{cell::Shown, filter::Filter, tenant::Tenancy};
+
+/// Declared as a constant beside the table it shows.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    /// The relation, with its schema.
+    pub(crate) from: &'static str,
+    /// The read models it stands on, whose checkpoints say how fresh it is.
+    pub(crate) models: &'static [&'static str],
+    pub(crate) tenancy: Tenancy,
+    /// A uuid column: the key of a row.
+    pub(crate) id: &'static str,
+    /// A bigint that never changes and grows with every row that comes: lists are in its order.
+    pub(crate) order: &'static str,
+    /// How many events it has, for `ETag`.
+    pub(crate) version: Option<&'static str>,
+    pub(crate) columns: &'static [Shown],
+    pub(crate) filters: &'static [Filter],
+    pub(crate) expansions: &'static [Expansion],
+    /// What is said where there is none, or none of the caller's.
+    pub(crate) absent: fn() -> &'static Rule,
+}
+
+/// Rows that belong to a row, shown inside it when asked for.
+#[derive(Debug)]
+pub(crate) struct Expansion {
+    pub(crate) name: &'static str,
+    pub(crate) models: &'static [&'static str],
+    /// The relation with its alias `x`.
+    pub(crate) from: &'static str,
+    /// How its rows belong to a row `t`: with the tenant in it, where rows have one.
+    pub(crate) on: &'static str,
+    pub(crate) order: &'static str,
+    pub(crate) columns: &'static [Shown],
+}
+
+pub(crate) const LIMIT: u32 = 50;
+pub(crate) const LIMIT_MAX: u32 = 500;
+
+pub(crate) const MIN_POSITION: Parameter = Parameter {
+    name: "min_position",
+    words: "Wait, for a while, until the answer has come as far as this position (as a write's Daybook-Position).",
+    schema: position_schema,
+};
+const EXPAND: Parameter = Parameter {
+    name: "expand",
+    words: "What belongs to a row, shown inside it: names with commas between them.",
+    schema: name_schema,
+};
+const EXPAND_EACH: Parameter = Parameter { name: "expand[]", words: "As expand, one name each.", schema: name_schema };
+const PAGING: [Parameter; 3] = [
+    Parameter {
+        name: "limit",
+        words: "How many at most: 50 when absent, up to 500; CSV and NDJSON give all when absent.",
+        schema: limit_schema,
+    },
+    Parameter { name: "cursor", words: "Where the page before ended: its next_cursor.", schema: name_schema },
+    Parameter { name: "order", words: "newest (when absent) or oldest first.", schema: order_schema },
+];
+
+fn position_schema() -> Value {
+    json!({ "type": "integer", "format": "int64", "minimum": 0 })
+}
+
+fn name_schema() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 500 })
+}
+
+fn limit_schema() -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX })
+}
+
+fn order_schema() -> Value {
+    json!({ "enum": ["newest", "oldest"] })
+}
+
+impl Resource {
+    /// What the query of a list may have.
+    pub(crate) fn of_lists(&self) -> Vec<Parameter> {
+        let filters = self.filters.iter().flat_map(Filter::parameters);
+        filters.chain(PAGING).chain(self.of_rows()).collect()
+    }
+
+    /// What the query of a single row may have.
+    pub(crate) fn of_rows(&self) -> Vec<Parameter> {
+        let expand = if self.expansions.is_empty() { Vec::new() } else { vec![EXPAND, EXPAND_EACH] };
+        self.tenancy.parameters().iter().copied().chain(expand).chain([MIN_POSITION]).collect()
+    }
+
+    /// A row, as JSON Schema.
+    pub(crate) fn schema(&self) -> Value {
+        let mut properties: serde_json::Map<String, Value> =
+            self.columns.iter().map(|column| (column.name.to_owned(), column.schema())).collect();
+        for expansion in self.expansions {
+            let columns = expansion.columns.iter().map(|column| (column.name.to_owned(), column.schema()));
+            let item = json!({ "type": "object", "properties": columns.collect::<serde_json::Map<_, _>>() });
+            let list = json!({ "type": "array", "items": item, "description": "Where `expand` names it." });
+            properties.insert(expansion.name.to_owned(), list);
+        }
+        let required: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
+        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+    }
+}
