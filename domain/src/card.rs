@@ -148,11 +148,7 @@ fn passes_luhn(digits: &str) -> bool {
     let weighed = digits.bytes().rev().zip([false, true].into_iter().cycle()).map(|(byte, double)| {
         let value = u32::from(byte.saturating_sub(b'0'));
         let doubled = value.saturating_mul(2);
-        match (double, doubled > 9) {
-            (false, _) => value,
-            (true, false) => doubled,
-            (true, true) => doubled.saturating_sub(9),
-        }
+        if double { doubled.div_euclid(10).saturating_add(doubled.rem_euclid(10)) } else { value }
     });
     weighed.sum::<u32>().is_multiple_of(10)
 }

@@ -24,6 +24,15 @@ refusals! {
 impl Channel {
     pub const ALL: &'static [Self] = &[Self::Stripe, Self::Paypal, Self::Alipay, Self::Crypto, Self::Sandbox];
 
+    /// Real money may go through it.
+    #[must_use]
+    pub const fn is_real(self) -> bool {
+        match self {
+            Self::Stripe | Self::Paypal | Self::Alipay | Self::Crypto => true,
+            Self::Sandbox => false,
+        }
+    }
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -126,6 +126,7 @@ refusals! {
             "The merchant may not take payments at present.", "该商户目前不能收款。";
         ChannelNotAllowed = "channel_not_allowed", 422,
             "The merchant may not use this channel.", "该商户未开通此支付渠道。";
+        ChannelNotReal = "channel_not_real", 422, "No real money goes through the sandbox.", "沙箱渠道不能用于真实资金。";
         CurrencyNotAllowed = "currency_not_allowed", 422,
             "The merchant may not take this currency.", "该商户未开通此币种。";
         FeesNotAgreed = "fees_not_agreed", 422,

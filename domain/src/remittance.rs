@@ -22,6 +22,7 @@ refusals! {
     pub enum RemittanceRefusal {
         RemittanceDiffers = "remittance_differs", 409,
             "This remittance was already recorded otherwise.", "该汇款已以不同内容登记。";
+        ChannelNotReal = "channel_not_real", 422, "No real money goes through the sandbox.", "沙箱渠道不能用于真实资金。";
         CurrencyMismatch = "currency_mismatch", 422,
             "The two amounts are in different currencies.", "两笔金额的币种不同。";
         AmountZero = "amount_zero", 422, "The amount must not be zero.", "金额不能为零。";
@@ -45,6 +46,9 @@ impl Aggregate for Remittance {
             Some(recorded) if recorded == report.as_ref() => return Ok(Vec::new()),
             Some(_) => return Err(RemittanceRefusal::RemittanceDiffers),
             None => {}
+        }
+        if report.livemode && !report.channel.is_real() {
+            return Err(RemittanceRefusal::ChannelNotReal);
         }
         if report.fee.currency != report.gross.currency || report.net.currency != report.gross.currency {
             return Err(RemittanceRefusal::CurrencyMismatch);

@@ -64,6 +64,9 @@ fn guard_start(start: &Initiate) -> Result<Route, PaymentRefusal> {
     if !terms.channel_allowed {
         return Err(PaymentRefusal::ChannelNotAllowed);
     }
+    if start.agreed.livemode && !start.channel.is_real() {
+        return Err(PaymentRefusal::ChannelNotReal);
+    }
     if !terms.currency_allowed {
         return Err(PaymentRefusal::CurrencyNotAllowed);
     }

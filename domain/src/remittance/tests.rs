@@ -81,3 +81,10 @@ fn what_does_not_add_up_is_refused() {
         untold().when(&record(foreign)).then_refused(RemittanceRefusal::CurrencyMismatch);
     }
 }
+
+#[test]
+fn the_sandbox_pays_no_real_money() {
+    let of = |livemode| Recorded { channel: Channel::Sandbox, livemode, ..report(10_000, 250, 9_750) };
+    untold().when(&record(of(true))).then_refused(RemittanceRefusal::ChannelNotReal);
+    untold().when(&record(of(false))).then(&["recorded"]);
+}

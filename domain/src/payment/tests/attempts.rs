@@ -95,6 +95,19 @@ fn only_failure_with_evidence_opens_the_next_attempt() {
 }
 
 #[test]
+fn real_money_never_goes_through_the_sandbox() {
+    let sandbox = initiate_with(|start| start.channel = Channel::Sandbox);
+    for before in [untold(), failed()] {
+        before.when(&sandbox).then_refused(PaymentRefusal::ChannelNotReal);
+    }
+    let trial = initiate_with(|start| {
+        start.channel = Channel::Sandbox;
+        start.agreed.livemode = false;
+    });
+    untold().when(&trial).then(&["initiated"]);
+}
+
+#[test]
 fn the_next_attempt_goes_by_the_terms_of_its_day() {
     failed()
         .when(&initiate_with(|start| start.terms.channel_allowed = false))
