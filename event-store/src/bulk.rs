@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::connect::Database;
 use crate::recorded::Recorded;
+use crate::stats;
 
 /// A connection that copies the log out, run by run, each in a transaction of its own.
 pub struct Bulk {
@@ -39,7 +40,7 @@ impl Bulk {
     /// # Errors
     /// The database failed.
     pub async fn head(&mut self) -> Result<i64, Error> {
-        sqlx::query_scalar("select coalesce(max(position), 0) from log.events").fetch_one(&mut self.connection).await
+        stats::head(&mut self.connection).await
     }
 
     /// The events after one position up to another, which must be there.

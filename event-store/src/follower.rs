@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -90,6 +91,8 @@ struct Lease {
 pub struct Follow<F> {
     follower: F,
     pool: PgPool,
+    /// Its own: a step takes it out, and where that is given up half way (a copy may be under way), it goes with it.
+    connection: Option<PgConnection>,
     /// Held so that the tail does not end while somebody follows it.
     store: Store,
     holder: String,
@@ -102,7 +105,8 @@ pub struct Follow<F> {
 
 impl<F: Follower> Follow<F> {
     pub(crate) fn new(follower: F, pool: PgPool, store: Store) -> Self {
-        Self { follower, pool, store, holder: Uuid::now_v7().to_string(), lease: None, careful_upto: 0, at: 0 }
+        let holder = Uuid::now_v7().to_string();
+        Self { follower, pool, connection: None, store, holder, lease: None, careful_upto: 0, at: 0 }
     }
 
     /// One batch, its work and the checkpoint, or a word why not.
@@ -179,7 +183,11 @@ impl<F: Follower> Follow<F> {
             return self.renew(lease).await;
         };
 
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.pool.acquire().await?.detach(),
+        };
+        let mut transaction = connection.begin().await?;
         if !move_checkpoint(&mut transaction, self.follower.name(), lease, last, Some(last_id)).await? {
             return Ok(Step::Elsewhere);
         }
@@ -197,6 +205,7 @@ impl<F: Follower> Follow<F> {
                 crash::point("follower.before_commit");
                 transaction.commit().await?;
                 crash::point("follower.after_commit");
+                self.connection = Some(connection);
                 self.lease = Some(Lease { position: last, renewed_at: Instant::now(), ..lease });
                 Ok(Step::Moved { to: last })
             }

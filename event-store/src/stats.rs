@@ -62,6 +62,14 @@ const FOLLOWERS: &str = "select name, position, holder is not null and lease_unt
 const SIZES: &str = "select name as \"table\", pg_total_relation_size(('log.' || name)::regclass) as bytes \
      from unnest(array['events', 'answers', 'snapshots', 'followers']) as t (name)";
 
+/// Where the log ends now.
+///
+/// # Errors
+/// Where the database cannot be asked.
+pub async fn head(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select coalesce(max(position), 0) from log.events").fetch_one(connection).await
+}
+
 /// Takes the figures, all at the same moment. Reads the whole log once to count it.
 ///
 /// # Errors

@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::books::Books;
 use crate::happened::Happened;
-use crate::model::{Plan, ReadModel};
 use crate::payments::begun_before;
+use crate::read_model::{Plan, ReadModel};
 use crate::rows::Rows;
 use crate::table::{Row as _, table};
 

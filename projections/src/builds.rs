@@ -3,7 +3,7 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Executor as _};
 
-use crate::model::Plan;
+use crate::read_model::Plan;
 use crate::reporting;
 
 /// A build, as the database has it.

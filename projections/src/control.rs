@@ -5,8 +5,8 @@ use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Error};
 
-use crate::model::Plan;
 use crate::projector::Projections;
+use crate::read_model::Plan;
 
 /// How a pause is told from an event that was not digested.
 const PAUSED: &str = "paused: ";
@@ -37,7 +37,7 @@ impl Standing {
 }
 
 const STANDING: &str = "select l.build, l.version, coalesce(f.position, 0) as position, \
-         (select coalesce(max(position), 0) from log.events) as head, f.parked_reason, \
+         $2::bigint as head, f.parked_reason, \
          coalesce(f.failures, 0) as failures, coalesce(f.lease_until > now(), false) as is_held, f.moved_at, \
          b.build as filling, b.position as filled_to, \
          (select count(*) from read.skips s where s.model = n.name) as skips_count \
@@ -50,7 +50,8 @@ const STANDING: &str = "select l.build, l.version, coalesce(f.position, 0) as po
 /// # Errors
 /// The database failed.
 pub async fn standing(connection: &mut PgConnection, plan: &Plan) -> Result<Standing, Error> {
-    sqlx::query_as(STANDING).bind(plan.name).fetch_one(connection).await
+    let head = event_store::stats::head(&mut *connection).await?;
+    sqlx::query_as(STANDING).bind(plan.name).bind(head).fetch_one(connection).await
 }
 
 /// Positions a read model was told to pass over: no build of it ever works on them.

@@ -11,8 +11,8 @@ use crate::books::Books;
 use crate::builds::{self, Build};
 use crate::control;
 use crate::happened::Happened;
-use crate::model::ReadModel;
 use crate::projector::Projections;
+use crate::read_model::ReadModel;
 use crate::swap::standing;
 
 /// How many events one step of a fill takes: most of what belongs together begins and ends in one.

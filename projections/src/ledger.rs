@@ -24,7 +24,7 @@ pub(crate) use routes::{BALANCES, JOURNAL, LINES};
 
 use crate::books::Books;
 use crate::happened::Happened;
-use crate::model::{Plan, ReadModel};
+use crate::read_model::{Plan, ReadModel};
 use crate::rows::{Rows, append};
 use crate::table::{Row as _, table};
 

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::books::Books;
 use crate::column::{Ciphertext, Personal};
 use crate::happened::Happened;
-use crate::model::{Plan, ReadModel};
+use crate::read_model::{Plan, ReadModel};
 use crate::rows::Rows;
 use crate::table::{Row as _, table};
 

@@ -13,7 +13,7 @@ use crate::books::Books;
 use crate::builds;
 use crate::fill::FillFailure;
 use crate::happened::{Happened, Lately};
-use crate::model::{MODELS, ReadModel};
+use crate::read_model::{MODELS, ReadModel};
 
 /// Between tries to make the tables of a read model.
 const AGAIN: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use domain::currency::Currency;
 use sqlx::Executor as _;
 use sqlx::postgres::PgConnection;
 
-use crate::model::{MODELS, Plan};
+use crate::read_model::{MODELS, Plan};
 use crate::table::{ColumnOf, Table, quoted};
 
 /// Ids that have a prefix outside: how they are written there.

@@ -16,12 +16,12 @@ use uuid::Uuid;
 
 use crate::books::Books;
 use crate::happened::Happened;
-use crate::model::{Plan, ReadModel};
 use crate::payments::{begun_before, uuid_of};
 use crate::query::cell::{Kind, Shown, shown};
 use crate::query::filter::{Filter, Takes, filter};
 use crate::query::resource::{Expansion, Resource};
 use crate::query::tenant::Tenancy;
+use crate::read_model::{Plan, ReadModel};
 use crate::rows::Rows;
 use crate::table::{Row as _, table};
 

@@ -6,8 +6,8 @@ use sqlx::{Connection as _, Executor as _};
 
 use crate::builds;
 use crate::fill::{FillFailure, Filling};
-use crate::model::Plan;
 use crate::projector::Projections;
+use crate::read_model::Plan;
 use crate::table::Table;
 
 /// Where two builds of a table are not alike, at the same position.

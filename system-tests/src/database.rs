@@ -48,6 +48,16 @@ impl Ledger {
         {
             sqlx::query(&format!("alter database {name} set {setting}")).execute(&mut connection).await?;
         }
+        // Settings of a role in a database are not copied with it.
+        let copied = "select format('alter role daybook_analyst in database %I set %s = %L', $1, split_part(said, '=', 1), \
+             substr(said, strpos(said, '=') + 1)) \
+             from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) said \
+             where d.datname = $2 and s.setrole = 'daybook_analyst'::regrole";
+        for copy in
+            sqlx::query_scalar::<_, String>(copied).bind(&name).bind(&template).fetch_all(&mut connection).await?
+        {
+            sqlx::query(&copy).execute(&mut connection).await?;
+        }
         connection.close().await?;
         Ok(Self { url: in_database(server, &name)? })
     }

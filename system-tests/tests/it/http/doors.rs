@@ -173,7 +173,7 @@ async fn what_is_open_to_everybody_tells_of_nobody() {
             assert!(!answer.body.contains(told), "{path} tells {told}");
         }
     }
-    for path in ["/debug/pprof", "/admin", "/.env", "/api/v1/merchants", "/api/v1/", "/%2e%2e/etc/passwd", "//livez"] {
+    for path in ["/debug/pprof", "/admin", "/.env", "/api/v1/accounts", "/api/v1/", "/%2e%2e/etc/passwd", "//livez"] {
         let answer = client.send(&Request::get(path)).await.unwrap();
         assert!([404, 405].contains(&answer.status), "{path}: {answer:?}");
         assert_not_applied(&answer, path);

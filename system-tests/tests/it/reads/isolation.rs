@@ -45,7 +45,7 @@ async fn things(branch: &Branch, client: &mut Client) -> Things {
     let order = json!({ "order_no": order_no, "currency": "USD", "total": 5,
                         "items": [{ "name": "x", "quantity": 1, "unit_price": 5 }] });
     post(client, &merchant.test, "/api/v1/orders", &order).await;
-    let period = json!({ "currency": "USD", "period_from": "2026-01-01", "period_until": "2026-01-31" });
+    let period = json!({ "currency": "USD", "from": "2026-01-01", "until": "2026-01-31" });
     let settlement_no = post(client, &merchant.test, "/api/v1/settlements", &period).await.data("settlement_no");
     Things { merchant, payment_no, refund_no, order_no, settlement_no }
 }

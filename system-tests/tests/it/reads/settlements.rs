@@ -7,9 +7,9 @@ use super::{caught_up, get, guest, post, rows, texts};
 #[tokio::test]
 async fn a_settlement_is_read_as_it_was_opened_and_closed() {
     let (branch, merchant, mut client) = guest().await;
-    let period = json!({ "currency": "USD", "period_from": "2026-01-01", "period_until": "2026-01-31" });
+    let period = json!({ "currency": "USD", "from": "2026-01-01", "until": "2026-01-31" });
     let opened = post(&mut client, &merchant.test, "/api/v1/settlements", &period).await.data("settlement_no");
-    let yen = json!({ "currency": "JPY", "period_from": "2026-01-01", "period_until": "2026-01-31" });
+    let yen = json!({ "currency": "JPY", "from": "2026-01-01", "until": "2026-01-31" });
     let other = post(&mut client, &merchant.test, "/api/v1/settlements", &yen).await.data("settlement_no");
     post(&mut client, &merchant.test, &format!("/api/v1/settlements/{opened}/close"), &json!({})).await;
     caught_up(branch, &mut client, &["/api/v1/settlements"]).await;

@@ -92,7 +92,7 @@ async fn a_payment_is_told_as_its_aggregate_is() {
         let order_no = fresh("walk");
         let (payment_no, _position) = pay(&mut client, &merchant.test, &order_no, json!({})).await;
         let id: PaymentId = payment_no.parse().unwrap();
-        for _step in 0..40 {
+        for _step in 0..choice.of(40) {
             let next = command(&mut choice, id);
             told(&store, &payment_no, &merchant.id, next).await;
         }
