@@ -146,13 +146,20 @@ impl Server {
     /// Where the kernel does not tell.
     pub fn holds(&self, peer: SocketAddr) -> Result<bool, Problem> {
         let (ours, theirs) = (format!(":{:04X}", self.address.port()), format!(":{:04X}", peer.port()));
-        let table = std::fs::read_to_string("/proc/net/tcp")?;
-        // The tenth column is the socket of a process; zero where no process has it any more.
-        Ok(table.lines().any(|line| {
-            let columns: Vec<&str> = line.split_whitespace().collect();
-            let ends_with = |n: usize, end: &str| columns.get(n).is_some_and(|column| column.ends_with(end));
-            ends_with(1, &ours) && ends_with(2, &theirs) && columns.get(9).is_some_and(|inode| *inode != "0")
-        }))
+        // A long table is told in pieces, between which others come and go: one look may miss a line that is there.
+        for _look in 0..5 {
+            let table = std::fs::read_to_string("/proc/net/tcp")?;
+            // The tenth column is the socket of a process; zero where no process has it any more.
+            let is_there = table.lines().any(|line| {
+                let columns: Vec<&str> = line.split_whitespace().collect();
+                let ends_with = |n: usize, end: &str| columns.get(n).is_some_and(|column| column.ends_with(end));
+                ends_with(1, &ours) && ends_with(2, &theirs) && columns.get(9).is_some_and(|inode| *inode != "0")
+            });
+            if is_there {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Sends a signal, by its name.
