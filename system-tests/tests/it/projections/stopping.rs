@@ -86,13 +86,11 @@ async fn an_operator_pauses_resumes_retries_and_skips_and_a_rebuild_skips_the_sa
     assert!(!desk.projections.pause(plan, "twice").await.unwrap());
     desk.add(10).await;
     // The one that was running finds out within its next step.
-    let step = loop {
-        match follow.step().await.unwrap() {
-            // It has not heard of them yet.
-            Step::Idle { .. } => tokio::task::yield_now().await,
-            step => break step,
-        }
-    };
+    let mut step = follow.step().await.unwrap();
+    while matches!(step, Step::Idle { .. }) {
+        // It has not heard of them yet.
+        step = follow.step().await.unwrap();
+    }
     assert_eq!(step, Step::Elsewhere);
     assert!(matches!(follow.step().await.unwrap(), Step::Parked { .. }));
     assert!(!desk.projections.retry(plan).await.unwrap(), "a paused one is resumed, not retried");
