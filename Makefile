@@ -1,4 +1,5 @@
 # The daily words. CI runs exactly what a person runs.
+# What is built is built with the features of the whole workspace, so that it is built once.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ run: ## build, start a Postgres in .daybook/ (or use DATABASE_URL), migrate, ser
 
 test: ## every test, on a Postgres of its own; TEST=name runs those with the name
 	@scripts/setup --own-postgres
-	cargo build -p daybook
+	cargo test --workspace --no-run
 	$(TARGET)/debug/daybook postgres run -- cargo test --workspace --no-fail-fast $(TEST)
 
 check: ## format, lints, the rules of the house: fast, needs no Postgres
