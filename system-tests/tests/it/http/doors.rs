@@ -178,4 +178,10 @@ async fn what_is_open_to_everybody_tells_of_nobody() {
         assert!([404, 405].contains(&answer.status), "{path}: {answer:?}");
         assert_not_applied(&answer, path);
     }
+    // What is a question is one to those who say who they are.
+    for path in ["/api/v1/merchants", "/api/v1/payments", "/api/v1/ledger/balances"] {
+        let answer = client.send(&Request::get(path)).await.unwrap();
+        assert_eq!(answer.verdict(), "401 credentials_missing", "{path}");
+        assert!(!answer.body.contains(merchant.id.as_str()) && !answer.body.contains("canary-order"), "{path}");
+    }
 }
