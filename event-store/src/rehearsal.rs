@@ -6,11 +6,13 @@ use ahash::HashMap;
 
 use crate::act::{Decision, Verdict};
 use crate::books::{self, Books, Why};
+use crate::cache::Cache;
 use crate::outcome::Failure;
 use crate::store::Shared;
 
 /// How often streams may be loaded for one rehearsal before the caller is told to come back.
 const LOADS: u32 = 64;
+const STREAMS: usize = 64;
 
 /// How a decision would go on the log as it stands. Nothing is written and no key is used up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +31,12 @@ pub struct Proposed {
     pub payload: Arc<str>,
 }
 
+/// Every stream it needs is read anew: no append will come to find out that something remembered is no longer so.
 pub(crate) async fn rehearse(shared: &Shared, decision: &Decision) -> Result<Rehearsal, Failure> {
+    let read = Cache::bounded(STREAMS, Arc::clone(&shared.upcasters));
     for _load in 0..LOADS {
         let mut open = HashMap::default();
-        // Nothing is presumed: no append will come to find out what was wrong.
-        let mut books = Books::new(&shared.cache, None, &mut open, false);
+        let mut books = Books::new(&read, None, &mut open, false);
         let (stream, kind) = match books::take(decision, &mut books) {
             Ok(verdict) => {
                 let added = match verdict {
@@ -55,7 +58,9 @@ pub(crate) async fn rehearse(shared: &Shared, decision: &Decision) -> Result<Reh
             Err(Why::Never(failure)) => return Err(failure),
             Err(Why::Unloaded(stream, kind)) => (stream, kind),
         };
-        shared.load(&[(stream, kind)]).await?;
+        for (stream, folded) in shared.load(&[(stream, kind)]).await? {
+            read.put(stream, folded);
+        }
     }
     Err(Failure::Busy)
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use ahash::{HashMap, HashSet};
 use domain::aggregate::Aggregate;
 use sqlx::postgres::PgPool;
-use tokio::sync::{Notify, mpsc};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::act::{Act, Decision, Key};
@@ -30,7 +31,7 @@ use crate::stats;
 use crate::tail::Tail;
 use crate::upcast::Upcasters;
 use crate::waker;
-use crate::writer::Writer;
+use crate::writer;
 
 /// Every bound of the store in one place.
 #[derive(Clone, Debug)]
@@ -68,7 +69,7 @@ pub struct Store {
 
 struct Tasks {
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<oneshot::Receiver<()>>>,
     tail: JoinHandle<()>,
     waker: JoinHandle<()>,
 }
@@ -86,6 +87,8 @@ type Entered = Result<Pending, Result<Outcome, Failure>>;
 
 /// What the writer, the loader and the callers share.
 pub(crate) struct Shared {
+    /// Where streams are loaded, on connections that live there.
+    pub(crate) runtime: Handle,
     pub(crate) database: Database,
     pub(crate) limits: Limits,
     pub(crate) queue: Queue,
@@ -111,6 +114,7 @@ impl Store {
         let cache = Arc::new(Cache::bounded(limits.cached_streams, Arc::clone(&upcasters)));
         let tail = Arc::new(Tail::new(pool.clone(), Arc::clone(&cache)));
         let shared = Arc::new(Shared {
+            runtime: Handle::current(),
             queue: Queue::bounded(limits.waiting_acts),
             answers: Mutex::new(Generations::bounded(limits.cached_answers)),
             snapshots: snapshot::spawn(pool.clone()),
@@ -127,7 +131,7 @@ impl Store {
         });
         let tail = tokio::spawn(Arc::clone(&shared.tail).run());
         let waker = tokio::spawn(waker::run(Arc::clone(&shared.moved), shared.pool.clone()));
-        let writer = Mutex::new(Some(tokio::spawn(Writer::new(Arc::clone(&shared)).run())));
+        let writer = Mutex::new(Some(writer::start(Arc::clone(&shared))));
         Self { tasks: Arc::new(Tasks { shared: Arc::clone(&shared), writer, tail, waker }), shared }
     }
 
@@ -260,8 +264,8 @@ impl Store {
         self.shared.queue.close();
         let writer = lock(&self.tasks.writer).take();
         let Some(writer) = writer else { return };
-        if let Err(reason) = writer.await {
-            tracing::error!(%reason, "the writer did not end well");
+        if writer.await.is_err() {
+            tracing::error!("the writer did not end well");
         }
         waker::tell_at_the_end(&self.shared.pool).await;
     }

@@ -1,6 +1,6 @@
 //! The end of the log, in memory: every event passes here in order, decoded once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::waker;
 
 /// How many of the last events are kept for followers that are caught up.
 const KEPT: usize = 8_192;
+/// How many own batches wait for what was written before them.
+const AHEAD: usize = 64;
 /// Also bounded in bytes of payload and metadata.
 const KEPT_BYTES: usize = 16 * 1024 * 1024;
 /// How many events one read brings.
@@ -24,7 +26,7 @@ const POLL: Duration = Duration::from_secs(1);
 const READ_WITHIN: Duration = Duration::from_secs(30);
 const RECONNECT: Duration = Duration::from_millis(500);
 
-/// A run of events without holes.
+/// A run of events without holes, and what this process has written beyond its end.
 #[derive(Default)]
 struct Ring {
     /// Until the end of the log has been found, nothing is known of what others write.
@@ -32,7 +34,12 @@ struct Ring {
     events: VecDeque<Arc<Recorded>>,
     bytes: usize,
     last: i64,
+    /// Own batches, by their first position, that what others wrote before them keeps from following on.
+    ahead: BTreeMap<i64, Vec<Arc<Recorded>>>,
 }
+
+/// Events that are not known here: after a position, at most so many.
+type Gap = (i64, i64);
 
 pub(crate) struct Tail {
     ring: Mutex<Ring>,
@@ -51,17 +58,16 @@ impl Tail {
         self.head.subscribe()
     }
 
-    /// What this process just wrote. Taken where it follows on what is here; else the reader will come to it.
+    /// What this process just wrote. It waits where others have written before it: the reader brings only theirs.
     pub(crate) fn offer(&self, events: Vec<Recorded>) {
         let last = {
             let mut ring = self.lock();
-            let follows = events.first().is_some_and(|first| first.position == ring.last.saturating_add(1));
-            if !ring.has_begun || !follows {
+            let Some(first) = events.first().map(|first| first.position) else { return };
+            if !ring.has_begun || first <= ring.last || ring.ahead.len() >= AHEAD {
                 return;
             }
-            for event in events {
-                ring.push(Arc::new(event));
-            }
+            ring.ahead.insert(first, events.into_iter().map(Arc::new).collect());
+            ring.follow_on();
             ring.last
         };
         self.publish(last);
@@ -140,17 +146,20 @@ impl Tail {
     async fn catch_up(&self) -> Result<(), sqlx::Error> {
         loop {
             crash::point("tail.before_read");
-            let reading = read(&self.pool, self.last().unwrap_or(0), EVENTS_PER_READ);
+            let gaps = self.lock().gaps();
+            let reading = read_gaps(&self.pool, &gaps);
             let events =
                 tokio::time::timeout(READ_WITHIN, reading).await.map_err(|_elapsed| sqlx::Error::PoolTimedOut)??;
             crash::point("tail.after_read");
-            let is_last = i64::try_from(events.len()).unwrap_or(EVENTS_PER_READ) < EVENTS_PER_READ;
+            let most: i64 = gaps.iter().map(|(_after, most)| most).sum();
+            let is_last = i64::try_from(events.len()).unwrap_or(most) < most;
             // Into the ring first: whoever loads a stream meanwhile looks there for what it has missed.
             let last = {
                 let mut ring = self.lock();
                 for event in &events {
                     if event.position == ring.last.saturating_add(1) {
                         ring.push(Arc::clone(event));
+                        ring.follow_on();
                     }
                 }
                 ring.last
@@ -171,6 +180,29 @@ impl Tail {
 }
 
 impl Ring {
+    /// Takes over what waits for the position that has been reached.
+    fn follow_on(&mut self) {
+        while let Some(waiting) = self.ahead.first_entry().filter(|first| *first.key() <= self.last.saturating_add(1)) {
+            let (first, events) = waiting.remove_entry();
+            // Of a batch that the reader has come into, the rest is read as well.
+            if first > self.last {
+                events.into_iter().for_each(|event| self.push(event));
+            }
+        }
+    }
+
+    /// What is to be read: all between the batches that wait, and of what is behind the last of them one read.
+    fn gaps(&self) -> Vec<Gap> {
+        let mut after = self.last;
+        let mut gaps = Vec::with_capacity(self.ahead.len().saturating_add(1));
+        for (first, events) in &self.ahead {
+            gaps.push((after, first.saturating_sub(after).saturating_sub(1)));
+            after = events.last().map_or(after, |last| last.position);
+        }
+        gaps.push((after, EVENTS_PER_READ));
+        gaps
+    }
+
     fn push(&mut self, event: Arc<Recorded>) {
         self.last = event.position;
         self.bytes = self.bytes.saturating_add(weight(&event));
@@ -186,23 +218,88 @@ fn weight(event: &Recorded) -> usize {
     event.payload.len().saturating_add(event.metadata.len())
 }
 
-/// Events after a position, in order and without a hole: positions are dense, so a hole is a broken log.
+/// Events after a position, in order and without a hole.
 pub(crate) async fn read(pool: &PgPool, after: i64, most: i64) -> Result<Vec<Arc<Recorded>>, sqlx::Error> {
-    let select = format!("select {COLUMNS} from log.events where position > $1 order by position limit $2");
+    read_gaps(pool, &[(after, most)]).await
+}
+
+/// The events of each gap, in order and without a hole: positions are dense, so a hole is a broken log.
+async fn read_gaps(pool: &PgPool, gaps: &[Gap]) -> Result<Vec<Arc<Recorded>>, sqlx::Error> {
+    let select = format!(
+        "select {COLUMNS} from unnest($1::bigint[], $2::bigint[]) as gap (after, most) cross join lateral \
+         (select * from log.events where position > gap.after order by position limit gap.most) as e order by position"
+    );
+    let (after, most): (Vec<i64>, Vec<i64>) = gaps.iter().copied().unzip();
     let rows = sqlx::query(&select).bind(after).bind(most).fetch_all(pool).await?;
-    let mut expected = after;
+    let mut expected = gaps.iter().flat_map(|(after, most)| (1..=*most).map(|nth| after.saturating_add(nth)));
     rows.iter()
         .map(|row| {
             let event = Recorded::from_row(row)?;
-            expected = expected.saturating_add(1);
-            if event.position == expected {
+            let next = expected.next().unwrap_or(i64::MAX);
+            if event.position == next {
                 Ok(Arc::new(event))
             } else {
                 let hole =
-                    format!("the log has a hole: position {} follows {}", event.position, expected.saturating_sub(1));
+                    format!("the log has a hole: position {} follows {}", event.position, next.saturating_sub(1));
                 tracing::error!(hole, "nothing is read past it");
                 Err(sqlx::Error::Protocol(hole))
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(position: i64) -> Arc<Recorded> {
+        Arc::new(Recorded {
+            position,
+            event_id: Uuid::nil(),
+            aggregate_type: "tally".into(),
+            aggregate_id: "one".into(),
+            sequence: position,
+            event_type: "tally_moved".into(),
+            event_version: "1.0".into(),
+            payload: "{}".into(),
+            metadata: "{}".into(),
+            merchant_id: None,
+            livemode: None,
+            recorded_at: DateTime::UNIX_EPOCH,
+        })
+    }
+
+    fn ring(last: i64, ahead: &[&[i64]]) -> Ring {
+        let waiting = ahead.iter().map(|batch| (batch[0], batch.iter().copied().map(at).collect())).collect();
+        Ring { has_begun: true, last, ahead: waiting, ..Ring::default() }
+    }
+
+    #[test]
+    fn only_what_others_wrote_is_read() {
+        assert_eq!(ring(10, &[]).gaps(), [(10, EVENTS_PER_READ)]);
+        let gaps = ring(10, &[&[13, 14], &[15], &[18]]).gaps();
+        assert_eq!(gaps, [(10, 2), (14, 0), (15, 2), (18, EVENTS_PER_READ)]);
+    }
+
+    #[test]
+    fn own_batches_follow_on_when_what_was_before_them_is_here() {
+        let mut ring = ring(10, &[&[12, 13], &[14], &[16]]);
+        ring.follow_on();
+        assert_eq!(ring.last, 10);
+        ring.push(at(11));
+        ring.follow_on();
+        assert_eq!((ring.last, ring.ahead.len()), (14, 1));
+        let positions: Vec<i64> = ring.events.iter().map(|event| event.position).collect();
+        assert_eq!(positions, [11, 12, 13, 14]);
+    }
+
+    #[test]
+    fn a_batch_the_reader_has_come_into_is_read_to_its_end() {
+        let mut ring = ring(12, &[&[12, 13], &[15]]);
+        ring.follow_on();
+        assert_eq!((ring.last, ring.gaps()), (12, vec![(12, 2), (15, EVENTS_PER_READ)]));
+    }
 }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 /// What listeners listen to.
 pub(crate) const CHANNEL: &str = "daybook_log";
 /// Commits within this time share one word. Followers in this process are woken at once, by the tail.
-const COALESCED: Duration = Duration::from_millis(5);
+const COALESCED: Duration = Duration::from_millis(10);
 /// How long an ending process may spend on its last word.
 const AT_THE_END: Duration = Duration::from_millis(500);
 

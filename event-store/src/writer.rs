@@ -6,6 +6,8 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use crate::append::{Place, Trouble};
 use crate::appender::{Appender, Findings};
 use crate::batch::{ACTS, Batch, Undecided, name_of};
@@ -23,6 +25,39 @@ const TRIES: u32 = 200;
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     appender: Appender,
+}
+
+/// Starts the writer on a thread of its own: the answer to an append is heard at once, however busy the threads are that
+/// the commands come from. What is returned resolves when the writer has ended.
+pub(crate) fn start(shared: Arc<Shared>) -> oneshot::Receiver<()> {
+    let (ended, end) = oneshot::channel();
+    let desk = Desk(Arc::clone(&shared));
+    let started = std::thread::Builder::new().name("daybook-writer".to_owned()).spawn(move || {
+        let desk = desk;
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(Writer::new(Arc::clone(&desk.0)).run()),
+            Err(reason) => no_writer(&reason),
+        }
+        // Nobody may be waiting for it.
+        let _nobody = ended.send(());
+    });
+    if let Err(reason) = started {
+        no_writer(&reason);
+    }
+    end
+}
+
+fn no_writer(reason: &std::io::Error) {
+    tracing::error!(%reason, "the writer could not be started; no acts are accepted");
+}
+
+/// Where the writer sits. However it leaves, no act is let in after it.
+struct Desk(Arc<Shared>);
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.0.queue.close();
+    }
 }
 
 /// A batch that stands in the log and was not told to anybody yet.
@@ -133,9 +168,12 @@ impl Writer {
         for (stream, _kind) in &moved {
             self.shared.cache.forget(stream);
         }
-        match self.shared.load(&moved).await {
+        // Connections that are shared live longer than this thread: they are not to be made on it.
+        let loading = Arc::clone(&self.shared);
+        let loaded = self.shared.runtime.spawn(async move { loading.load(&moved).await.map(drop) }).await;
+        match loaded.unwrap_or_else(|reason| Err(Failure::Unavailable { reason: reason.to_string() })) {
             // Whoever needs an unreadable stream finds out by itself.
-            Ok(_) | Err(Failure::Unreadable { .. } | Failure::Data { .. }) => {}
+            Ok(()) | Err(Failure::Unreadable { .. } | Failure::Data { .. }) => {}
             Err(failure) => return refuse(batch, &failure),
         }
         let mut again = Vec::new();
@@ -196,7 +234,7 @@ fn decide(shared: &Arc<Shared>, batch: &mut Batch, below: Option<&Batch>, acts: 
         }
     }
     if !unloaded.is_empty() {
-        tokio::spawn(Arc::clone(shared).load_and_put_back(unloaded));
+        shared.runtime.spawn(Arc::clone(shared).load_and_put_back(unloaded));
     }
     batch.later.extend(later);
     crash::point("writer.after_decide");
