@@ -81,7 +81,7 @@ impl Posting {
         let mut lines = Vec::new();
         for movement in movements {
             let Movement { debit, credit, money } = *movement;
-            let (debit, credit) = if money.amount_minor < 0 { (credit, debit) } else { (debit, credit) };
+            let (debit, credit) = if money.amount_minor.is_negative() { (credit, debit) } else { (debit, credit) };
             let money = Money::new(money.amount_minor.saturating_abs(), money.currency);
             if !money.is_zero() {
                 enter(&mut lines, Line { account: debit, side: Side::Debit, money });

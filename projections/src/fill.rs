@@ -16,9 +16,9 @@ use crate::read_model::ReadModel;
 use crate::swap::standing;
 
 /// How many events one step of a fill takes: most of what belongs together begins and ends in one.
-const RUN: i64 = 20_000;
+const RUN: i64 = 40_000;
 /// Runs that are read and wait to be written.
-const AHEAD: usize = 2;
+const AHEAD: usize = 1;
 
 /// Why a build was not filled. What was written stays; the next fill goes on there.
 #[derive(Debug, thiserror::Error)]
