@@ -35,6 +35,9 @@ pub(crate) async fn serve(
     let (stop, stopping) = watch::channel(false);
     let trades = store.follow(Trades, database::derived_pool(app_url)?).run(stopping.clone());
     let read_models = Projections::new(store.clone(), database::parse(app_url)?, gate.vault.clone());
+    if followed.are_kept() {
+        read_models.prepare().await;
+    }
     let read_models = OptionFuture::from(followed.are_kept().then(|| read_models.run(stopping)));
     let followers = tokio::spawn(async { tokio::join!(trades, read_models) });
     let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);

@@ -81,10 +81,10 @@ rules! {
     CURSOR_INVALID = "cursor_invalid", 400,
         "The cursor is not one we gave for this question.", "该游标不是针对此查询给出的。";
     FORMAT_UNAVAILABLE = "format_unavailable", 406,
-        "Ask for application/json, text/csv or application/x-ndjson.",
-        "可用格式：application/json、text/csv、application/x-ndjson。";
+        "Ask for application/json, text/csv, application/x-ndjson or application/vnd.apache.parquet, where it is offered.",
+        "可用格式：application/json、text/csv、application/x-ndjson、application/vnd.apache.parquet（视接口而定）。";
     POSITION_NOT_REACHED = "position_not_reached", 503,
-        "The answer has not come as far as min_position yet; ask again shortly.", "查询数据尚未到达 min_position，请稍后重试。";
+        "What is asked has not come so far in the log yet; ask again shortly.", "查询数据尚未到达所需位置，请稍后重试。";
     QUERY_TOO_COSTLY = "query_too_costly", 422,
         "This question takes too long to answer: narrow it.", "该查询耗时过长，请缩小范围。";
 }

@@ -32,6 +32,8 @@ pub enum Scope {
     ReadLedger,
     /// What the processes remember.
     ReadSagas,
+    /// The books of all merchants, whole.
+    ExportBooks,
 }
 
 impl Scope {
@@ -51,6 +53,7 @@ impl Scope {
         Self::ReadAnalytics,
         Self::ReadLedger,
         Self::ReadSagas,
+        Self::ExportBooks,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -70,6 +73,7 @@ impl Scope {
             Self::ReadAnalytics => "analytics:read",
             Self::ReadLedger => "ledger:read",
             Self::ReadSagas => "sagas:read",
+            Self::ExportBooks => "books:read",
         }
     }
 
@@ -81,7 +85,7 @@ impl Scope {
             // Its own accounts.
             Self::ReadLedger => true,
             Self::PayOut | Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
-            Self::ReadSagas => false,
+            Self::ReadSagas | Self::ExportBooks => false,
         }
     }
 
@@ -95,9 +99,9 @@ impl Scope {
                 Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants | Self::ReadSagas => true,
                 Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
                 Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
-                Self::ReadAnalytics | Self::ReadLedger => false,
+                Self::ReadAnalytics | Self::ReadLedger | Self::ExportBooks => false,
             },
-            Role::Analyst => self.is_for_reading() && !matches!(self, Self::ReadSagas),
+            Role::Analyst => self.is_for_reading() && !matches!(self, Self::ReadSagas | Self::ExportBooks),
             Role::Auditor => self.is_for_reading(),
         }
     }
@@ -106,7 +110,7 @@ impl Scope {
     pub const fn is_for_reading(self) -> bool {
         match self {
             Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants => true,
-            Self::ReadAnalytics | Self::ReadLedger | Self::ReadSagas => true,
+            Self::ReadAnalytics | Self::ReadLedger | Self::ReadSagas | Self::ExportBooks => true,
             Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
             Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
         }

@@ -16,11 +16,13 @@ use uuid::Uuid;
 
 mod questions;
 mod routes;
+mod sheet;
 
 pub use questions::{
-    After, AsOf, Balance, JournalLine, StatementLine, Whose, balances, is_known, journal, last_position, statement,
+    After, AsOf, Balance, GeneralLine, JournalLine, StatementLine, Whose, balances, general, is_known, journal,
+    last_position, statement,
 };
-pub(crate) use routes::{BALANCES, JOURNAL, LINES};
+pub(crate) use routes::{BALANCES, GENERAL, HLEDGER, JOURNAL, LINES};
 
 use crate::books::Books;
 use crate::happened::Happened;

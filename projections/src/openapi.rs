@@ -20,36 +20,37 @@ pub fn operations() -> Vec<Operation> {
 fn told(route: &Route) -> Map<String, Value> {
     let scope = format!("Scope `{}`.", route.scope.name());
     let mut told = operation(route.words, route.summary, &scope);
-    let (parameters, data, rules, formats) = match route.work {
+    let (parameters, data, rules, kinds) = match route.work {
         Work::List(resource) | Work::Within(resource, ..) => {
             let rows = json!({ "type": "array", "items": resource.schema() });
-            (resource.of_lists(), rows, told_rules(resource), Format::ALL.to_vec())
+            (resource.of_lists(), rows, told_rules(resource), kinds_of(&Format::ALL))
         }
         Work::One(resource, _named) => of_one(resource),
-        Work::Own(own) => ((own.parameters)(), (own.data)(), (own.rules)(), vec![Format::Json]),
+        Work::Own(own) => ((own.parameters)(), (own.data)(), (own.rules)(), own.content.to_vec()),
     };
     let parameters: Vec<Value> = path_parameters(route.path).chain(parameters.iter().map(Parameter::told)).collect();
     let mut responses = problems(rules::ALL.iter().copied().chain(rules));
-    responses.insert("200".to_owned(), success(&data, &formats));
+    responses.insert("200".to_owned(), success(&data, &kinds));
     told.insert("parameters".to_owned(), parameters.into());
     told.insert("responses".to_owned(), responses.into());
     told
 }
 
-type Told = (Vec<Parameter>, Value, Vec<&'static domain::refusal::Rule>, Vec<Format>);
+type Told = (Vec<Parameter>, Value, Vec<&'static domain::refusal::Rule>, Vec<&'static str>);
 
-fn of_one(resource: &Resource) -> Told {
-    (resource.of_rows(), resource.schema(), told_rules(resource), vec![Format::Json])
+fn kinds_of(formats: &[Format]) -> Vec<&'static str> {
+    formats.iter().map(|format| format.kind()).collect()
 }
 
-fn success(data: &Value, formats: &[Format]) -> Value {
+fn of_one(resource: &Resource) -> Told {
+    (resource.of_rows(), resource.schema(), told_rules(resource), kinds_of(&[Format::Json]))
+}
+
+fn success(data: &Value, kinds: &[&str]) -> Value {
     let text = |words: &str| json!({ "schema": { "type": "string" }, "description": words });
-    let content = formats.iter().map(|format| {
-        let schema = match format {
-            Format::Json => answer(data),
-            Format::Csv | Format::Ndjson => json!({}),
-        };
-        (format.kind().to_owned(), json!({ "schema": schema }))
+    let content = kinds.iter().map(|kind| {
+        let schema = if *kind == Format::Json.kind() { answer(data) } else { json!({}) };
+        ((*kind).to_owned(), json!({ "schema": schema }))
     });
     json!({
         "description": "Found.",

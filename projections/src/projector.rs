@@ -18,6 +18,9 @@ use crate::read_model::{MODELS, ReadModel};
 /// Between tries to make the tables of a read model.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// How long the first questions of a new ledger are held up until there is something to ask.
+const PREPARED_WITHIN: Duration = Duration::from_secs(5);
+
 /// One read model as a follower of the log.
 pub struct Projector {
     model: &'static dyn ReadModel,
@@ -96,6 +99,21 @@ impl Projections {
         builds::ensure_first(&mut connection, model.plan()).await?;
         let projector = Projector::new(model, Arc::clone(&self.lately), self.vault.clone());
         Ok(self.store.follow(projector, self.pool.clone()))
+    }
+
+    /// On a log without events, makes the tables of all read models, so that the first question finds them. On any other
+    /// they are there, or have to be filled first.
+    pub async fn prepare(&self) {
+        let preparing = async {
+            match self.head().await {
+                Ok(0) => self.make_ready(MODELS).await,
+                Ok(_) => Ok(()),
+                Err(reason) => Err(reason.into()),
+            }
+        };
+        if let Ok(Err(reason)) = tokio::time::timeout(PREPARED_WITHIN, preparing).await {
+            tracing::warn!(%reason, "the tables of the read models could not be made yet");
+        }
     }
 
     /// Keeps all read models up to date until told to stop.

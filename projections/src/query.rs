@@ -16,6 +16,7 @@ pub(crate) mod exporters;
 pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod freshness;
+pub(crate) mod parquet;
 pub(crate) mod resource;
 pub(crate) mod sealed;
 pub(crate) mod select;
@@ -34,7 +35,7 @@ pub struct Reads {
     /// Connections that change nothing and give up what takes too long.
     pub pool: PgPool,
     pub patience: Duration,
-    exporters: Arc<Exporters>,
+    pub(crate) exporters: Arc<Exporters>,
 }
 
 impl Reads {

@@ -58,6 +58,8 @@ pub(crate) struct Own {
     /// What stands as `data` in its answer.
     pub(crate) data: fn() -> Value,
     pub(crate) rules: fn() -> Vec<&'static Rule>,
+    /// The media types it can be had in.
+    pub(crate) content: &'static [&'static str],
     pub(crate) serve: Server,
 }
 
@@ -184,6 +186,20 @@ pub const ROUTES: &[Route] = &[
         "The trial balance: every account with its balance, as of any position or time",
         Scope::ReadLedger,
         Work::Own(&ledger::BALANCES),
+    ),
+    route(
+        "/api/v1/ledger/general",
+        ("ledger", "general"),
+        "The general ledger: every account, line by line with the balance after each",
+        Scope::ReadLedger,
+        Work::Own(&ledger::GENERAL),
+    ),
+    route(
+        "/api/v1/ledger/hledger",
+        ("ledger", "hledger"),
+        "The whole journal in hledger's words, with every balance asserted",
+        Scope::ExportBooks,
+        Work::Own(&ledger::HLEDGER),
     ),
     route(
         "/api/v1/ledger/accounts/{account}/lines",

@@ -112,7 +112,9 @@ impl Request {
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
+    /// As text; what is no text is in `bytes`.
     pub body: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -232,8 +234,7 @@ pub async fn read_answer(stream: &mut BufReader<TcpStream>) -> io::Result<Answer
         body
     };
     // What is no text is looked at by its first and last letters alone.
-    let body = String::from_utf8_lossy(&body).into_owned();
-    Ok(Answer { status, headers, body })
+    Ok(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned(), bytes: body })
 }
 
 /// A body whose length nobody knew when it began.

@@ -31,8 +31,13 @@ const SPAN: TimeDelta = TimeDelta::days(30);
 /// More groups than that nobody reads.
 const GROUPS_MAX: usize = 10_000;
 
-pub(crate) static ANALYTICS: Own =
-    Own { parameters, data, rules: || rules::READING.to_vec(), serve: |reads, call| show(reads, call) };
+pub(crate) static ANALYTICS: Own = Own {
+    parameters,
+    data,
+    rules: || rules::READING.to_vec(),
+    content: &["application/json"],
+    serve: |reads, call| show(reads, call),
+};
 
 const FILTERS: &[Filter] = &[
     filter("channel", "channel", Takes::Channel),

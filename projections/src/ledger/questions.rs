@@ -64,11 +64,27 @@ pub struct JournalLine {
     pub recorded_at: DateTime<Utc>,
 }
 
-/// Before this line a page begins: whoever has the last line of a page asks for the next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A line of the general ledger: of an account, by its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GeneralLine {
+    pub account_id: i32,
+    pub account: String,
+    pub of: StatementLine,
+}
+
+/// Behind this line a page begins: whoever has the last line of a page asks for the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct After {
+    /// Of the general ledger alone.
+    pub account_id: i32,
     pub position: i64,
     pub line: i16,
+}
+
+impl Default for After {
+    fn default() -> Self {
+        Self { account_id: -1, position: 0, line: -1 }
+    }
 }
 
 /// The last balance at or before a position, found by index in each account.
@@ -168,31 +184,78 @@ pub async fn statement(
     connection: &mut PgConnection,
     (account, currency, livemode): (&str, Option<&str>, Option<bool>),
     as_of: AsOf,
-    after: Option<After>,
+    after: After,
     most: i64,
 ) -> Result<Vec<StatementLine>, Error> {
     let asked = if as_of.effective_at.is_some() { STATEMENT_BY_EFFECT } else { STATEMENT };
-    let After { position, line } = after.unwrap_or(After { position: 0, line: -1 });
+    let After { position, line, account_id: _ } = after;
     let mut query = sqlx::query(asked).bind(account).bind(currency).bind(livemode).bind(as_of.position);
     query = query.bind(position).bind(line).bind(most);
     if let Some(effective_at) = as_of.effective_at {
         query = query.bind(effective_at);
     }
-    let statement_line = |row: &sqlx::postgres::PgRow| {
-        Ok(StatementLine {
-            position: row.try_get(0)?,
-            line: row.try_get(1)?,
-            event_type: row.try_get(2)?,
-            aggregate_id: row.try_get(3)?,
-            currency: row.try_get(4)?,
-            livemode: row.try_get(5)?,
-            amount_minor: row.try_get(6)?,
-            balance_minor: i128::take(row, 7)?,
-            effective_at: row.try_get(8)?,
-            recorded_at: row.try_get(9)?,
+    query.fetch_all(connection).await?.iter().map(|row| statement_line(row, 0)).collect()
+}
+
+fn statement_line(row: &sqlx::postgres::PgRow, from: usize) -> Result<StatementLine, Error> {
+    let mut at = from..;
+    let mut next = || at.next().unwrap_or(usize::MAX);
+    Ok(StatementLine {
+        position: row.try_get(next())?,
+        line: row.try_get(next())?,
+        event_type: row.try_get(next())?,
+        aggregate_id: row.try_get(next())?,
+        currency: row.try_get(next())?,
+        livemode: row.try_get(next())?,
+        amount_minor: row.try_get(next())?,
+        balance_minor: i128::take(row, next())?,
+        effective_at: row.try_get(next())?,
+        recorded_at: row.try_get(next())?,
+    })
+}
+
+const GENERAL: &str = "select a.id, a.account, p.position, p.line, e.event_type, e.aggregate_id, a.currency, a.livemode, \
+         p.amount_minor, p.balance_minor::text as balance_minor, p.effective_at, e.recorded_at \
+     from read.accounts a join read.postings p on p.account_id = a.id join read.journal_entries e using (position) \
+     where p.position <= $1 and ($2::boolean is null or a.livemode = $2) and ($3::uuid is null or a.merchant_id = $3) \
+       and (p.account_id, p.position, p.line) > ($4, $5, $6) \
+     order by p.account_id, p.position, p.line limit $7";
+
+const GENERAL_BY_EFFECT: &str = "select * from ( \
+         select a.id, a.account, p.position, p.line, e.event_type, e.aggregate_id, a.currency, a.livemode, p.amount_minor, \
+                (sum(p.amount_minor) over (partition by a.id order by p.effective_at, p.position, p.line))::text as balance_minor, \
+                p.effective_at, e.recorded_at \
+           from read.accounts a join read.postings p on p.account_id = a.id join read.journal_entries e using (position) \
+          where p.position <= $1 and ($2::boolean is null or a.livemode = $2) and ($3::uuid is null or a.merchant_id = $3) \
+            and a.id >= $4 and p.effective_at <= $8) g \
+     where (g.id, g.effective_at, g.position, g.line) > ($4, \
+         coalesce((select x.effective_at from read.journal_entries x where x.position = $5), '-infinity'), $5, $6) \
+     order by id, effective_at, position, line limit $7";
+
+/// Every account, one after the other in the order they were opened, line by line with the balance after each.
+///
+/// # Errors
+/// The database failed.
+pub async fn general(
+    connection: &mut PgConnection,
+    whose: Whose,
+    as_of: AsOf,
+    after: After,
+    most: i64,
+) -> Result<Vec<GeneralLine>, Error> {
+    let asked = if as_of.effective_at.is_some() { GENERAL_BY_EFFECT } else { GENERAL };
+    let mut query = sqlx::query(asked).bind(as_of.position).bind(whose.livemode).bind(whose.merchant_id);
+    query = query.bind(after.account_id).bind(after.position).bind(after.line).bind(most);
+    if let Some(effective_at) = as_of.effective_at {
+        query = query.bind(effective_at);
+    }
+    let rows = query.fetch_all(connection).await?;
+    rows.iter()
+        .map(|row| {
+            let of = statement_line(row, 2)?;
+            Ok(GeneralLine { account_id: row.try_get(0)?, account: row.try_get(1)?, of })
         })
-    };
-    query.fetch_all(connection).await?.iter().map(statement_line).collect()
+        .collect()
 }
 
 const JOURNAL: &str = "select e.position, p.line, e.event_id, e.event_type, e.aggregate_id, e.merchant_id, e.reverses, \

@@ -1,22 +1,28 @@
 //! The ledger over HTTP: trial balance, lines, journal; as of any position or time.
 
+use std::collections::BTreeMap;
+
+use axum::body::Body;
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountRefusal};
 use domain::currency::Currency;
 use domain::id::MerchantId;
 use domain::refusal::{Listed as _, Rule};
 use futures_util::future::BoxFuture;
+use futures_util::stream;
 use gate::{Call, Parameter, Parameters, Problem, Reply, rules};
 use serde_json::{Value, json};
 use sqlx::{Executor as _, PgConnection};
-use std::collections::BTreeMap;
 
-use super::questions::{self, After, AsOf, Balance, JournalLine, StatementLine, Whose};
+use super::questions::{self, After, AsOf, Whose};
+use super::sheet::Sheet;
+use crate::hledger::Journal;
 use crate::query::Reads;
 use crate::query::answer::{await_position, failed, reply};
-use crate::query::cell::told;
+use crate::query::cell::{Cell, Shown, exact, told};
+use crate::query::export::{Export, PAGE, Part, Parts};
 use crate::query::filter::{integer, moment};
-use crate::query::format::Format;
+use crate::query::format::{Format, object};
 use crate::query::freshness::Freshness;
 use crate::query::resource::MIN_POSITION;
 use crate::query::tenant::{Tenancy, Tenant};
@@ -27,28 +33,52 @@ pub(crate) static BALANCES: Own = Own {
     parameters: || asked(&[]),
     data: || {
         json!({ "type": "object", "required": ["accounts", "totals"], "properties": {
-            "accounts": { "type": "array", "items": { "type": "object", "required": ["account", "currency", "balance_minor"] } },
+            "accounts": { "type": "array", "items": row_schema(Sheet::Balances.columns()) },
             "totals": { "type": "array", "items": { "type": "object", "required": ["currency", "debits_minor", "credits_minor", "sum_minor"] } },
         } })
     },
     rules: told_rules,
-    serve: |reads, call| balances(reads, call),
+    content: TABLES,
+    serve: |reads, call| Box::pin(serve(reads, call, |_given| Ok(Sheet::Balances))),
+};
+
+/// The general ledger: every account, line by line.
+pub(crate) static GENERAL: Own = Own {
+    parameters: || asked(&[AFTER, LIMIT]),
+    data: || json!({ "type": "array", "items": row_schema(Sheet::General.columns()) }),
+    rules: told_rules,
+    content: TABLES,
+    serve: |reads, call| Box::pin(serve(reads, call, |_given| Ok(Sheet::General))),
 };
 
 /// One account, line by line, with the balance after each.
 pub(crate) static LINES: Own = Own {
     parameters: || asked(&[CURRENCY, AFTER, LIMIT]),
-    data: || json!({ "type": "array", "items": { "type": "object", "required": ["position", "amount_minor", "balance_minor"] } }),
+    data: || {
+        let lines = Sheet::Lines { account: String::new(), currency: None };
+        json!({ "type": "array", "items": row_schema(lines.columns()) })
+    },
     rules: told_rules,
-    serve: |reads, call| statement(reads, call),
+    content: TABLES,
+    serve: |reads, call| Box::pin(serve(reads, call, |given| account(call, given))),
 };
 
 /// Whole entries in the order of the log.
 pub(crate) static JOURNAL: Own = Own {
     parameters: || asked(&[AFTER, LIMIT]),
-    data: || json!({ "type": "array", "items": { "type": "object", "required": ["position", "account", "amount_minor"] } }),
+    data: || json!({ "type": "array", "items": row_schema(Sheet::Journal.columns()) }),
     rules: told_rules,
-    serve: |reads, call| journal(reads, call),
+    content: TABLES,
+    serve: |reads, call| Box::pin(serve(reads, call, |_given| Ok(Sheet::Journal))),
+};
+
+/// The whole journal in hledger's words.
+pub(crate) static HLEDGER: Own = Own {
+    parameters: || vec![AT_POSITION, MIN_POSITION],
+    data: || json!({ "type": "string" }),
+    rules: told_rules,
+    content: &["text/plain"],
+    serve: |reads, call| Box::pin(hledger(reads, call)),
 };
 
 const AT_POSITION: Parameter =
@@ -66,9 +96,15 @@ const EFFECTIVE_AT: Parameter = Parameter {
 const CURRENCY: Parameter = Parameter { name: "currency", words: "Of this currency alone.", schema: text };
 const AFTER: Parameter =
     Parameter { name: "after", words: "Only what comes after this: `next` of the page before.", schema: text };
-const LIMIT: Parameter =
-    Parameter { name: "limit", words: "How many at most; 100 where nothing is said.", schema: number };
+const LIMIT: Parameter = Parameter {
+    name: "limit",
+    words: "How many at most: 100 where nothing is said, up to 1,000; of the journal, entries. CSV, NDJSON and Parquet give all that follow.",
+    schema: number,
+};
 const LIMIT_MAX: i64 = 1_000;
+
+/// The formats of a sheet.
+const TABLES: &[&str] = &["application/json", "text/csv", "application/x-ndjson", "application/vnd.apache.parquet"];
 
 fn asked(more: &[Parameter]) -> Vec<Parameter> {
     let as_of = [AT_POSITION, AT_TIME, EFFECTIVE_AT, MIN_POSITION];
@@ -92,6 +128,7 @@ fn told_rules() -> Vec<&'static Rule> {
 }
 
 /// What every question of the ledger names: whose books, and as of when.
+#[derive(Clone, Copy)]
 struct Asked {
     whose: Whose,
     as_of: AsOf,
@@ -105,7 +142,6 @@ async fn begin(
     given: &Parameters<'_>,
     connection: &mut PgConnection,
 ) -> Result<Asked, Problem> {
-    Format::of(call.accept.as_deref(), &[Format::Json])?;
     let tenant = Tenant::of(call, given)?;
     let at_position = given.read("at_position", |text| integer(text).filter(|position| *position >= 0))?;
     let at_time: Option<DateTime<Utc>> = given.read("at_time", moment)?;
@@ -136,30 +172,58 @@ async fn end(reads: &Reads, call: &Call, asked: &Asked, data: Value, next: Optio
     Ok(freshness.mark(reply(call, data, meta)))
 }
 
-fn balances<'c>(reads: &'c Reads, call: &'c Call) -> BoxFuture<'c, Result<Reply, Problem>> {
-    Box::pin(async move {
-        let given = Parameters::of(call, &asked(&[]))?;
-        let mut connection = reads.pool.acquire().await.map_err(failed)?;
-        let asked = begin(reads, call, &given, &mut connection).await?;
-        let found = questions::balances(&mut connection, asked.whose, asked.as_of).await.map_err(failed)?;
+/// A page of a sheet as JSON, or the whole of it in another format.
+async fn serve(
+    reads: &Reads,
+    call: &Call,
+    sheet: impl FnOnce(&Parameters<'_>) -> Result<Sheet, Problem>,
+) -> Result<Reply, Problem> {
+    let given = Parameters::of(call, &asked(&[CURRENCY, AFTER, LIMIT]))?;
+    let format = Format::of(call.accept.as_deref(), &Format::ALL)?;
+    let sheet = sheet(&given)?;
+    let after = given.read("after", |text| sheet.read(text))?.unwrap_or_default();
+    let limit = limit(&given)?;
+    let mut connection = reads.pool.acquire().await.map_err(failed)?;
+    let asked = begin(reads, call, &given, &mut connection).await?;
+    if !is_theirs(&sheet, asked, &mut connection).await? {
+        connection.execute("rollback").await.map_err(failed)?;
+        return Err(unknown());
+    }
+    if format != Format::Json {
         connection.execute("commit").await.map_err(failed)?;
-        let data = json!({ "accounts": found.iter().map(balance).collect::<Vec<_>>(), "totals": totals(&found) });
-        end(reads, call, &asked, data, None).await
-    })
+        drop(connection);
+        let exporting = reads.exporters.enter(&call.caller)?;
+        let columns = sheet.columns();
+        let names = columns.iter().map(|column| column.name).collect();
+        let parts = Box::new(Stretches { reads: reads.clone(), sheet, asked, after });
+        return Export { parts, columns, names, exporting }.reply(reads, format).await;
+    }
+    let found = sheet.stretch(&mut connection, (asked.whose, asked.as_of), after, limit).await.map_err(failed)?;
+    connection.execute("commit").await.map_err(failed)?;
+    let next = found.end.map(|end| sheet.told(end));
+    end(reads, call, &asked, data(&sheet, found.rows), next).await
 }
 
-fn balance(balance: &Balance) -> Value {
-    let Balance { account, currency, livemode, kind, balance_minor } = balance;
-    json!({ "account": account, "currency": currency, "livemode": livemode, "kind": kind, "balance_minor": exact(*balance_minor) })
+fn data(sheet: &Sheet, rows: Vec<Vec<Cell>>) -> Value {
+    let names: Vec<&str> = sheet.columns().iter().map(|column| column.name).collect();
+    let totals = matches!(sheet, Sheet::Balances).then(|| totals(&rows));
+    let rows: Vec<Value> = rows.into_iter().map(|row| object(&names, row)).collect();
+    match totals {
+        Some(totals) => json!({ "accounts": rows, "totals": totals }),
+        None => rows.into(),
+    }
 }
 
 /// Debits and credits of each currency; over all accounts of a mode they are the same.
-fn totals(balances: &[Balance]) -> Vec<Value> {
+fn totals(balances: &[Vec<Cell>]) -> Vec<Value> {
     let mut sums: BTreeMap<(&str, bool), (i128, i128)> = BTreeMap::new();
     for balance in balances {
-        let (debits, credits) = sums.entry((&balance.currency, balance.livemode)).or_default();
-        *debits = debits.saturating_add(balance.balance_minor.max(0));
-        *credits = credits.saturating_add(balance.balance_minor.min(0).saturating_neg());
+        let [_account, Cell::Text(currency), Cell::Flag(livemode), _kind, Cell::Sum(sum)] = balance.as_slice() else {
+            continue;
+        };
+        let (debits, credits) = sums.entry((currency, *livemode)).or_default();
+        *debits = debits.saturating_add((*sum).max(0));
+        *credits = credits.saturating_add((*sum).min(0).saturating_neg());
     }
     let total = |((currency, livemode), (debits, credits)): ((&str, bool), (i128, i128))| {
         let sum = exact(debits.saturating_sub(credits));
@@ -169,9 +233,24 @@ fn totals(balances: &[Balance]) -> Vec<Value> {
     sums.into_iter().map(total).collect()
 }
 
-/// A number where it is one of 64 bits, else its digits as text.
-fn exact(minor: i128) -> Value {
-    i64::try_from(minor).map_or_else(|_beyond| minor.to_string().into(), Value::from)
+/// A sheet as of a fixed moment, stretch after stretch: each is a short read, and together they are as of one position.
+struct Stretches {
+    reads: Reads,
+    sheet: Sheet,
+    asked: Asked,
+    after: After,
+}
+
+impl Parts for Stretches {
+    fn next(&mut self) -> BoxFuture<'_, Result<Part, Problem>> {
+        Box::pin(async move {
+            let mut connection = self.reads.pool.acquire().await.map_err(failed)?;
+            let of = (self.asked.whose, self.asked.as_of);
+            let found = self.sheet.stretch(&mut connection, of, self.after, PAGE.into()).await.map_err(failed)?;
+            self.after = found.end.unwrap_or_default();
+            Ok(Part { position: self.asked.as_of.position, rows: found.rows, is_last: found.end.is_none() })
+        })
+    }
 }
 
 fn limit(given: &Parameters<'_>) -> Result<i64, Problem> {
@@ -179,63 +258,54 @@ fn limit(given: &Parameters<'_>) -> Result<i64, Problem> {
     Ok(limit.unwrap_or(100))
 }
 
-fn statement<'c>(reads: &'c Reads, call: &'c Call) -> BoxFuture<'c, Result<Reply, Problem>> {
-    Box::pin(async move {
-        let given = Parameters::of(call, &asked(&[CURRENCY, AFTER, LIMIT]))?;
-        let unknown = || Problem::turned_away(AccountRefusal::AccountUnknown.rule());
-        let account = call.path("account");
-        let named: Account = account.parse().map_err(|_refused| unknown())?;
-        let currency = given.read("currency", |text| text.parse::<Currency>().ok().map(|_known| text))?;
-        let after = given.read("after", |text| {
-            let (position, line) = text.split_once('-')?;
-            Some(After { position: integer(position)?, line: line.parse().ok()? })
-        })?;
-        let limit = limit(&given)?;
-        let mut connection = reads.pool.acquire().await.map_err(failed)?;
-        let asked = begin(reads, call, &given, &mut connection).await?;
-        // An account that is another's is told as one that is nobody's.
-        let is_theirs = asked.whose.merchant_id.is_none_or(|own| named.merchant().is_some_and(|id| id.uuid() == own));
-        let account = (account, currency, asked.whose.livemode);
-        if !is_theirs || !questions::is_known(&mut connection, account, asked.as_of).await.map_err(failed)? {
-            connection.execute("rollback").await.map_err(failed)?;
-            return Err(unknown());
-        }
-        let lines = questions::statement(&mut connection, account, asked.as_of, after, limit).await.map_err(failed)?;
-        connection.execute("commit").await.map_err(failed)?;
-        let is_full = i64::try_from(lines.len()).is_ok_and(|count| count == limit);
-        let next = lines.last().filter(|_last| is_full).map(|last| format!("{}-{}", last.position, last.line));
-        end(reads, call, &asked, lines.iter().map(statement_line).collect(), next).await
-    })
+fn unknown() -> Problem {
+    Problem::turned_away(AccountRefusal::AccountUnknown.rule())
 }
 
-fn statement_line(line: &StatementLine) -> Value {
-    json!({
-        "position": line.position, "line": line.line, "event_type": line.event_type, "of": line.aggregate_id,
-        "currency": line.currency, "livemode": line.livemode, "amount_minor": line.amount_minor, "balance_minor": exact(line.balance_minor),
-        "effective_at": told(line.effective_at), "recorded_at": told(line.recorded_at),
-    })
+fn account(call: &Call, given: &Parameters<'_>) -> Result<Sheet, Problem> {
+    let currency = given.read("currency", |text| text.parse::<Currency>().ok().map(|_known| text.to_owned()))?;
+    Ok(Sheet::Lines { account: call.path("account").to_owned(), currency })
 }
 
-fn journal<'c>(reads: &'c Reads, call: &'c Call) -> BoxFuture<'c, Result<Reply, Problem>> {
-    Box::pin(async move {
-        let given = Parameters::of(call, &asked(&[AFTER, LIMIT]))?;
-        let after = given.read("after", integer)?.unwrap_or(0);
-        let limit = limit(&given)?;
-        let mut connection = reads.pool.acquire().await.map_err(failed)?;
-        let asked = begin(reads, call, &given, &mut connection).await?;
-        let whose = (asked.whose.livemode, asked.whose.merchant_id);
-        let lines = questions::journal(&mut connection, whose, asked.as_of, after, limit).await.map_err(failed)?;
-        connection.execute("commit").await.map_err(failed)?;
-        let next = lines.last().map(|last| last.position.to_string());
-        end(reads, call, &asked, lines.iter().map(journal_line).collect(), next).await
-    })
+/// Whether such an account had a posting by then, and is not another's: that is told as one that is nobody's.
+async fn is_theirs(sheet: &Sheet, asked: Asked, connection: &mut PgConnection) -> Result<bool, Problem> {
+    let Sheet::Lines { account, currency } = sheet else { return Ok(true) };
+    let Ok(named) = account.parse::<Account>() else { return Ok(false) };
+    let is_theirs = asked.whose.merchant_id.is_none_or(|own| named.merchant().is_some_and(|id| id.uuid() == own));
+    let account = (account.as_str(), currency.as_deref(), asked.whose.livemode);
+    Ok(is_theirs && questions::is_known(connection, account, asked.as_of).await.map_err(failed)?)
 }
 
-fn journal_line(line: &JournalLine) -> Value {
-    json!({
-        "position": line.position, "line": line.line, "event_id": line.event_id, "event_type": line.event_type,
-        "of": line.aggregate_id, "reverses": line.reverses, "account": line.account, "currency": line.currency,
-        "livemode": line.livemode, "amount_minor": line.amount_minor,
-        "effective_at": told(line.effective_at), "recorded_at": told(line.recorded_at),
-    })
+fn row_schema(columns: &[Shown]) -> Value {
+    let properties = columns.iter().map(|column| (column.name.to_owned(), column.schema()));
+    let required: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    let properties: serde_json::Map<String, Value> = properties.collect();
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+/// Every entry of every merchant, for whoever audits the house.
+async fn hledger(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
+    let given = Parameters::of(call, &[AT_POSITION, MIN_POSITION])?;
+    let at_position = given.read("at_position", |text| integer(text).filter(|position| *position >= 0))?;
+    await_position(reads, &given, &["ledger"]).await?;
+    let exporting = reads.exporters.enter(&call.caller)?;
+    let mut connection = reads.pool.acquire().await.map_err(failed)?;
+    let last = questions::last_position(&mut connection).await.map_err(failed)?;
+    let position = at_position.unwrap_or(last).min(last);
+    let journal = Journal::upto(position);
+    let head = journal.head(&mut connection).await.map_err(failed)?;
+    drop(connection);
+    let freshness = Freshness::of(reads, position).await?;
+    let begin = (reads.clone(), journal, Some(head), exporting);
+    let pieces = stream::try_unfold(begin, |(reads, mut journal, head, exporting)| async move {
+        let piece = match head {
+            Some(head) => Some(head),
+            None => {
+                let mut connection = reads.pool.acquire().await.map_err(std::io::Error::other)?;
+                journal.next(&mut connection).await.map_err(std::io::Error::other)?
+            }
+        };
+        Ok::<_, std::io::Error>(piece.map(|piece| (piece, (reads, journal, None, exporting))))
+    });
+    Ok(freshness.mark(Reply::streamed("text/plain; charset=utf-8", Body::from_stream(pieces))))
 }

@@ -12,7 +12,7 @@ use super::{
     Reads,
     cell::Cell,
     cursor::Cursor,
-    export::Export,
+    export::{Export, Pages},
     filter::{Condition, integer},
     format::{Format, object},
     freshness::{self, Freshness},
@@ -33,8 +33,12 @@ pub(crate) fn failed(failure: sqlx::Error) -> Problem {
     let code = failure.as_database_error().and_then(DatabaseError::code).map(Cow::into_owned);
     match code.as_deref() {
         Some("57014") => Problem::turned_away(rules::QUERY_TOO_COSTLY),
-        // Not there yet (the first build is being made), no room, or going down.
-        Some(code) if code == "42P01" || ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => {
+        Some("42P01") => Problem::later(rules::POSITION_NOT_REACHED, 1).saying(
+            "(The read models of this ledger are being built.)".to_owned(),
+            "（本账本的查询数据正在构建。）".to_owned(),
+        ),
+        // No room, or going down.
+        Some(code) if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => {
             tracing::warn!(%failure, "a question was not answered");
             Problem::later(rules::LEDGER_UNAVAILABLE, 2)
         }
@@ -74,7 +78,7 @@ pub(crate) async fn list(
             let limit = u32::try_from(limit).unwrap_or(LIMIT_MAX);
             page(reads, call, &question, Listing { mark, after, limit, sight }).await
         }
-        Format::Csv | Format::Ndjson => {
+        Format::Csv | Format::Ndjson | Format::Parquet => {
             if !question.expansions.is_empty() && format != Format::Ndjson {
                 return Err(Problem::parameter("expand", rules::PARAMETER_MALFORMED).saying(
                     "(this format has no rows inside rows)".to_owned(),
@@ -82,8 +86,9 @@ pub(crate) async fn list(
                 ));
             }
             let exporting = reads.exporters.enter(&call.caller)?;
-            let export = Export { reads: reads.clone(), question, sight, left: limit, after, exporting };
-            export.reply(format).await
+            let (columns, names) = (resource.columns, names(&question));
+            let parts = Box::new(Pages { reads: reads.clone(), question, sight, left: limit, after });
+            Export { parts, columns, names, exporting }.reply(reads, format).await
         }
     }
 }
@@ -186,7 +191,7 @@ pub(crate) async fn await_position(reads: &Reads, given: &Parameters<'_>, models
 fn limit(given: &Parameters<'_>, format: Format) -> Result<u64, Problem> {
     let (absent, most) = match format {
         Format::Json => (u64::from(LIMIT), u64::from(LIMIT_MAX)),
-        Format::Csv | Format::Ndjson => (EXPORT_MAX, EXPORT_MAX),
+        Format::Csv | Format::Ndjson | Format::Parquet => (EXPORT_MAX, EXPORT_MAX),
     };
     let read = |text: &str| integer(text).and_then(|limit| u64::try_from(limit).ok());
     let limit = given.read("limit", |text| read(text).filter(|limit| (1..=most).contains(limit)))?;

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
+use crate::column::Column;
+
 /// A column as it is shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
@@ -22,6 +24,8 @@ pub(crate) enum Kind {
     Text,
     /// Minor units, counts, positions.
     Integer,
+    /// Sums, which may be beyond 64 bits.
+    Sum,
     Flag,
     Moment,
     Day,
@@ -46,6 +50,7 @@ pub(crate) enum Cell {
     Nothing,
     Text(String),
     Integer(i64),
+    Sum(i128),
     Flag(bool),
     Moment(DateTime<Utc>),
     Day(NaiveDate),
@@ -64,6 +69,7 @@ impl Shown {
         match self.kind {
             Kind::Integer => format!("({})::bigint", self.sql),
             Kind::Json => format!("({})::jsonb", self.sql),
+            Kind::Sum => format!("({})::text", self.sql),
             Kind::Id(_) | Kind::Text | Kind::Flag | Kind::Moment | Kind::Day => self.sql.to_owned(),
             Kind::Sealed(_) | Kind::Open(_) => self.sql.to_owned(),
         }
@@ -77,7 +83,7 @@ impl Shown {
             Kind::Moment => format!("to_char(({sql}) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"),
             // It is not opened there.
             Kind::Sealed(_) | Kind::Open(_) => "null::text".to_owned(),
-            Kind::Text | Kind::Integer | Kind::Flag | Kind::Day | Kind::Json => sql.to_owned(),
+            Kind::Text | Kind::Integer | Kind::Sum | Kind::Flag | Kind::Day | Kind::Json => sql.to_owned(),
         }
     }
 
@@ -89,6 +95,10 @@ impl Shown {
             Kind::Flag => ("boolean", json!({})),
             Kind::Moment => ("string", json!({ "format": "date-time" })),
             Kind::Day => ("string", json!({ "format": "date" })),
+            Kind::Sum => {
+                let words = format!("{} Digits as text where it is beyond 64 bits.", self.words);
+                return json!({ "type": ["integer", "string"], "description": words });
+            }
             Kind::Json => return json!({ "description": self.words }),
         };
         let mut schema = json!({ "type": [kind, "null"], "description": self.words });
@@ -112,6 +122,7 @@ impl Cell {
             }
             Kind::Text | Kind::Open(_) => some(row.try_get(at)?, Self::Text),
             Kind::Integer => some(row.try_get(at)?, Self::Integer),
+            Kind::Sum => Self::Sum(<i128 as Column>::take(row, at)?),
             Kind::Flag => some(row.try_get(at)?, Self::Flag),
             Kind::Moment => some(row.try_get(at)?, Self::Moment),
             Kind::Day => some(row.try_get(at)?, Self::Day),
@@ -125,6 +136,7 @@ impl Cell {
             Self::Nothing | Self::Sealed(_) => Value::Null,
             Self::Text(text) => text.into(),
             Self::Integer(number) => number.into(),
+            Self::Sum(sum) => exact(sum),
             Self::Flag(flag) => flag.into(),
             Self::Moment(moment) => told(moment).into(),
             Self::Day(day) => day.to_string().into(),
@@ -138,12 +150,18 @@ impl Cell {
             Self::Nothing | Self::Sealed(_) => String::new(),
             Self::Text(text) => text.clone(),
             Self::Integer(number) => number.to_string(),
+            Self::Sum(sum) => sum.to_string(),
             Self::Flag(flag) => flag.to_string(),
             Self::Moment(moment) => told(*moment),
             Self::Day(day) => day.to_string(),
             Self::Json(value) => value.to_string(),
         }
     }
+}
+
+/// A number where it is one of 64 bits, else its digits as text.
+pub(crate) fn exact(sum: i128) -> Value {
+    i64::try_from(sum).map_or_else(|_beyond| sum.to_string().into(), Value::from)
 }
 
 /// A moment as every answer writes it.

@@ -1,28 +1,33 @@
 //! The formats of an answer: which one the caller reads, rows piece by piece.
 
+use std::io::Error;
+
 use gate::{Problem, rules};
 use serde_json::Value;
 
 use super::cell::{Cell, Shown};
+use super::parquet::Parquet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Json,
     Csv,
     Ndjson,
+    Parquet,
 }
 
 /// More than that nobody prefers.
 const RANGES_MAX: usize = 32;
 
 impl Format {
-    pub(crate) const ALL: [Self; 3] = [Self::Json, Self::Csv, Self::Ndjson];
+    pub(crate) const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Ndjson, Self::Parquet];
 
     pub(crate) const fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Csv => "text/csv; charset=utf-8; header=present",
             Self::Ndjson => "application/x-ndjson",
+            Self::Parquet => "application/vnd.apache.parquet",
         }
     }
 
@@ -75,22 +80,24 @@ fn thousandths(text: &str) -> Option<u32> {
     format!("{:.0}", quality * 1_000.0).parse().ok()
 }
 
-/// Writes rows in one of the formats that can be read while they are written.
+/// Writes rows in one of the formats that are read while they are written.
 pub(crate) enum Writer {
     Csv,
     /// With the names of the cells.
     Ndjson(Vec<&'static str>),
+    Parquet(Box<Parquet>),
 }
 
 impl Writer {
-    /// `names` are those of the cells of each row.
+    /// `names` are those of the cells of each row: the columns, and whatever is shown inside a row.
     ///
     /// # Errors
     /// The format cannot be written in pieces.
-    pub(crate) fn new(format: Format, names: Vec<&'static str>) -> Result<Self, Problem> {
+    pub(crate) fn new(format: Format, columns: &[Shown], names: Vec<&'static str>) -> Result<Self, Problem> {
         match format {
             Format::Csv => Ok(Self::Csv),
             Format::Ndjson => Ok(Self::Ndjson(names)),
+            Format::Parquet => Parquet::new(columns).map(Box::new).map(Self::Parquet),
             Format::Json => Err(Problem::turned_away(rules::FORMAT_UNAVAILABLE)),
         }
     }
@@ -99,14 +106,28 @@ impl Writer {
     pub(crate) fn begin(&self, columns: &[Shown]) -> Vec<u8> {
         match self {
             Self::Csv => line(columns.iter().map(|column| column.name.to_owned())).into_bytes(),
-            Self::Ndjson(_) => Vec::new(),
+            Self::Ndjson(_) | Self::Parquet(_) => Vec::new(),
         }
     }
 
-    pub(crate) fn rows(&self, rows: Vec<Vec<Cell>>) -> Vec<u8> {
+    /// # Errors
+    /// The rows do not fit the format.
+    pub(crate) fn rows(&mut self, rows: Vec<Vec<Cell>>) -> Result<Vec<u8>, Error> {
         match self {
-            Self::Csv => rows.iter().map(|row| line(row.iter().map(field))).collect::<String>().into_bytes(),
-            Self::Ndjson(names) => ndjson(names, rows),
+            Self::Csv => Ok(rows.iter().map(|row| line(row.iter().map(field))).collect::<String>().into_bytes()),
+            Self::Ndjson(names) => Ok(ndjson(names, rows)),
+            Self::Parquet(file) => file.rows(rows),
+        }
+    }
+
+    /// What stands behind the last row.
+    ///
+    /// # Errors
+    /// The rows do not fit the format.
+    pub(crate) fn end(&mut self) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Csv | Self::Ndjson(_) => Ok(Vec::new()),
+            Self::Parquet(file) => file.end(),
         }
     }
 }
@@ -172,7 +193,7 @@ mod tests {
             ("application/*;q=0.5, text/csv;q=0.4", Some(Format::Json)),
             ("application/json;q=0.1, application/x-ndjson", Some(Format::Ndjson)),
             ("*/*, application/json;q=0", Some(Format::Csv)),
-            ("application/vnd.apache.parquet", None),
+            ("application/vnd.apache.parquet", Some(Format::Parquet)),
             ("text/html", None),
             ("", None),
             ("text/csv;q=0", None),

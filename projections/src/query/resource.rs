@@ -57,7 +57,7 @@ const EXPAND_EACH: Parameter = Parameter { name: "expand[]", words: "As expand, 
 const PAGING: [Parameter; 3] = [
     Parameter {
         name: "limit",
-        words: "How many at most: 50 when absent, up to 500; CSV and NDJSON give all when absent.",
+        words: "How many at most: 50 when absent, up to 500; CSV, NDJSON and Parquet give all when absent.",
         schema: limit_schema,
     },
     Parameter { name: "cursor", words: "Where the page before ended: its next_cursor.", schema: name_schema },

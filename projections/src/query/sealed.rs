@@ -25,7 +25,7 @@ pub(crate) async fn open(
         .flatten()
         .filter_map(|cell| match cell {
             Cell::Sealed(ciphertext) => Some(Sealed::new(ciphertext.clone(), None)),
-            Cell::Nothing | Cell::Text(_) | Cell::Integer(_) | Cell::Flag(_) => None,
+            Cell::Nothing | Cell::Text(_) | Cell::Integer(_) | Cell::Sum(_) | Cell::Flag(_) => None,
             Cell::Moment(_) | Cell::Day(_) | Cell::Json(_) => None,
         })
         .collect();

@@ -2,7 +2,7 @@
 
 mod alike;
 mod desk;
-mod exported;
+pub(crate) mod exported;
 mod frozen;
 mod ledger;
 mod rebuilding;

@@ -9,6 +9,7 @@ mod masking;
 mod pages;
 mod sagas;
 mod settlements;
+mod sheets;
 mod statuses;
 
 use serde_json::{Value, json};

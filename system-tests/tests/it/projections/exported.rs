@@ -9,7 +9,7 @@ use projections::named;
 use super::desk::{Desk, move_to};
 
 /// Whether hledger finds nothing amiss, and what it says.
-fn checked(journal: &str) -> (bool, String) {
+pub(crate) fn checked(journal: &str) -> (bool, String) {
     let mut hledger = Command::new("hledger");
     hledger.args(["check", "--strict", "ordereddates", "-f", "-"]).env("LANG", "C.UTF-8");
     let started = hledger.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();

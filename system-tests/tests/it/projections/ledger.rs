@@ -159,12 +159,12 @@ async fn a_statement_is_the_account_line_by_line_in_pages_of_any_size() {
         if effective_at.is_some() {
             expected.sort_by_key(|posted| (posted.effective_at, posted.position));
         }
-        let (mut lines, mut after) = (Vec::new(), None);
+        let (mut lines, mut after) = (Vec::new(), After::default());
         loop {
             let page =
                 statement(&mut connection, (&account.0, Some(&*account.1), Some(true)), as_of, after, 7).await.unwrap();
             let Some(last) = page.last() else { break };
-            after = Some(After { position: last.position, line: last.line });
+            after = After { position: last.position, line: last.line, ..After::default() };
             lines.extend(page);
         }
         assert!(lines.len() > 20, "{}", lines.len());

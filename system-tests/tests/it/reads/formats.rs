@@ -3,7 +3,10 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
+use parquet::data_type::Decimal;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::Field;
+use serde_json::{Map, Value, json};
 use system_tests::branch::fresh;
 use system_tests::client::{Answer, Caller, Client, Request};
 
@@ -28,6 +31,38 @@ fn python(program: &str, input: &str) -> Value {
 const READ_CSV: &str = "import csv,json,sys,io; print(json.dumps(list(csv.DictReader(io.TextIOWrapper(sys.stdin.buffer, 'utf-8', newline='')))))";
 const READ_NDJSON: &str = "import json,sys; print(json.dumps([json.loads(line) for line in sys.stdin.buffer]))";
 
+/// The rows of a Parquet file, as JSON has them.
+pub(super) fn of_parquet(bytes: Vec<u8>) -> Vec<Value> {
+    let file = SerializedFileReader::new(axum::body::Bytes::from(bytes)).unwrap();
+    let rows = file.get_row_iter(None).unwrap();
+    rows.map(|row| {
+        let row = row.unwrap();
+        let fields = row.get_column_iter().map(|(name, field)| match (name.as_str(), value(field)) {
+            ("metadata", Value::String(json)) => (name.clone(), serde_json::from_str(&json).unwrap()),
+            (_other, value) => (name.clone(), value),
+        });
+        Value::Object(fields.collect::<Map<String, Value>>())
+    })
+    .collect()
+}
+
+fn value(field: &Field) -> Value {
+    match field {
+        Field::Null => Value::Null,
+        Field::Bool(flag) => (*flag).into(),
+        Field::Long(number) => (*number).into(),
+        Field::Str(text) => text.clone().into(),
+        Field::TimestampMicros(at) => {
+            let at = chrono::DateTime::from_timestamp_micros(*at).unwrap();
+            at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true).into()
+        }
+        Field::Decimal(Decimal::Bytes { value, scale: 0, .. }) => {
+            i64::try_from(i128::from_be_bytes(value.data().try_into().unwrap())).unwrap().into()
+        }
+        other => panic!("no column of ours is {other:?}"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_format_has_the_same_rows() {
     let (_branch, merchant, mut client) = guest().await;
@@ -48,6 +83,10 @@ async fn every_format_has_the_same_rows() {
     assert_eq!(ndjson.header("content-type"), Some("application/x-ndjson"));
     assert!(ndjson.header("daybook-position").is_some() && ndjson.header("daybook-lag").is_some(), "{ndjson:?}");
     assert_eq!(python(READ_NDJSON, &ndjson.body), Value::Array(json_rows.clone()));
+
+    let file = as_format(&mut client, &merchant.test, &path, "application/vnd.apache.parquet").await;
+    assert_eq!(file.header("content-type"), Some("application/vnd.apache.parquet"));
+    assert_eq!(of_parquet(file.bytes), json_rows);
 
     let csv = as_format(&mut client, &merchant.test, &path, "text/csv").await;
     assert_eq!(csv.status, 200, "{csv:?}");
@@ -92,6 +131,9 @@ async fn an_export_goes_past_a_page_and_stops_where_it_is_told() {
         .collect();
     let expected: Vec<String> = (0..3_000).map(|n| format!("bulk-{n}")).collect();
     assert_eq!(orders, expected);
+    let file = as_format(&mut client, &merchant.test, &path, "application/vnd.apache.parquet").await;
+    let of_file: Vec<Value> = of_parquet(file.bytes).iter().map(|row| row["order_no"].clone()).collect();
+    assert_eq!(of_file, expected);
     let some = as_format(&mut client, &merchant.test, &format!("{path}&limit=2500"), "text/csv").await;
     assert_eq!(some.body.lines().count(), 2_501);
 }
