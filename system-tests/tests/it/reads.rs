@@ -5,6 +5,7 @@ mod filters;
 mod formats;
 mod freshness;
 mod isolation;
+mod long;
 mod masking;
 mod pages;
 mod sagas;

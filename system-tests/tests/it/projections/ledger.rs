@@ -62,7 +62,7 @@ fn history(seed: u64, count: usize) -> Vec<Posted> {
     (1..).zip(traffic.more(count).unwrap()).flat_map(|(position, line)| posted(position, &line)).collect()
 }
 
-// covers I1, I2, I3, I16
+// covers I1, I2, I3, I4, I16
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_books_balance_at_every_position_and_are_the_fold_of_the_log_to_it() {
     const EVENTS: usize = 3_000;
@@ -88,6 +88,11 @@ async fn the_books_balance_at_every_position_and_are_the_fold_of_the_log_to_it()
             "I3: not the sum of its postings",
         ),
         (
+            "select count(*) from read.postings p join read.accounts a on a.id = p.account_id \
+          where a.account like 'merchant:%:reserved' and p.balance_minor > 0",
+            "I4: less than nothing is set aside",
+        ),
+        (
             "select count(*) from (select p.balance_minor, sum(p.amount_minor) over (partition by p.account_id \
           order by p.position, p.line) as sum from read.postings p) x where balance_minor <> sum",
             "a running balance is wrong",
@@ -100,6 +105,7 @@ async fn the_books_balance_at_every_position_and_are_the_fold_of_the_log_to_it()
     ] {
         assert_eq!(desk.count(question).await, 0, "{what}");
     }
+    assert!(desk.count("select count(*) from read.accounts where account like 'merchant:%:reserved'").await > 0);
     assert_eq!(desk.count("select count(*) from read.postings").await, i64::try_from(model.len()).unwrap());
     let mut positions: Vec<i64> = model.iter().map(|posted| posted.position).collect();
     positions.dedup();
