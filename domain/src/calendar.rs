@@ -116,6 +116,14 @@ mod tests {
     }
 
     #[test]
+    fn a_threshold_may_be_nothing_and_not_less() {
+        for (threshold_minor, is_sound) in [(0, true), (1, true), (-1, false)] {
+            let thresholds = BTreeMap::from([(Currency::USD, threshold_minor)]);
+            assert_eq!(Schedule { thresholds, ..schedule(1) }.check().is_ok(), is_sound, "{threshold_minor}");
+        }
+    }
+
+    #[test]
     fn business_days_pass_over_weekends() {
         assert_eq!(due(1, "2026-01-29"), "2026-01-30"); // Thursday
         assert_eq!(due(1, "2026-01-30"), "2026-02-02"); // Friday

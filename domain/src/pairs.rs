@@ -21,3 +21,22 @@ where
 {
     Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Kept {
+        #[serde(with = "super")]
+        pairs: BTreeMap<(u8, u8), u8>,
+    }
+
+    #[test]
+    fn what_was_kept_comes_back() {
+        let kept = Kept { pairs: BTreeMap::from([((1, 2), 3), ((1, 3), 4)]) };
+        let text = serde_json::to_string(&kept).unwrap();
+        assert_eq!(text, r#"{"pairs":[[[1,2],3],[[1,3],4]]}"#);
+        assert_eq!(serde_json::from_str::<Kept>(&text).unwrap(), kept);
+    }
+}

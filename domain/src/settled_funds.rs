@@ -178,7 +178,7 @@ impl SettledFunds {
         }
         let size = amount.amount_minor.checked_abs().ok_or(SettledFundsRefusal::AmountOverflow)?;
         let size = Money::new(size, amount.currency);
-        let recorded = if amount.amount_minor > 0 {
+        let recorded = if amount.amount_minor.is_positive() {
             SettledFundsEvent::Credited { source, amount: size }
         } else {
             SettledFundsEvent::Debited { source, amount: size }

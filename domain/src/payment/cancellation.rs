@@ -48,7 +48,7 @@ impl Payment {
     /// The money came and no more will: what was asked to be cancelled is there to be refunded instead.
     pub(super) fn fold_cancellation(&mut self) {
         let nothing_left = self.attempts.last().is_some_and(|attempt| attempt.remaining_minor() == 0);
-        if self.captured_minor > 0 && nothing_left {
+        if self.captured_minor.is_positive() && nothing_left {
             self.cancellation = Cancellation::NotAsked;
         }
     }

@@ -137,3 +137,24 @@ impl Payment {
         self.agreed.as_ref().map(|agreed| Money::new(amount_minor, agreed.amount.currency))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_the_name_the_outside_knows() {
+        let all = [
+            (Status::Pending, "pending"),
+            (Status::Processing, "processing"),
+            (Status::RequiresReview, "requires_review"),
+            (Status::Success, "success"),
+            (Status::Failed, "failed"),
+            (Status::Cancelled, "cancelled"),
+            (Status::Refunding, "refunding"),
+            (Status::Refunded, "refunded"),
+            (Status::PartiallyRefunded, "partially_refunded"),
+        ];
+        assert!(all.iter().all(|(status, name)| status.name() == *name));
+    }
+}

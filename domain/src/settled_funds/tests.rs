@@ -105,6 +105,17 @@ fn each_source_is_told_of_once() {
 }
 
 #[test]
+fn nothing_is_neither_given_nor_taken() {
+    let (refund_id, dispute_id) = (RefundId::new(Uuid::from_u128(1)), DisputeId::new(Uuid::from_u128(1)));
+    let takes = [Source::Refund(refund_id), Source::Dispute(dispute_id)];
+    let gives = [Source::RefundBounce(refund_id), Source::DisputeWon(dispute_id)];
+    for source in takes.into_iter().chain(gives) {
+        assert!(!source.may_be(0), "{source:?}");
+    }
+    assert!(takes.iter().all(|source| source.may_be(-1)) && gives.iter().all(|source| source.may_be(1)));
+}
+
+#[test]
 fn a_payment_that_settles_later_comes_on_top() {
     credited().when(&record(payment(2), usd(500))).then(&["credited"]).has(1_500);
     credited().when(&record(payment(2), usd(-30))).then(&["debited"]).has(970);

@@ -290,8 +290,11 @@ fn a_late_amount_that_is_none_is_only_kept() {
 fn a_void_drops_the_capture_under_way() {
     let asked = held().given(&capture(1, usd(4_000)));
     let voided = asked.when(&told(1, VOIDED)).then(&["voided"]).in_phase(Phase::Voided);
-    voided.when(&captured(1, 1, usd(4_000))).then(&["money_suspended"]);
+    voided.clone().when(&captured(1, 1, usd(4_000))).then(&["money_suspended"]);
+    // What the channel let go of by itself may be cancelled as well.
+    voided.when(&cancel()).then(&["cancelled"]).is(Status::Cancelled);
     let released = partly_captured().given(&capture(2, usd(100))).given(&told(1, VOIDED));
+    assert!(!released.state.current().unwrap().is_capture_in_progress());
     released.clone().when(&settle(1)).then(&["settled"]);
     released.when(&captured(1, 2, usd(100))).then(&["money_suspended"]);
 }

@@ -26,6 +26,12 @@ fn a_doubled_report_under_another_id_is_not_the_merchants() {
 }
 
 #[test]
+fn in_whatever_order_it_comes_the_same_is_kept() {
+    let unasked = |first, second| held().given(&captured(1, first, usd(10))).given(&captured(1, second, usd(10)));
+    assert_eq!(unasked(1, 2).state.suspense, unasked(2, 1).state.suspense);
+}
+
+#[test]
 fn another_amount_than_asked_for_is_nobodys() {
     let asked = held().given(&capture(1, usd(4_000)));
     for wrong in [usd(3_999), usd(4_001), euro(4_000)] {
