@@ -18,6 +18,8 @@ use crate::read_model::{MODELS, ReadModel};
 /// Between tries to make the tables of a read model.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// So many events are folded by all read models in no time.
+const SHORT: i64 = 10_000;
 /// How long the first questions of a new ledger are held up until there is something to ask.
 const PREPARED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -101,13 +103,13 @@ impl Projections {
         Ok(self.store.follow(projector, self.pool.clone()))
     }
 
-    /// On a log without events, makes the tables of all read models, so that the first question finds them. On any other
-    /// they are there, or have to be filled first.
+    /// On a short log, builds what there is not yet, so that the first question of a new ledger finds it. On a long one
+    /// that takes its time, and questions are told so.
     pub async fn prepare(&self) {
         let preparing = async {
             match self.head().await {
-                Ok(0) => self.make_ready(MODELS).await,
-                Ok(_) => Ok(()),
+                Ok(head) if head <= SHORT => self.make_ready(MODELS).await,
+                Ok(_long) => Ok(()),
                 Err(reason) => Err(reason.into()),
             }
         };
