@@ -121,6 +121,14 @@ fn a_payment_opens_an_order_of_one_item() {
 fn a_payment_finds_an_order_of_its_total() {
     placed().when(&open_for_payment(usd(10_000))).then_nothing();
     placed().when(&open_for_payment(usd(9_999))).then_refused(OrderRefusal::OrderDiffers);
+    let OrderCommand::OpenForPayment(same) = open_for_payment(usd(10_000)) else { unreachable!() };
+    for other in [
+        OpenForPayment { order_no: OrderNo::parse("ANOTHER").unwrap(), ..(*same).clone() },
+        OpenForPayment { livemode: !same.livemode, ..(*same).clone() },
+    ] {
+        let opening = OrderCommand::OpenForPayment(Box::new(other));
+        placed().when(&opening).then_refused(OrderRefusal::OrderDiffers);
+    }
     placed().given(&cancel()).when(&open_for_payment(usd(10_000))).then_refused(OrderRefusal::OrderCancelled);
 }
 

@@ -107,6 +107,7 @@ fn steps_begin_in_order_each_after_the_one_before() {
     assert_eq!(answer(&told("start"), "step:s0"), "!step_out_of_order");
     assert_eq!(answer(&told("start step:s1"), "step:s2"), "!step_out_of_order");
     let first = told("start step:s1 succeed:s1");
+    assert_eq!(answer(&first, "fail:u1.0"), "!step_not_started");
     assert_eq!(answer(&first, "step:s2"), "step_started");
     assert_eq!(answer(&first, "step:s3"), "!step_out_of_order");
     assert_eq!(answer(&told("start"), "step:s1.2"), "!step_out_of_order");

@@ -107,6 +107,11 @@ fn only_what_is_in_suspense_is_returned_and_once() {
     let [PaymentEvent::SuspenseReturned(moved)] = back.events() else { unreachable!() };
     assert_eq!((moved.source, moved.amount, moved.channel), (taken(1, 1), usd(1), Channel::Stripe));
     back.when(&return_suspense(taken(1, 1))).then_nothing();
+    let effective_at = at() + chrono::TimeDelta::days(1);
+    let later = PaymentCommand::ReturnSuspense { source: taken(1, 1), effective_at };
+    let back = failed().given(&captured(1, 1, usd(1))).when(&later);
+    let [PaymentEvent::SuspenseReturned(moved)] = back.events() else { unreachable!() };
+    assert_eq!(moved.effective_at, effective_at);
 }
 
 #[test]
