@@ -19,7 +19,7 @@ use super::sheet::Sheet;
 use crate::hledger::Journal;
 use crate::query::Reads;
 use crate::query::answer::{await_position, failed, reply};
-use crate::query::cell::{Cell, Shown, exact, told};
+use crate::query::cell::{Cell, exact, row_schema, told};
 use crate::query::export::{Export, PAGE, Part, Parts};
 use crate::query::filter::{integer, moment};
 use crate::query::format::{Format, object};
@@ -39,37 +39,37 @@ pub(crate) static BALANCES: Own = Own {
     },
     rules: told_rules,
     content: TABLES,
-    serve: |reads, call| Box::pin(serve(reads, call, |_given| Ok(Sheet::Balances))),
+    serve: |reads, call| Box::pin(serve(reads, call, &[], |_given| Ok(Sheet::Balances))),
 };
 
 /// The general ledger: every account, line by line.
 pub(crate) static GENERAL: Own = Own {
-    parameters: || asked(&[AFTER, LIMIT]),
+    parameters: || asked(PAGED),
     data: || json!({ "type": "array", "items": row_schema(Sheet::General.columns()) }),
     rules: told_rules,
     content: TABLES,
-    serve: |reads, call| Box::pin(serve(reads, call, |_given| Ok(Sheet::General))),
+    serve: |reads, call| Box::pin(serve(reads, call, PAGED, |_given| Ok(Sheet::General))),
 };
 
 /// One account, line by line, with the balance after each.
 pub(crate) static LINES: Own = Own {
-    parameters: || asked(&[CURRENCY, AFTER, LIMIT]),
+    parameters: || asked(OF_AN_ACCOUNT),
     data: || {
         let lines = Sheet::Lines { account: String::new(), currency: None };
         json!({ "type": "array", "items": row_schema(lines.columns()) })
     },
     rules: told_rules,
     content: TABLES,
-    serve: |reads, call| Box::pin(serve(reads, call, |given| account(call, given))),
+    serve: |reads, call| Box::pin(serve(reads, call, OF_AN_ACCOUNT, |given| account(call, given))),
 };
 
 /// Whole entries in the order of the log.
 pub(crate) static JOURNAL: Own = Own {
-    parameters: || asked(&[AFTER, LIMIT]),
+    parameters: || asked(PAGED),
     data: || json!({ "type": "array", "items": row_schema(Sheet::Journal.columns()) }),
     rules: told_rules,
     content: TABLES,
-    serve: |reads, call| Box::pin(serve(reads, call, |_given| Ok(Sheet::Journal))),
+    serve: |reads, call| Box::pin(serve(reads, call, PAGED, |_given| Ok(Sheet::Journal))),
 };
 
 /// The whole journal in hledger's words.
@@ -98,10 +98,15 @@ const AFTER: Parameter =
     Parameter { name: "after", words: "Only what comes after this: `next` of the page before.", schema: text };
 const LIMIT: Parameter = Parameter {
     name: "limit",
-    words: "How many at most: 100 where nothing is said, up to 1,000; of the journal, entries. CSV, NDJSON and Parquet give all that follow.",
+    words: "How many at most: 100 where nothing is said, up to 1,000; of the journal, entries. CSV, NDJSON and Parquet give all that follow when it is absent.",
     schema: number,
 };
+const LIMIT_ABSENT: i64 = 100;
 const LIMIT_MAX: i64 = 1_000;
+
+/// What a sheet takes besides.
+const PAGED: &[Parameter] = &[AFTER, LIMIT];
+const OF_AN_ACCOUNT: &[Parameter] = &[CURRENCY, AFTER, LIMIT];
 
 /// The formats of a sheet.
 const TABLES: &[&str] = &["application/json", "text/csv", "application/x-ndjson", "application/vnd.apache.parquet"];
@@ -176,9 +181,10 @@ async fn end(reads: &Reads, call: &Call, asked: &Asked, data: Value, next: Optio
 async fn serve(
     reads: &Reads,
     call: &Call,
+    parameters: &[Parameter],
     sheet: impl FnOnce(&Parameters<'_>) -> Result<Sheet, Problem>,
 ) -> Result<Reply, Problem> {
-    let given = Parameters::of(call, &asked(&[CURRENCY, AFTER, LIMIT]))?;
+    let given = Parameters::of(call, &asked(parameters))?;
     let format = Format::of(call.accept.as_deref(), &Format::ALL)?;
     let sheet = sheet(&given)?;
     let after = given.read("after", |text| sheet.read(text))?.unwrap_or_default();
@@ -195,10 +201,12 @@ async fn serve(
         let exporting = reads.exporters.enter(&call.caller)?;
         let columns = sheet.columns();
         let names = columns.iter().map(|column| column.name).collect();
-        let parts = Box::new(Stretches { reads: reads.clone(), sheet, asked, after });
+        let left = limit.unwrap_or(i64::MAX);
+        let parts = Box::new(Stretches { reads: reads.clone(), sheet, asked, after, left });
         return Export { parts, columns, names, exporting }.reply(reads, format).await;
     }
-    let found = sheet.stretch(&mut connection, (asked.whose, asked.as_of), after, limit).await.map_err(failed)?;
+    let of = (asked.whose, asked.as_of);
+    let found = sheet.stretch(&mut connection, of, after, limit.unwrap_or(LIMIT_ABSENT)).await.map_err(failed)?;
     connection.execute("commit").await.map_err(failed)?;
     let next = found.end.map(|end| sheet.told(end));
     end(reads, call, &asked, data(&sheet, found.rows), next).await
@@ -239,6 +247,8 @@ struct Stretches {
     sheet: Sheet,
     asked: Asked,
     after: After,
+    /// How many more at most.
+    left: i64,
 }
 
 impl Parts for Stretches {
@@ -246,16 +256,18 @@ impl Parts for Stretches {
         Box::pin(async move {
             let mut connection = self.reads.pool.acquire().await.map_err(failed)?;
             let of = (self.asked.whose, self.asked.as_of);
-            let found = self.sheet.stretch(&mut connection, of, self.after, PAGE.into()).await.map_err(failed)?;
+            let most = self.left.min(PAGE.into());
+            let found = self.sheet.stretch(&mut connection, of, self.after, most).await.map_err(failed)?;
             self.after = found.end.unwrap_or_default();
-            Ok(Part { position: self.asked.as_of.position, rows: found.rows, is_last: found.end.is_none() })
+            self.left = self.left.saturating_sub(most);
+            let is_last = found.end.is_none() || self.left == 0;
+            Ok(Part { position: self.asked.as_of.position, rows: found.rows, is_last })
         })
     }
 }
 
-fn limit(given: &Parameters<'_>) -> Result<i64, Problem> {
-    let limit = given.read("limit", |text| integer(text).filter(|limit| (1..=LIMIT_MAX).contains(limit)))?;
-    Ok(limit.unwrap_or(100))
+fn limit(given: &Parameters<'_>) -> Result<Option<i64>, Problem> {
+    given.read("limit", |text| integer(text).filter(|limit| (1..=LIMIT_MAX).contains(limit)))
 }
 
 fn unknown() -> Problem {
@@ -274,13 +286,6 @@ async fn is_theirs(sheet: &Sheet, asked: Asked, connection: &mut PgConnection) -
     let is_theirs = asked.whose.merchant_id.is_none_or(|own| named.merchant().is_some_and(|id| id.uuid() == own));
     let account = (account.as_str(), currency.as_deref(), asked.whose.livemode);
     Ok(is_theirs && questions::is_known(connection, account, asked.as_of).await.map_err(failed)?)
-}
-
-fn row_schema(columns: &[Shown]) -> Value {
-    let properties = columns.iter().map(|column| (column.name.to_owned(), column.schema()));
-    let required: Vec<&str> = columns.iter().map(|column| column.name).collect();
-    let properties: serde_json::Map<String, Value> = properties.collect();
-    json!({ "type": "object", "properties": properties, "required": required })
 }
 
 /// Every entry of every merchant, for whoever audits the house.

@@ -1,7 +1,7 @@
 //! The columns of an answer: where each comes from, what it is, and one value of it.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
@@ -157,6 +157,14 @@ impl Cell {
             Self::Json(value) => value.to_string(),
         }
     }
+}
+
+/// A row of these columns, as JSON Schema.
+pub(crate) fn row_schema(columns: &[Shown]) -> Value {
+    let properties: Map<String, Value> =
+        columns.iter().map(|column| (column.name.to_owned(), column.schema())).collect();
+    let required: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
 /// A number where it is one of 64 bits, else its digits as text.

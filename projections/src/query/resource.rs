@@ -4,7 +4,11 @@ use domain::refusal::Rule;
 use gate::Parameter;
 use serde_json::{Value, json};
 
-use super::{cell::Shown, filter::Filter, tenant::Tenancy};
+use super::{
+    cell::{Shown, row_schema},
+    filter::Filter,
+    tenant::Tenancy,
+};
 
 /// Declared as a constant beside the table it shows.
 #[derive(Debug)]
@@ -95,15 +99,14 @@ impl Resource {
 
     /// A row, as JSON Schema.
     pub(crate) fn schema(&self) -> Value {
-        let mut properties: serde_json::Map<String, Value> =
-            self.columns.iter().map(|column| (column.name.to_owned(), column.schema())).collect();
+        let mut schema = row_schema(self.columns);
         for expansion in self.expansions {
-            let columns = expansion.columns.iter().map(|column| (column.name.to_owned(), column.schema()));
-            let item = json!({ "type": "object", "properties": columns.collect::<serde_json::Map<_, _>>() });
-            let list = json!({ "type": "array", "items": item, "description": "Where `expand` names it." });
-            properties.insert(expansion.name.to_owned(), list);
+            let row = row_schema(expansion.columns);
+            let rows = json!({ "type": "array", "items": row, "description": "Where `expand` names it." });
+            if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+                properties.insert(expansion.name.to_owned(), rows);
+            }
         }
-        let required: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
-        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+        schema
     }
 }

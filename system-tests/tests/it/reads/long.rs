@@ -6,7 +6,7 @@ use sqlx::Executor as _;
 use system_tests::branch::{Branch, fresh};
 use system_tests::client::{Caller, Request};
 use system_tests::times::times;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use super::{get, pay};
@@ -27,15 +27,6 @@ async fn taken(branch: &Branch, caller: &Caller, accept: &str, word: &str) -> (u
     stream.write_all(&request.bytes(address)).await.unwrap();
     let mut stream = BufReader::new(stream);
     let (mut rows, mut bytes, mut line) = (0, 0, Vec::new());
-    if word.is_empty() {
-        let mut buffer = vec![0; 64 * 1_024];
-        loop {
-            match stream.read(&mut buffer).await.unwrap() {
-                0 => return (rows, bytes),
-                some => bytes += some,
-            }
-        }
-    }
     while stream.read_until(b'\n', &mut line).await.unwrap() > 0 {
         bytes += line.len();
         rows += usize::from(String::from_utf8_lossy(&line).contains(word));

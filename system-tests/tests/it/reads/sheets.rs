@@ -53,6 +53,10 @@ async fn a_sheet_is_the_same_page_by_page_and_whole_in_every_format() {
             assert_eq!(of_parquet(file.bytes), by_page, "{path}");
             let csv = whole(&mut client, &merchant.test, &path, "text/csv").await;
             assert_eq!(csv.body.lines().count(), by_page.len() + 1, "{path}");
+            let first = get(&mut client, &merchant.test, &format!("{path}&limit=2")).await;
+            let some = format!("{path}&limit=2");
+            let some = whole(&mut client, &merchant.test, &some, "application/x-ndjson").await;
+            assert_eq!(ndjson(&some), rows(&first), "{path}");
         }
         // What an account ends at is what the trial balance says of it, and its lines are the account's own.
         let general = whole(&mut client, &merchant.test, &format!("{GENERAL}?{as_of}"), "application/x-ndjson").await;
@@ -74,6 +78,17 @@ async fn a_sheet_is_the_same_page_by_page_and_whole_in_every_format() {
             };
             assert_eq!(lines, of_general.into_iter().map(without_account).collect::<Vec<_>>(), "{path}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_sheet_takes_what_it_knows_and_ignores_nothing() {
+    let (_branch, merchant, mut client) = guest().await;
+    for (sheet, more) in
+        [("balances", "limit=1"), ("balances", "after=1-1"), ("general", "currency=USD"), ("journal", "currency=USD")]
+    {
+        let path = format!("/api/v1/ledger/{sheet}?{more}");
+        assert_eq!(get(&mut client, &merchant.test, &path).await.verdict(), "400 parameter_unknown", "{path}");
     }
 }
 
