@@ -17,7 +17,9 @@ use crate::{
 mod acts;
 mod dev;
 mod doctor;
+mod erase;
 mod export;
+mod hand;
 mod log;
 mod migrate;
 mod place;
@@ -36,6 +38,7 @@ Examples:
   daybook log tail                              what happens, as it happens
   daybook projection list                       the read models, and how far behind they are
   daybook export hledger > books.journal        the whole journal, for hledger to check
+  daybook erase customer --merchant MER…        forget a person, by the address on standard input
   daybook postgres psql                         look into the development database
   daybook postgres run -- cargo test            a fresh Postgres for one command
 In production:
@@ -62,6 +65,7 @@ enum Command {
     Postgres(postgres::Postgres),
     Projection(projection::Projection),
     Export(export::Export),
+    Erase(erase::Erase),
     Token(token::Token),
 }
 
@@ -82,6 +86,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Postgres(postgres) => postgres.run(),
         Command::Projection(projection) => runtime()?.block_on(projection.run()),
         Command::Export(export) => runtime()?.block_on(export.run()),
+        Command::Erase(erase) => runtime()?.block_on(erase.run()),
         Command::Token(token) => runtime()?.block_on(token.run()),
     }
 }

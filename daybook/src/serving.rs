@@ -6,6 +6,7 @@ use futures_util::future::OptionFuture;
 use gate::Gate;
 use projections::{PATIENCE, Projections, Reads};
 use tokio::{net::TcpListener, sync::watch};
+use vault::Erasures;
 
 use crate::{database, failure::Result, http, interrupt::Interrupt};
 
@@ -33,13 +34,15 @@ pub(crate) async fn serve(
 ) -> Result<()> {
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
-    let trades = store.follow(Trades, database::derived_pool(app_url)?).run(stopping.clone());
+    let derived = database::derived_pool(app_url)?;
+    let trades = store.follow(Trades, derived.clone()).run(stopping.clone());
+    let erasures = store.follow(Erasures, derived).run(stopping.clone());
     let read_models = Projections::new(store.clone(), database::parse(app_url)?, gate.vault.clone());
     if followed.are_kept() {
         read_models.prepare().await;
     }
     let read_models = OptionFuture::from(followed.are_kept().then(|| read_models.run(stopping)));
-    let followers = tokio::spawn(async { tokio::join!(trades, read_models) });
+    let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models) });
     let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
     let router = http::router(Api { gate, pool: database::pool(app_url)? }, reads)?;
     http::serve(listener, router, interrupt).await;

@@ -15,7 +15,7 @@ use crate::{
 
 pub mod event;
 pub mod subject;
-use event::{Deed, Enrolled, OperatorEvent, Role, TokenIssued};
+use event::{Deed, Enrolled, Erasure, OperatorEvent, Role, TokenIssued};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Operator {
@@ -23,7 +23,7 @@ pub struct Operator {
     dismissed: bool,
     roles: BTreeSet<Role>,
     tokens: BTreeMap<TokenId, Token>,
-    /// Every deed recorded, so that telling of one twice, however late, is telling of it once.
+    /// Every deed and erasure recorded, so that telling of one twice, however late, is telling of it once.
     deeds: BTreeSet<Uuid>,
 }
 
@@ -44,6 +44,7 @@ pub enum OperatorCommand {
     RevokeToken { token_id: TokenId, by: OperatorId },
     Dismiss { by: OperatorId, reason: FreeText },
     RecordDeed(Box<Deed>),
+    ErasePerson(Box<Erasure>),
 }
 
 refusals! {
@@ -79,6 +80,7 @@ impl Aggregate for Operator {
             OperatorCommand::RevokeToken { token_id, by } => self.revoke_token(*token_id, *by),
             OperatorCommand::Dismiss { by, reason } => self.dismiss(*by, reason),
             OperatorCommand::RecordDeed(deed) => self.record_deed(deed),
+            OperatorCommand::ErasePerson(erasure) => self.erase_person(erasure),
         }
     }
 
@@ -109,6 +111,9 @@ impl Aggregate for Operator {
             }
             OperatorEvent::Acted(deed) => {
                 self.deeds.insert(deed.deed_id);
+            }
+            OperatorEvent::PersonErased(erasure) => {
+                self.deeds.insert(erasure.erasure_id);
             }
         }
     }
@@ -187,6 +192,17 @@ impl Operator {
             return Err(OperatorRefusal::OperatorDismissed);
         }
         Ok(vec![OperatorEvent::Acted(Box::new(deed.clone()))])
+    }
+
+    fn erase_person(&self, erasure: &Erasure) -> Decision {
+        self.enrolled()?;
+        if self.deeds.contains(&erasure.erasure_id) {
+            return Ok(Vec::new());
+        }
+        if self.dismissed {
+            return Err(OperatorRefusal::OperatorDismissed);
+        }
+        Ok(vec![OperatorEvent::PersonErased(Box::new(erasure.clone()))])
     }
 
     fn enrolled(&self) -> Result<&Enrolled, OperatorRefusal> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgPool;
 
+use crate::stats;
 use crate::store::Store;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
@@ -17,8 +18,7 @@ impl Store {
     pub async fn is_caught_up(&self, follower: &str, within: Duration) -> Result<bool, sqlx::Error> {
         let pool = self.pool();
         let reaching = async {
-            let end: i64 =
-                sqlx::query_scalar("select coalesce(max(position), 0) from log.events").fetch_one(pool).await?;
+            let end = stats::head(pool).await?;
             while position_of(pool, follower).await? < end {
                 tokio::time::sleep(BETWEEN_LOOKS).await;
             }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{Connection, Executor, FromRow};
+use sqlx::{Connection, Executor, FromRow, PgExecutor};
 
 /// What the log holds at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,8 +66,8 @@ const SIZES: &str = "select name as \"table\", pg_total_relation_size(('log.' ||
 ///
 /// # Errors
 /// Where the database cannot be asked.
-pub async fn head(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select coalesce(max(position), 0) from log.events").fetch_one(connection).await
+pub async fn head(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select coalesce(max(position), 0) from log.events").fetch_one(executor).await
 }
 
 /// Takes the figures, all at the same moment. Reads the whole log once to count it.

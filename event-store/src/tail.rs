@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::cache::Cache;
 use crate::crash;
 use crate::recorded::{COLUMNS, Recorded};
+use crate::stats;
 use crate::waker;
 
 /// How many of the last events are kept for followers that are caught up.
@@ -126,8 +127,7 @@ impl Tail {
 
     /// The past is no news. What was loaded before this moment was not kept fresh, and is forgotten.
     async fn begin_at_the_end(&self) -> Result<(), sqlx::Error> {
-        let last: i64 =
-            sqlx::query_scalar("select coalesce(max(position), 0) from log.events").fetch_one(&self.pool).await?;
+        let last = stats::head(&self.pool).await?;
         {
             let mut ring = self.lock();
             ring.last = last;

@@ -8,6 +8,9 @@ use domain::fact::Fact;
 use domain::id::MerchantId;
 use domain::merchant::Merchant;
 use domain::merchant::event::{KeyIssued, MerchantEvent, Profile, Registered};
+use domain::operator::Operator;
+use domain::operator::event::OperatorEvent;
+use domain::sealed::BlindIndex;
 use event_store::{Poison, Recorded};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -92,18 +95,26 @@ impl ReadModel for Merchants {
     }
 
     fn wants(&self, event: &Recorded) -> bool {
-        event.aggregate_type == Merchant::TYPE
+        event.aggregate_type == Merchant::TYPE || is_erasure(event)
     }
 
     fn apply<'a>(&'a self, books: &'a mut Books<'_>, events: &'a [Arc<Happened>]) -> BoxFuture<'a, Result<(), Poison>> {
         Box::pin(async move {
-            let ids = events.iter().map(|event| Ok(merchant(&event.recorded)?.to_string()));
-            let ids = ids.collect::<Result<Vec<String>, Poison>>()?;
+            let (mut ids, mut forgotten) = (Vec::new(), Vec::new());
+            for event in events {
+                match erased(event)? {
+                    Some(person) => forgotten.push(person.to_string()),
+                    None => ids.push(merchant(&event.recorded)?.to_string()),
+                }
+            }
             let mut merchants = Rows::load(books, "id", ids.clone()).await?;
+            merchants.load_more(books, "email_index", forgotten).await?;
             let mut keys = Rows::load(books, "merchant_id", ids).await?;
             for event in events {
                 if let Fact::Merchant(fact) = event.fact()? {
                     fold(books, &mut merchants, &mut keys, &event.recorded, fact).await?;
+                } else if let Some(person) = erased(event)? {
+                    forget(&mut merchants, &event.recorded, person);
                 }
             }
             merchants.save(books).await?;
@@ -165,6 +176,24 @@ async fn fold(
         | MerchantEvent::EndpointRemoved { .. } => {}
     }
     Ok(())
+}
+
+fn is_erasure(event: &Recorded) -> bool {
+    event.aggregate_type == Operator::TYPE && &*event.event_type == "person_erased"
+}
+
+fn erased(event: &Happened) -> Result<Option<&BlindIndex>, Poison> {
+    let Fact::Operator(OperatorEvent::PersonErased(erasure)) = event.fact()? else { return Ok(None) };
+    Ok(Some(&erasure.person))
+}
+
+/// The address stands in the open: it goes with the keys of whom it is.
+fn forget(merchants: &mut Rows<MerchantRow>, recorded: &Recorded, person: &BlindIndex) {
+    for row in merchants.iter_mut(|row| row.email_index.as_deref() == Some(person.as_str())) {
+        row.email = Personal(String::new());
+        row.updated_at = recorded.recorded_at;
+        row.position = recorded.position;
+    }
 }
 
 async fn new(books: &mut Books<'_>, recorded: &Recorded, registered: &Registered) -> Result<MerchantRow, Poison> {

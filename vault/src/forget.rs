@@ -59,6 +59,17 @@ pub async fn open_all<T>(
     opened.collect()
 }
 
+/// Whether anything is sealed for this person that can still be opened.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_known(pool: &PgPool, index: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from vault.data_keys where person = $1)")
+        .bind(index)
+        .fetch_one(pool)
+        .await
+}
+
 /// Deletes every key of a person; how many there were. What they sealed is gone for good.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 
 mod credential;
 mod data_key;
+mod erasures;
 mod forget;
 mod mark;
 mod master_key;
@@ -14,6 +15,7 @@ mod random;
 
 pub use credential::{ApiKeyName, Credential, TokenName};
 pub use data_key::{Envelope, OpenFailure};
-pub use forget::{forget_person, open, open_all};
+pub use erasures::Erasures;
+pub use forget::{forget_person, is_known, open, open_all};
 pub use mark::{is_its_key, leave_mark};
 pub use master_key::{MasterKey, MasterKeyFailure, Vault};

@@ -1,23 +1,19 @@
 //! `daybook projection`: the read models, and what an operator may do to them.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use chrono::Utc;
 use clap::{Args, Subcommand};
-use domain::{
-    free_text::FreeText,
-    operator::{
-        Operator, OperatorCommand,
-        event::{Deed, Role},
-        subject::Subject,
-    },
-    refusal::Refusal as _,
-};
-use event_store::{Act, Answer, Database, Outcome, Store, Verdict};
+use domain::operator::{OperatorCommand, event::Deed, subject::Subject};
+use event_store::{Database, Store};
 use projections::{MODELS, Plan, Projections, ReadModel, control, named};
 use uuid::Uuid;
 
-use super::{log::text::plain, place::Place, say};
+use super::{
+    hand::{Hand, words},
+    log::text::plain,
+    place::Place,
+    say,
+};
 use crate::{
     database,
     failure::{Attempt as _, Failure, Result},
@@ -32,9 +28,8 @@ mod rebuild;
 pub(super) struct Projection {
     #[command(flatten)]
     place: Place,
-    /// Who asks: an operator's token (`daybook token create`)
-    #[arg(long, global = true, env = "DAYBOOK_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    hand: Hand,
     #[command(subcommand)]
     act: ProjectionAct,
 }
@@ -153,35 +148,13 @@ impl Projection {
         Ok((store.clone(), Projections::new(store, database, vault)))
     }
 
-    /// The deed goes into the log first: what was done without a trace was not done.
+    /// What is done to a read model is a deed of whoever does it.
     async fn record(&self, store: &Store, deed: &str, plan: &Plan, reason: Option<&str>) -> Result<()> {
-        let text = |words: &str| FreeText::parse(words).map_err(|refusal| Failure::NotThere(refusal.to_string()));
         let on = plan.name.parse().map_err(|refusal: domain::id::IdRefusal| Failure::NotThere(refusal.to_string()))?;
-        let (deed_id, on, reason) = (Uuid::now_v7(), Subject::ReadModel(on), reason.map(text).transpose()?);
-        let deed = OperatorCommand::RecordDeed(Box::new(Deed { deed_id, deed: text(deed)?, on, reason }));
-        let id = self.operator(store).await?;
-        let act = Act::deciding(move |books| match books.tell::<Operator>(&id, &deed)? {
-            Ok(_events) => Ok(Verdict::Accepted(Answer::default())),
-            Err(refusal) => Ok(Verdict::Refused(Answer { status: 422, body: refusal.code().to_owned() })),
-        });
-        match store.execute(act).await {
-            Ok(Outcome::Accepted { .. }) => Ok(()),
-            Ok(other) => Err(Failure::NotThere(format!("the deed was not recorded: {other:?}"))),
-            Err(failure) => Err(Failure::NotThere(format!("the deed was not recorded: {failure}"))),
-        }
-    }
-
-    /// Who holds the token: an operator, in the role of one.
-    async fn operator(&self, store: &Store) -> Result<Arc<str>> {
-        let no = |why: &str| Failure::NotThere(format!("{why}; `daybook token create --role operator` makes one"));
-        let token = self.token.as_deref().ok_or_else(|| no("this needs DAYBOOK_TOKEN"))?;
+        let (deed_id, on, reason) = (Uuid::now_v7(), Subject::ReadModel(on), reason.map(words).transpose()?);
+        let deed = Deed { deed_id, deed: words(deed)?, on, reason };
         let vault = self.place.vault().await?;
-        let name = vault.token_name(token).ok_or_else(|| no("this is no token"))?;
-        let id: Arc<str> = name.operator_id.to_string().into();
-        let read = store.read::<Operator>(&id).await.map_err(|failure| Failure::NotThere(failure.to_string()))?;
-        let valid = read.0.valid_token(name.token_id, Utc::now());
-        valid.filter(|kept| vault.is_credential(token, &kept.hash)).ok_or_else(|| no("this token is not valid"))?;
-        if read.0.has_role(Role::Operator) { Ok(id) } else { Err(no("this token is not of an operator")) }
+        self.hand.write(&vault, store, OperatorCommand::RecordDeed(Box::new(deed))).await
     }
 }
 

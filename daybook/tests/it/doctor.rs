@@ -37,6 +37,11 @@ fn what_dev_sets_up_is_sound_and_each_thing_spoilt_is_named() {
             "REVOKE DELETE ON ALL TABLES IN SCHEMA log FROM PUBLIC",
         ),
         ("REVOKE USAGE ON SCHEMA log FROM daybook_app", "FAIL  appending", "GRANT USAGE ON SCHEMA log TO daybook_app"),
+        (
+            "REVOKE CREATE ON SCHEMA read FROM daybook_projector",
+            "FAIL  projector's role         daybook_projector may make no tables in read",
+            "GRANT CREATE ON SCHEMA read TO daybook_projector",
+        ),
         ("UPDATE _sqlx_migrations SET checksum = 'x'", "FAIL  schema", ""),
     ] {
         connection.query(spoil).unwrap();

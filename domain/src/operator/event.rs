@@ -12,7 +12,7 @@ use crate::{
     id::{OperatorId, TokenId},
     operator::subject::Subject,
     posting::Posting,
-    sealed::{Email, PersonName, Sealed},
+    sealed::{BlindIndex, Email, PersonName, Sealed},
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,7 @@ pub enum OperatorEvent {
     TokenRevoked { token_id: TokenId, by: OperatorId },
     Dismissed { by: OperatorId, reason: FreeText },
     Acted(Box<Deed>),
+    PersonErased(Box<Erasure>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,6 +68,14 @@ pub struct Deed {
     pub reason: Option<FreeText>,
 }
 
+/// The order to forget a person: every key of their sealed values is destroyed wherever this event is followed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Erasure {
+    pub erasure_id: Uuid,
+    pub person: BlindIndex,
+    pub reason: FreeText,
+}
+
 events_named!(OperatorEvent {
     Enrolled = "enrolled", "1.0";
     RoleGranted = "role_granted", "1.0";
@@ -75,6 +84,7 @@ events_named!(OperatorEvent {
     TokenRevoked = "token_revoked", "1.0";
     Dismissed = "dismissed", "1.0";
     Acted = "acted", "1.0";
+    PersonErased = "person_erased", "1.0";
 });
 
 impl OperatorEvent {
@@ -83,7 +93,7 @@ impl OperatorEvent {
         match self {
             Self::Enrolled(_) | Self::RoleGranted { .. } | Self::RoleWithdrawn { .. } => Posting::none(),
             Self::TokenIssued(_) | Self::TokenRevoked { .. } => Posting::none(),
-            Self::Dismissed { .. } | Self::Acted(_) => Posting::none(),
+            Self::Dismissed { .. } | Self::Acted(_) | Self::PersonErased(_) => Posting::none(),
         }
     }
 }

@@ -63,6 +63,11 @@ fn deed(number: u128) -> OperatorCommand {
     OperatorCommand::RecordDeed(Box::new(Deed { deed_id, deed: text("export"), on: Subject::Log, reason: None }))
 }
 
+fn erase(number: u128) -> OperatorCommand {
+    let (erasure_id, person) = (Uuid::from_u128(number), "7f".repeat(32).parse().unwrap());
+    OperatorCommand::ErasePerson(Box::new(Erasure { erasure_id, person, reason: text("asked to be forgotten") }))
+}
+
 fn enrolled() -> Told {
     Story::untold().given(&enrol())
 }
@@ -122,8 +127,19 @@ fn an_act_is_remembered_once() {
 }
 
 #[test]
+fn a_person_is_erased_as_often_as_it_is_asked_for_and_once_for_each() {
+    let told = enrolled().when(&erase(1)).then(&["person_erased"]);
+    told.clone().when(&erase(1)).then_nothing();
+    let twice = told.when(&erase(2)).then(&["person_erased"]);
+    let dismissed = twice.given(&dismiss());
+    dismissed.clone().when(&erase(1)).then_nothing();
+    dismissed.when(&erase(3)).then_refused(OperatorRefusal::OperatorDismissed);
+}
+
+#[test]
 fn without_an_operator_everything_but_enrolling_is_refused() {
-    let commands = [grant(Role::Support, 2), withdraw(Role::Support), issue(1, "h"), revoke(1), dismiss(), deed(1)];
+    let commands =
+        [grant(Role::Support, 2), withdraw(Role::Support), issue(1, "h"), revoke(1), dismiss(), deed(1), erase(1)];
     for command in commands {
         Told::untold().when(&command).then_refused(OperatorRefusal::OperatorAbsent);
     }

@@ -383,8 +383,10 @@ proptest! {
     fn a_deed_is_recorded_once(commands in commands::operator::history()) {
         let mut deeds = BTreeSet::new();
         for event in play::<Operator>(&commands).1 {
-            if let OperatorEvent::Acted(deed) = event {
-                prop_assert!(deeds.insert(deed.deed_id));
+            match event {
+                OperatorEvent::Acted(deed) => prop_assert!(deeds.insert(deed.deed_id)),
+                OperatorEvent::PersonErased(erasure) => prop_assert!(deeds.insert(erasure.erasure_id)),
+                _ => {}
             }
         }
     }

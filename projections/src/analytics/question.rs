@@ -1,6 +1,7 @@
 //! What may be asked of analytics: a span, how it is grouped, and the span before.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Datelike as _, Duration, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
@@ -14,10 +15,11 @@ use uuid::Uuid;
 
 use super::customers::Sketch;
 use super::latency;
-use super::sums::{SUMS, Sums};
+use super::sums::{self, SUMS, Sums};
 use crate::query::Reads;
 use crate::query::answer::{await_position, failed, reply};
-use crate::query::cell::told;
+use crate::query::cell::{Cell, Kind, Shown, shown, told};
+use crate::query::export::{Export, Part, Whole};
 use crate::query::filter::{Condition, Filter, Takes, filter, moment};
 use crate::query::format::Format;
 use crate::query::freshness::Freshness;
@@ -35,7 +37,7 @@ pub(crate) static ANALYTICS: Own = Own {
     parameters,
     data,
     rules: || rules::READING.to_vec(),
-    content: &["application/json"],
+    content: Format::KINDS,
     serve: |reads, call| show(reads, call),
 };
 
@@ -145,7 +147,7 @@ type Group = (Option<DateTime<Utc>>, String, bool, Vec<String>);
 fn show<'c>(reads: &'c Reads, call: &'c Call) -> BoxFuture<'c, Result<Reply, Problem>> {
     Box::pin(async move {
         let given = Parameters::of(call, &parameters())?;
-        Format::of(call.accept.as_deref(), &[Format::Json])?;
+        let format = Format::of(call.accept.as_deref(), &Format::ALL)?;
         let question = Question::of(call, &given, reads).await?;
         let compares = given.read("compare", |text| (text == "previous_period").then_some(()))?.is_some();
         await_position(reads, &given, &["analytics"]).await?;
@@ -154,10 +156,18 @@ fn show<'c>(reads: &'c Reads, call: &'c Call) -> BoxFuture<'c, Result<Reply, Pro
             true => Some(question.groups(reads, question.until - question.from).await?.1),
             false => None,
         };
+        let groups = together(now, before);
+        if format != Format::Json {
+            let exporting = reads.exporters.enter(&call.caller)?;
+            let rows = groups.into_iter().map(|(group, sums)| question.row(group, sums)).collect();
+            let parts = Box::new(Whole(Some(Part { position, rows, is_last: true })));
+            let names = COLUMNS.iter().map(|column| column.name).collect();
+            return Export { parts, columns: &COLUMNS, names, exporting }.reply(reads, format).await;
+        }
         let freshness = Freshness::of(reads, position).await?;
         let data = json!({
             "from": told(question.from), "until": told(question.until), "tz": question.tz.name(),
-            "bucket": given.get("bucket"), "groups": question.told(now, before),
+            "bucket": given.get("bucket"), "groups": question.told(groups),
         });
         let meta = json!({ "as_of_position": freshness.position, "lag": freshness.told() });
         Ok(freshness.mark(reply(call, data, meta)))
@@ -248,14 +258,8 @@ impl Question {
         Ok(Some((group, sums)))
     }
 
-    fn told(&self, now: BTreeMap<Group, Sums>, before: Option<BTreeMap<Group, Sums>>) -> Vec<Value> {
-        let mut all: BTreeMap<Group, (Sums, Option<Sums>)> =
-            now.into_iter().map(|(group, sums)| (group, (sums, None))).collect();
-        let compares = before.is_some();
-        for (group, sums) in before.into_iter().flatten() {
-            all.entry(group).or_default().1 = Some(sums);
-        }
-        let groups = all.into_iter().map(|((start, currency, livemode, names), (now, before))| {
+    fn told(&self, groups: Groups) -> Vec<Value> {
+        let told = |((start, currency, livemode, names), (now, before)): (Group, (Sums, Option<Sums>))| {
             let mut told = Map::new();
             if let Some(start) = start {
                 told.insert("bucket_start".to_owned(), start.with_timezone(&self.tz).to_rfc3339().into());
@@ -264,14 +268,51 @@ impl Question {
             told.insert("livemode".to_owned(), livemode.into());
             told.extend(self.group_by.iter().map(|name| (*name).to_owned()).zip(names.into_iter().map(Value::from)));
             told.extend(now.told());
-            if compares {
-                told.insert("previous".to_owned(), Value::Object(before.unwrap_or_default().told()));
+            if let Some(before) = before {
+                told.insert("previous".to_owned(), Value::Object(before.told()));
             }
             Value::Object(told)
-        });
-        groups.collect()
+        };
+        groups.into_iter().map(told).collect()
+    }
+
+    /// A row of the table: its cells stand in the order of [`COLUMNS`].
+    fn row(&self, (start, currency, livemode, names): Group, (now, before): (Sums, Option<Sums>)) -> Vec<Cell> {
+        let named = |wanted: &str| {
+            let found = self.group_by.iter().zip(&names).find(|(name, _value)| **name == wanted);
+            found.map_or(Cell::Nothing, |(_name, value)| Cell::Text(value.clone()))
+        };
+        let mut cells = vec![start.map_or(Cell::Nothing, Cell::Moment), Cell::Text(currency), Cell::Flag(livemode)];
+        cells.extend(GROUPS.map(named));
+        cells.extend(now.cells());
+        cells.push(before.map_or(Cell::Nothing, |before| Cell::Json(Value::Object(before.told()))));
+        cells
     }
 }
+
+type Groups = BTreeMap<Group, (Sums, Option<Sums>)>;
+
+/// The groups of a span, each beside itself in the span before; where it was not there, beside nothing counted.
+fn together(now: BTreeMap<Group, Sums>, before: Option<BTreeMap<Group, Sums>>) -> Groups {
+    let beside = before.as_ref().map(|_compared| Sums::default());
+    let mut all: Groups = now.into_iter().map(|(group, sums)| (group, (sums, beside.clone()))).collect();
+    for (group, sums) in before.into_iter().flatten() {
+        all.entry(group).or_default().1 = Some(sums);
+    }
+    all
+}
+
+/// A table has the same columns whatever was asked; what was not is empty.
+static COLUMNS: LazyLock<Vec<Shown>> = LazyLock::new(|| {
+    let head = [
+        shown("bucket_start", "", Kind::Moment, "When the bucket began."),
+        shown("currency", "", Kind::Text, "The currency of the amounts."),
+        shown("livemode", "", Kind::Flag, "Whether it is about real money."),
+    ];
+    let groups = GROUPS.map(|name| shown(name, "", Kind::Text, "Where it was grouped by it."));
+    let before = shown("previous", "", Kind::Json, "The same of the span before, where it is compared.");
+    head.into_iter().chain(groups).chain(sums::columns()).chain([before]).collect()
+});
 
 impl Sums {
     fn add(&mut self, other: &Self) {

@@ -4,6 +4,7 @@ use domain::money::Money;
 use serde_json::{Map, Value, json};
 
 use super::{BucketRow, customers::Sketch, latency};
+use crate::query::cell::{Cell, Kind, Shown, shown};
 
 /// What an event adds to a bucket.
 pub(super) enum Change {
@@ -111,12 +112,9 @@ impl Sums {
             let sum = i64::try_from(sum).map_or_else(|_wide| Value::from(sum.to_string()), Value::from);
             told.insert((*name).to_owned(), sum);
         }
-        let of = |name: &str| {
-            SUMS.iter().zip(self.sums).find(|((known, _), _)| *known == name).map_or(0, |(_name, sum)| sum)
-        };
-        let ended = of("succeeded_count").saturating_add(of("failed_count"));
-        told.insert("success_rate".to_owned(), share(of("succeeded_count"), ended));
-        told.insert("refund_rate".to_owned(), share(of("refunded"), of("captured")));
+        let [success, refund] = self.rates().map(|rate| rate.map_or(Value::Null, decimal));
+        told.insert("success_rate".to_owned(), success);
+        told.insert("refund_rate".to_owned(), refund);
         told.insert("unique_customers".to_owned(), self.customers.count().into());
         told.insert("declines".to_owned(), self.declines.clone().unwrap_or_else(|| json!({})));
         let percentile = |thousandths| latency::percentile(self.latency_ms.as_ref(), thousandths);
@@ -124,15 +122,55 @@ impl Sums {
         told.insert("latency_ms".to_owned(), latency);
         told
     }
+
+    /// The same as the cells of [`columns`].
+    pub(super) fn cells(&self) -> Vec<Cell> {
+        let mut cells: Vec<Cell> = self.sums.iter().copied().map(Cell::Sum).collect();
+        let whole = |number: Option<i64>| number.map_or(Cell::Nothing, Cell::Integer);
+        cells.extend(self.rates().map(whole));
+        cells.push(whole(i64::try_from(self.customers.count()).ok()));
+        cells.push(Cell::Json(self.declines.clone().unwrap_or_else(|| json!({}))));
+        let percentile = |thousandths| latency::percentile(self.latency_ms.as_ref(), thousandths);
+        cells.extend([500, 900, 990].map(percentile).map(whole));
+        cells
+    }
+
+    /// Success of what ended, and refunds of captures, in basis points.
+    fn rates(&self) -> [Option<i64>; 2] {
+        let of = |name: &str| {
+            SUMS.iter().zip(self.sums).find(|((known, _), _)| *known == name).map_or(0, |(_name, sum)| sum)
+        };
+        let ended = of("succeeded_count").saturating_add(of("failed_count"));
+        [share(of("succeeded_count"), ended), share(of("refunded"), of("captured"))]
+    }
 }
 
-/// A part of a whole to four places, cut; nothing of nothing.
-fn share(part: i128, whole: i128) -> Value {
+/// The sums as columns of a table.
+pub(super) fn columns() -> Vec<Shown> {
+    let sums = SUMS.iter().map(|(name, _column)| shown(name, "", Kind::Sum, "Added up over the group."));
+    let rest = [
+        shown("success_rate_bp", "", Kind::Integer, "Succeeded of succeeded and failed, in basis points."),
+        shown("refund_rate_bp", "", Kind::Integer, "Refunded of captured, in basis points."),
+        shown("unique_customers", "", Kind::Integer, "How many different customers, by a sketch."),
+        shown("declines", "", Kind::Json, "How often each reason was given."),
+        shown("latency_p50_ms", "", Kind::Integer, "Half of the answers came within."),
+        shown("latency_p90_ms", "", Kind::Integer, "Nine tenths of the answers came within."),
+        shown("latency_p99_ms", "", Kind::Integer, "99 of 100 answers came within."),
+    ];
+    sums.chain(rest).collect()
+}
+
+/// A part of a whole in basis points, cut; nothing of nothing.
+fn share(part: i128, whole: i128) -> Option<i64> {
     if whole <= 0 || part < 0 {
-        return Value::Null;
+        return None;
     }
-    let parts = part.saturating_mul(10_000).div_euclid(whole);
-    let text = format!("{}.{:04}", parts.div_euclid(10_000), parts.rem_euclid(10_000));
+    i64::try_from(part.saturating_mul(10_000).div_euclid(whole)).ok()
+}
+
+/// Basis points as the number they stand for.
+fn decimal(points: i64) -> Value {
+    let text = format!("{}.{:04}", points.div_euclid(10_000), points.rem_euclid(10_000));
     serde_json::from_str(&text).unwrap_or_default()
 }
 
@@ -142,9 +180,15 @@ mod tests {
 
     #[test]
     fn a_share_is_cut_and_never_rounded_up() {
-        assert_eq!(share(2, 3).to_string(), "0.6666");
-        assert_eq!(share(3, 3).to_string(), "1.0");
-        assert_eq!(share(0, 3).to_string(), "0.0");
-        assert_eq!(share(1, 0), Value::Null);
+        let told = |part, whole| share(part, whole).map(|points| decimal(points).to_string());
+        assert_eq!(told(2, 3).as_deref(), Some("0.6666"));
+        assert_eq!(told(3, 3).as_deref(), Some("1.0"));
+        assert_eq!(told(0, 3).as_deref(), Some("0.0"));
+        assert_eq!(told(1, 0), None);
+    }
+
+    #[test]
+    fn every_column_has_its_cell() {
+        assert_eq!(columns().len(), Sums::default().cells().len());
     }
 }

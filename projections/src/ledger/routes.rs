@@ -38,7 +38,7 @@ pub(crate) static BALANCES: Own = Own {
         } })
     },
     rules: told_rules,
-    content: TABLES,
+    content: Format::KINDS,
     serve: |reads, call| Box::pin(serve(reads, call, &[], |_given| Ok(Sheet::Balances))),
 };
 
@@ -47,7 +47,7 @@ pub(crate) static GENERAL: Own = Own {
     parameters: || asked(PAGED),
     data: || json!({ "type": "array", "items": row_schema(Sheet::General.columns()) }),
     rules: told_rules,
-    content: TABLES,
+    content: Format::KINDS,
     serve: |reads, call| Box::pin(serve(reads, call, PAGED, |_given| Ok(Sheet::General))),
 };
 
@@ -59,7 +59,7 @@ pub(crate) static LINES: Own = Own {
         json!({ "type": "array", "items": row_schema(lines.columns()) })
     },
     rules: told_rules,
-    content: TABLES,
+    content: Format::KINDS,
     serve: |reads, call| Box::pin(serve(reads, call, OF_AN_ACCOUNT, |given| account(call, given))),
 };
 
@@ -68,7 +68,7 @@ pub(crate) static JOURNAL: Own = Own {
     parameters: || asked(PAGED),
     data: || json!({ "type": "array", "items": row_schema(Sheet::Journal.columns()) }),
     rules: told_rules,
-    content: TABLES,
+    content: Format::KINDS,
     serve: |reads, call| Box::pin(serve(reads, call, PAGED, |_given| Ok(Sheet::Journal))),
 };
 
@@ -107,9 +107,6 @@ const LIMIT_MAX: i64 = 1_000;
 /// What a sheet takes besides.
 const PAGED: &[Parameter] = &[AFTER, LIMIT];
 const OF_AN_ACCOUNT: &[Parameter] = &[CURRENCY, AFTER, LIMIT];
-
-/// The formats of a sheet.
-const TABLES: &[&str] = &["application/json", "text/csv", "application/x-ndjson", "application/vnd.apache.parquet"];
 
 fn asked(more: &[Parameter]) -> Vec<Parameter> {
     let as_of = [AT_POSITION, AT_TIME, EFFECTIVE_AT, MIN_POSITION];

@@ -22,6 +22,10 @@ const RANGES_MAX: usize = 32;
 impl Format {
     pub(crate) const ALL: [Self; 4] = [Self::Json, Self::Csv, Self::Ndjson, Self::Parquet];
 
+    /// The kinds of all of them.
+    pub(crate) const KINDS: &[&str] =
+        &["application/json", "text/csv", "application/x-ndjson", "application/vnd.apache.parquet"];
+
     pub(crate) const fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -203,6 +207,7 @@ mod tests {
             assert_eq!(of(Some(accept)), format, "{accept}");
         }
         assert_eq!(of(None), Some(Format::Json));
+        assert_eq!(Format::ALL.map(Format::kind), Format::KINDS);
         assert!(Format::of(Some("text/csv"), &[Format::Json]).is_err());
     }
 

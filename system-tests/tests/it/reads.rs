@@ -1,6 +1,7 @@
 //! Questions from outside: whose answers they are, what they may ask, how fresh they are.
 
 mod analytics;
+mod erasure;
 mod filters;
 mod formats;
 mod freshness;

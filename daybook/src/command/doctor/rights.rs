@@ -10,6 +10,7 @@ use crate::{
 
 /// What every connection of the application runs as.
 const APP_ROLE: &str = "daybook_app";
+const PROJECTOR_ROLE: &str = "daybook_projector";
 
 pub(super) async fn look(owner: &mut PgConnection, app_url: &str, findings: &mut Vec<Finding>) -> Result<()> {
     if !role(owner, findings).await? {
@@ -17,7 +18,8 @@ pub(super) async fn look(owner: &mut PgConnection, app_url: &str, findings: &mut
     }
     timeouts(app_url, findings).await?;
     table(owner, findings).await?;
-    append(owner, findings).await
+    append(owner, findings).await?;
+    projector(owner, findings).await
 }
 
 async fn role(owner: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<bool> {
@@ -109,5 +111,43 @@ async fn append(owner: &mut PgConnection, findings: &mut Vec<Finding>) -> Result
     let seen = if may { "allowed" } else { "not allowed" };
     let mend = format!("run `daybook migrate`, or GRANT USAGE ON SCHEMA log and EXECUTE on log.append to {APP_ROLE}");
     findings.push(Finding::must(may, "appending", seen, mend));
+    Ok(())
+}
+
+/// Who writes the read models owns them and nothing of the log, and the one who serves can become it.
+async fn projector(owner: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<()> {
+    const WHAT: &str = "projector's role";
+    let sql = format!(
+        "SELECT (count(*) > 0)::text, coalesce(bool_or(r.rolsuper OR r.rolbypassrls), false)::text,
+                coalesce(bool_or(pg_has_role(current_user, r.oid, 'MEMBER')), false)::text,
+                coalesce(bool_or(has_schema_privilege(r.oid, s.oid, 'CREATE')), false)::text,
+                coalesce(bool_or(has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')), false)::text
+         FROM pg_roles r JOIN pg_namespace s ON s.nspname = 'read'
+         LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'log')
+           ON c.relname = 'events'
+         WHERE r.rolname = '{PROJECTOR_ROLE}'"
+    );
+    let row = ask(owner, &sql).await?;
+    let is = |column| text(&row, column).map(|answer| answer == "true");
+    let (exists, is_free, may_become, may_write, may_change) = (is(0)?, is(1)?, is(2)?, is(3)?, is(4)?);
+    let (seen, mend) = match (exists, is_free, may_become, may_write, may_change) {
+        (false, ..) => (format!("{PROJECTOR_ROLE} or its schema does not exist"), "run `daybook migrate`".to_owned()),
+        (true, true, ..) => {
+            (format!("nothing binds {PROJECTOR_ROLE}"), format!("ALTER ROLE {PROJECTOR_ROLE} NOSUPERUSER NOBYPASSRLS"))
+        }
+        (true, false, false, ..) => {
+            (format!("{PROJECTOR_ROLE} is out of reach"), format!("GRANT {PROJECTOR_ROLE} TO the user of DATABASE_URL"))
+        }
+        (true, false, true, false, _) => (
+            format!("{PROJECTOR_ROLE} may make no tables in read"),
+            format!("GRANT USAGE, CREATE ON SCHEMA read, reporting TO {PROJECTOR_ROLE}"),
+        ),
+        (true, false, true, true, true) => (
+            format!("{PROJECTOR_ROLE} may change events"),
+            format!("REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON the table of events FROM {PROJECTOR_ROLE}"),
+        ),
+        (true, false, true, true, false) => (PROJECTOR_ROLE.to_owned(), String::new()),
+    };
+    findings.push(Finding::must(mend.is_empty(), WHAT, seen, mend));
     Ok(())
 }

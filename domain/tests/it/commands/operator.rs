@@ -4,7 +4,7 @@ use domain::{
     id::TokenId,
     operator::{
         OperatorCommand,
-        event::{Deed, Enrolled, Role, TokenIssued},
+        event::{Deed, Enrolled, Erasure, Role, TokenIssued},
         subject::Subject,
     },
     sealed::Sealed,
@@ -29,6 +29,10 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<OperatorCommand>> {
     let deed = (number(), text(), subject).prop_map(|(deed_id, deed, on)| {
         OperatorCommand::RecordDeed(Box::new(Deed { deed_id, deed, on, reason: None }))
     });
+    let erasure = (number(), text()).prop_map(|(erasure_id, reason)| {
+        let person = "7f".repeat(32).parse().expect("64 digits");
+        OperatorCommand::ErasePerson(Box::new(Erasure { erasure_id, person, reason }))
+    });
     let command = prop_oneof![
         3 => enrol,
         3 => (role(), operator()).prop_map(|(role, by)| OperatorCommand::GrantRole { role, by }),
@@ -37,6 +41,7 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<OperatorCommand>> {
         2 => (number(), operator()).prop_map(|(id, by)| OperatorCommand::RevokeToken { token_id: TokenId::new(id), by }),
         1 => (operator(), text()).prop_map(|(by, reason)| OperatorCommand::Dismiss { by, reason }),
         4 => deed,
+        2 => erasure,
     ];
     prop::collection::vec(command, 0..20)
 }

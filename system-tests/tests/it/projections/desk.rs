@@ -88,3 +88,13 @@ pub(super) async fn move_to(follow: &mut Follow<Projector>, position: i64) {
     };
     assert!(tokio::time::timeout(SOON, moving).await.is_ok(), "it did not get to {position}");
 }
+
+/// Steps until the follower is parked, however late it hears of what parks it.
+pub(super) async fn until_parked(follow: &mut Follow<Projector>) {
+    let parking = async {
+        while !matches!(follow.step().await.unwrap(), Step::Parked { .. }) {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(SOON, parking).await.is_ok(), "it is never parked");
+}

@@ -3,7 +3,7 @@
 use event_store::Step;
 use projections::MODELS;
 
-use super::desk::{Desk, move_to};
+use super::desk::{Desk, move_to, until_parked};
 
 /// An event as its fields stand in the log.
 fn event(aggregate_type: &str, id: &str, event_type: &str, version: &str, payload: &str) -> String {
@@ -60,11 +60,7 @@ async fn an_event_of_a_newer_release_stops_every_read_model_and_is_dropped_by_no
         desk.add(5).await;
         for model in MODELS {
             let mut follow = desk.follow(*model).await;
-            let mut left = 200;
-            while !matches!(follow.step().await.unwrap(), Step::Parked { .. }) {
-                left -= 1;
-                assert!(left > 0, "{} passed over {case}", model.plan().name);
-            }
+            until_parked(&mut follow).await;
             assert_eq!(desk.checkpoint(model.plan().name).await, before, "{case}");
             let filling = desk.projections.begin(*model).await.unwrap();
             let filled = desk.projections.fill(&[(filling, before + 1)], &|_model, _position| {}).await.pop().unwrap();
@@ -102,19 +98,11 @@ async fn an_operator_pauses_resumes_retries_and_skips_and_a_rebuild_skips_the_sa
     let poison = desk.count("select max(position) from log.events").await;
     let head = desk.add(10).await;
     for _try in 0..2 {
-        let mut left = 200;
-        while !matches!(follow.step().await.unwrap(), Step::Parked { .. }) {
-            left -= 1;
-            assert!(left > 0, "it is never parked");
-        }
+        until_parked(&mut follow).await;
         assert!(!desk.projections.resume(plan).await.unwrap(), "a parked one is retried, not resumed");
         assert!(desk.projections.retry(plan).await.unwrap());
     }
-    let mut left = 200;
-    while !matches!(follow.step().await.unwrap(), Step::Parked { .. }) {
-        left -= 1;
-        assert!(left > 0, "it is never parked");
-    }
+    until_parked(&mut follow).await;
     assert_eq!(desk.projections.skip(plan, "nobody is there").await.unwrap(), Some(poison));
     move_to(&mut follow, head).await;
     desk.assert_rebuilds_alike(model).await;

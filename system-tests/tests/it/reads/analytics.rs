@@ -5,7 +5,9 @@ use domain::payment::Report;
 use domain::payment::attempt::Decline;
 use serde_json::{Value, json};
 use system_tests::branch::fresh;
+use system_tests::client::{Caller, Client};
 
+use super::formats::{as_format, of_csv, of_parquet};
 use super::{get, guest, pay, post};
 use crate::http::captured::{approve_and_report, captured};
 
@@ -57,6 +59,8 @@ async fn what_became_of_attempts_and_money_is_counted() {
         (&json!(2), &json!("wallet"), &Value::Null)
     );
 
+    as_tables(&mut client, &merchant.test, &path("group_by=channel,method&currency=USD"), usd).await;
+
     let only = get(&mut client, &merchant.test, &path("currency=JPY&method=wallet&channel=stripe")).await.json();
     assert_eq!(only["data"]["groups"].as_array().map(Vec::len), Some(1), "{only}");
     let by_day = get(&mut client, &merchant.test, &path("bucket=day&tz=Asia/Kolkata&currency=USD")).await.json();
@@ -87,4 +91,28 @@ async fn a_span_stands_beside_the_one_before() {
     let told = get(&mut client, &merchant.test, &path).await.json();
     let group = &told["data"]["groups"][0];
     assert_eq!((&group["captured"], &group["previous"]["captured"]), (&json!(0), &json!(1_000)), "{told}");
+}
+
+/// The same group as the one row of a table, in every format.
+async fn as_tables(client: &mut Client, caller: &Caller, path: &str, group: &Value) {
+    let csv = as_format(client, caller, path, "text/csv").await;
+    let row = &of_csv(&csv.body)[0];
+    for (name, value) in [
+        ("captured", "2000"),
+        ("success_rate_bp", "6666"),
+        ("unique_customers", "1"),
+        ("channel", "stripe"),
+        ("merchant_id", ""),
+        ("declines", "{\"insufficient_funds\":1}"),
+        ("previous", ""),
+    ] {
+        assert_eq!(row[name], value, "{name}: {row}");
+    }
+    let ndjson = as_format(client, caller, path, "application/x-ndjson").await;
+    let line: Value = serde_json::from_str(&ndjson.body).unwrap();
+    assert_eq!((&line["captured"], &line["latency_p99_ms"]), (&json!(2_000), &group["latency_ms"]["p99"]), "{line}");
+    let parquet = as_format(client, caller, path, "application/vnd.apache.parquet").await;
+    assert_eq!(parquet.header("daybook-position"), csv.header("daybook-position"));
+    let file = of_parquet(parquet.bytes);
+    assert_eq!((file.len(), &file[0]["unique_customers"], &file[0]["channel"]), (1, &json!(1), &json!("stripe")));
 }
