@@ -20,6 +20,7 @@ use crate::{
     refund::RefundRefusal,
     refusal::{Listed, Rule},
     remittance::RemittanceRefusal,
+    risk_rules::RiskRulesRefusal,
     saga::SagaRefusal,
     settled_funds::SettledFundsRefusal,
     settlement::SettlementRefusal,
@@ -57,6 +58,7 @@ pub fn chapters() -> Vec<Chapter> {
         chapter::<AdjustmentRefusal>("adjustment"),
         chapter::<OperatorRefusal>("operator"),
         chapter::<SagaRefusal>("saga"),
+        chapter::<RiskRulesRefusal>("risk_rules"),
     ]
 }
 

@@ -31,6 +31,7 @@ pub mod refund;
 pub mod refusal;
 pub mod remittance;
 pub mod risk;
+pub mod risk_rules;
 pub mod saga;
 #[cfg(test)]
 mod scenario;

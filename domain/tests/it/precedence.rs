@@ -6,7 +6,7 @@ use domain::{
     adjustment::AdjustmentRefusal, country::CountryRefusal, fee::FeeRefusal, free_text::TextRefusal,
     merchant::MerchantRefusal, money::MoneyRefusal, network::NetworkRefusal, operator::OperatorRefusal,
     order::OrderRefusal, payment::PaymentRefusal, posting::PostingRefusal, refund::RefundRefusal, refusal::Listed,
-    remittance::RemittanceRefusal, saga::SagaRefusal, settled_funds::SettledFundsRefusal,
+    remittance::RemittanceRefusal, risk_rules::RiskRulesRefusal, saga::SagaRefusal, settled_funds::SettledFundsRefusal,
     settlement::SettlementRefusal,
 };
 
@@ -68,6 +68,7 @@ fn every_refusal_is_tried_in_order_and_told_in_a_test() {
     check::<AdjustmentRefusal>("adjustment");
     check::<OperatorRefusal>("operator");
     check::<SagaRefusal>("saga");
+    check::<RiskRulesRefusal>("risk_rules");
     check::<CountryRefusal>("country");
     check::<NetworkRefusal>("network");
     check::<MoneyRefusal>("money");
