@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Offset as _, TimeDelta, TimeZone as _, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, Days, NaiveDate, NaiveTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc, Weekday,
+};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +56,13 @@ impl Schedule {
         let zone = self.zone()?;
         let offset = zone.offset_from_utc_datetime(&moment.naive_utc()).fix();
         Some(moment.naive_utc().checked_add_offset(offset)?.date())
+    }
+
+    /// The merchant's hour at this moment, 0 to 23; none beyond the end of the calendar.
+    #[must_use]
+    pub fn hour_of(&self, moment: DateTime<Utc>) -> Option<u8> {
+        let offset = self.zone()?.offset_from_utc_datetime(&moment.naive_utc()).fix();
+        u8::try_from(moment.naive_utc().checked_add_offset(offset)?.hour()).ok()
     }
 
     /// The moment from which what was captured then is to be settled: the beginning of the merchant's day that is due.
@@ -166,6 +175,18 @@ mod tests {
         let apia = Schedule { time_zone: "Pacific/Apia".to_owned(), ..schedule(0) };
         assert_eq!(apia.begins_at("2011-12-30".parse().unwrap()), "2011-12-30T10:00:00Z".parse().ok());
         assert_eq!(schedule(1).day_of(thursday.parse().unwrap()), "2026-01-30".parse().ok());
+    }
+
+    #[test]
+    fn the_hour_is_the_one_where_the_merchant_is() {
+        let hour = |zone: &str, moment: &str| {
+            Schedule { time_zone: zone.to_owned(), ..schedule(1) }.hour_of(moment.parse().unwrap())
+        };
+        assert_eq!(hour("Asia/Shanghai", "2026-01-29T15:59:59Z"), Some(23));
+        assert_eq!(hour("Asia/Shanghai", "2026-01-29T16:00:00Z"), Some(0));
+        assert_eq!(hour("Asia/Kathmandu", "2026-01-29T00:20:00Z"), Some(6));
+        assert_eq!(hour("Mars/Olympus", "2026-01-29T00:20:00Z"), None);
+        assert_eq!(schedule(1).hour_of(DateTime::<Utc>::MAX_UTC), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::{
     posting::Posting,
     refund::{Refund, event::RefundEvent},
     remittance::{Remittance, event::RemittanceEvent},
+    risk_rules::{RiskRules, event::RiskRulesEvent},
     saga::{Saga, event::SagaEvent},
     settled_funds::{SettledFunds, event::SettledFundsEvent},
     settlement::{Settlement, event::SettlementEvent},
@@ -123,4 +124,5 @@ facts! {
     Adjustment => AdjustmentEvent;
     Operator => OperatorEvent;
     Saga => SagaEvent;
+    RiskRules => RiskRulesEvent;
 }

@@ -104,6 +104,7 @@ ids! {
     OperatorId "OPR";
     TokenId "TOK";
     SagaId "SAG";
+    RiskRulesId "RSK";
 }
 
 impl OrderId {
@@ -174,6 +175,14 @@ impl OperatorId {
     #[must_use]
     pub fn derive(person: &str) -> Self {
         Self(derive("operator", &[person]))
+    }
+}
+
+impl RiskRulesId {
+    /// One stream of risk rules per mode.
+    #[must_use]
+    pub fn derive(livemode: bool) -> Self {
+        Self(derive("risk_rules", &[world(livemode)]))
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Merchant {
     endpoints_removed: BTreeSet<WebhookEndpointId>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// May try things out in test mode.
@@ -106,6 +106,18 @@ refusals! {
 }
 
 type Decision = Result<Vec<MerchantEvent>, MerchantRefusal>;
+
+impl Standing {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Closed => "closed",
+        }
+    }
+}
 
 impl Aggregate for Merchant {
     const TYPE: &'static str = "merchant";

@@ -2,12 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
+mod defaults;
+pub mod engine;
+pub mod entry;
+pub mod explanation;
+pub mod facts;
+mod look;
+pub mod rule;
+pub mod rule_set;
+
 /// 0 is harmless, 100 is certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Score(u8);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// From the mildest to the strictest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RiskDecision {
     Approve,
@@ -30,6 +40,12 @@ impl Score {
     pub const fn new(score: u8) -> Option<Self> {
         if score <= 100 { Some(Self(score)) } else { None }
     }
+
+    /// What is beyond certain is certain.
+    #[must_use]
+    pub fn capped(score: u32) -> Self {
+        Self(u8::try_from(score.min(100)).unwrap_or(100))
+    }
 }
 
 impl TryFrom<u8> for Score {
@@ -47,14 +63,4 @@ impl From<Score> for u8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_score_is_0_to_100() {
-        assert_eq!(Score::new(100).map(u8::from), Some(100));
-        assert_eq!(Score::new(101), None);
-        assert!(serde_json::from_str::<Score>("101").is_err());
-        assert_eq!(serde_json::to_string(&Score::new(7)).unwrap(), "7");
-    }
-}
+pub(crate) mod tests;

@@ -1,10 +1,8 @@
 //! A personal value as the ledger holds it: ciphertext, and a keyed index.
 
-use std::{fmt, marker::PhantomData, str::FromStr};
+use std::{fmt, marker::PhantomData};
 
 use serde::{Deserialize, Serialize};
-
-use crate::{id::IdRefusal, text::stored_as_text};
 
 /// A `T` sealed with a data key kept elsewhere. The rules move it about and never look inside; when the key is
 /// destroyed the value is gone and every event that carries it stays as it was.
@@ -52,34 +50,6 @@ impl<T> Sealed<T> {
     }
 }
 
-/// A person, by the keyed index their sealed values carry: 64 hexadecimal digits that tell nothing without the key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BlindIndex(String);
-
-impl BlindIndex {
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for BlindIndex {
-    type Err = IdRefusal;
-
-    fn from_str(text: &str) -> Result<Self, IdRefusal> {
-        let is_index = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if is_index { Ok(Self(text.to_owned())) } else { Err(IdRefusal::IdMalformed) }
-    }
-}
-
-impl fmt::Display for BlindIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-stored_as_text!(BlindIndex);
-
 impl<T> Clone for Sealed<T> {
     fn clone(&self) -> Self {
         Self::new(self.ciphertext.clone(), self.blind_index.clone())
@@ -112,16 +82,6 @@ mod tests {
         let json = serde_json::to_string(&email).unwrap();
         assert_eq!(json, r#"{"ciphertext":"c1","blind_index":"i1"}"#);
         assert_eq!(serde_json::from_str::<Sealed<Email>>(&json).unwrap(), email.clone());
-    }
-
-    #[test]
-    fn a_blind_index_is_64_digits_and_nothing_a_person_typed() {
-        let index = "0123456789abcdef".repeat(4);
-        let read: BlindIndex = serde_json::from_str(&format!("\"{index}\"")).unwrap();
-        assert_eq!((read.as_str(), read.to_string()), (index.as_str(), index.clone()));
-        for text in ["", "ann@example.com", &index.to_uppercase(), &index[1..], &format!("{index}0")] {
-            assert_eq!(text.parse::<BlindIndex>(), Err(IdRefusal::IdMalformed), "{text}");
-        }
     }
 
     #[test]

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::aggregate::Aggregate as _;
+use domain::blind_index::BlindIndex;
 use domain::fact::Fact;
 use domain::id::MerchantId;
 use domain::merchant::Merchant;
 use domain::merchant::event::{KeyIssued, MerchantEvent, Profile, Registered};
 use domain::operator::Operator;
 use domain::operator::event::OperatorEvent;
-use domain::sealed::BlindIndex;
 use event_store::{Poison, Recorded};
 use futures_util::future::BoxFuture;
 use serde::Serialize;

@@ -19,6 +19,7 @@ use domain::{
     payment::Payment,
     refund::Refund,
     remittance::{self, Remittance, RemittanceCommand},
+    risk_rules::RiskRules,
     saga::Saga,
     settled_funds::SettledFunds,
     settlement::{Settlement, event::Destination},
@@ -29,6 +30,7 @@ mod goods;
 mod money;
 mod payment;
 mod people;
+mod risk;
 mod steps;
 
 const CEILING_NS: u128 = 2_000;
@@ -46,6 +48,7 @@ fn main() -> Result<ExitCode, TextRefusal> {
         slowest::<Adjustment>(money::adjustment()?),
         slowest::<Operator>(people::operator()?),
         slowest::<Saga>(steps::saga()?),
+        slowest::<RiskRules>(risk::rules()?),
     ];
     let measured: BTreeSet<&str> = slowest.iter().map(|(aggregate, _)| *aggregate).collect();
     let forgotten: Vec<&str> =

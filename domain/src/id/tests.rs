@@ -46,18 +46,22 @@ fn derived_ids_are_pinned_for_ever() {
         SettlementId::derive(merchant(), true, Currency::USD, "2026-01-31").to_string(),
         FundsId::derive(merchant(), true, Currency::USD).to_string(),
         SagaId::derive("take_payment", "PAY1/1").to_string(),
+        RiskRulesId::derive(true).to_string(),
+        RiskRulesId::derive(false).to_string(),
     ];
     assert_eq!(derived, PINNED);
 }
 
 /// Computed with another implementation of RFC 9562 (Python's `uuid.uuid5`).
-const PINNED: [&str; 6] = [
+const PINNED: [&str; 8] = [
     "PAY1d89e14b06385b73838318b280827468",
     "PAYfb679aec995f54ddbaf4506df569213e",
     "ORD237c32f5dca2511180c0b54879473b66",
     "SETf6e1990ea0f05be79b78a372ffca9c72",
     "FND1c23e2f2973f516bb810ae152452ec22",
     "SAG18eee1c9b0055cdaa4b3576ee821be2a",
+    "RSK4857655181e4580bbb0f25b23b4cdb60",
+    "RSKf13d56da864e5aeda97361897aa37b52",
 ];
 
 #[test]

@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use crate::{
     aggregate::events_named,
+    blind_index::BlindIndex,
     free_text::FreeText,
     id::{OperatorId, TokenId},
     operator::subject::Subject,
     posting::Posting,
-    sealed::{BlindIndex, Email, PersonName, Sealed},
+    sealed::{Email, PersonName, Sealed},
 };
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{
-        AdjustmentId, FundsId, IdRefusal, MerchantId, OperatorId, OrderId, PaymentId, RefundId, RemittanceId, SagaId,
-        SettlementId,
+        AdjustmentId, FundsId, IdRefusal, MerchantId, OperatorId, OrderId, PaymentId, RefundId, RemittanceId,
+        RiskRulesId, SagaId, SettlementId,
     },
     text::stored_as_text,
 };
@@ -26,6 +26,7 @@ pub enum Subject {
     Adjustment(AdjustmentId),
     Operator(OperatorId),
     Saga(SagaId),
+    RiskRules(RiskRulesId),
     ReadModel(ReadModelName),
     Log,
 }

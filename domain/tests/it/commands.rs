@@ -20,6 +20,7 @@ pub(crate) mod order;
 pub(crate) mod payment;
 pub(crate) mod refund;
 pub(crate) mod remittance;
+pub(crate) mod risk_rules;
 pub(crate) mod saga;
 pub(crate) mod settled_funds;
 pub(crate) mod settlement;

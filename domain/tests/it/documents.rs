@@ -7,7 +7,7 @@ use domain::{catalogue, fact::Fact, posting::Posting, refusal::Rule};
 use crate::golden::{self, Golden};
 
 /// Written with `DAYBOOK_WRITE_DOCS=1`, compared otherwise.
-fn compare(name: &str, made: &str) {
+pub(crate) fn compare(name: &str, made: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
     if std::env::var_os("DAYBOOK_WRITE_DOCS").is_some() {
         fs::write(&path, made).unwrap();

@@ -45,6 +45,7 @@ fn stored(fact: &Fact) -> Value {
         Fact::Adjustment(event) => serde_json::to_value(event),
         Fact::Operator(event) => serde_json::to_value(event),
         Fact::Saga(event) => serde_json::to_value(event),
+        Fact::RiskRules(event) => serde_json::to_value(event),
     }
     .unwrap()
 }

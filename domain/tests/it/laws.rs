@@ -12,6 +12,7 @@ use domain::{
     payment::{Payment, PaymentCommand, status::Status},
     refund::Refund,
     remittance::Remittance,
+    risk_rules::RiskRules,
     saga::Saga,
     settled_funds::SettledFunds,
     settlement::{Settlement, SettlementCommand},
@@ -187,6 +188,7 @@ laws! {
     adjustment: Adjustment;
     operator: Operator;
     saga: Saga;
+    risk_rules: RiskRules;
 }
 
 /// Where nothing is allowed, asked for or proposed a second time after it was taken back, nothing ever comes of a repeat.

@@ -27,4 +27,6 @@ mod payment_laws;
 #[cfg(test)]
 mod precedence;
 #[cfg(test)]
+mod risk_document;
+#[cfg(test)]
 mod world;
