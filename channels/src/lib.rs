@@ -8,11 +8,15 @@
 //! there is evidence. Nothing here keeps anything: what was asked, and under which key, is remembered by who asks.
 
 pub mod channel;
+pub mod exponents;
+pub mod line;
 pub mod outcome;
 pub mod report;
 pub mod request;
 
 pub use channel::{Channel, Said};
+pub use exponents::Exponents;
+pub use line::{BreakerState, Limits, Line, LineState};
 pub use outcome::{Authorised, Captured, Done, NotSent, Outcome, PaidOut, Reason, Refunded, Status, Unknown, Voided};
 pub use report::{Evidence, Secret, Subject, Told, Unverifiable};
 pub use request::{Ask, Authorise, Capture, Kind, PayOut, Refund, Void};

@@ -66,6 +66,8 @@ pub enum Reason {
     NoPartner(Name),
     /// The partner counts this currency in units that the amount is no whole number of, or not at all.
     AmountNotExpressible(Money),
+    /// The key is no text a partner takes.
+    KeyNotExpressible,
     /// The partner failed too often lately.
     BreakerOpen,
     /// The partner asked for a pause, and did nothing.
@@ -95,6 +97,7 @@ impl fmt::Display for NotSent {
         match &self.reason {
             Reason::NoPartner(name) => write!(f, "no partner is configured for {name}"),
             Reason::AmountNotExpressible(money) => write!(f, "the partner has no way to say {money}"),
+            Reason::KeyNotExpressible => f.write_str("the key is no text a partner takes"),
             Reason::BreakerOpen => f.write_str("the partner failed too often lately"),
             Reason::Paused => f.write_str("the partner asked for a pause"),
             Reason::LineBusy => f.write_str("too many requests are under way"),

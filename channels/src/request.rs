@@ -6,6 +6,7 @@ use domain::{
     id::{CaptureId, MerchantId, PaymentId, PayoutId, RefundId},
     money::Money,
 };
+use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorise {
@@ -71,7 +72,8 @@ pub struct Ask {
 }
 
 /// What an earlier request was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     Authorise,
     Capture,
