@@ -10,13 +10,18 @@
 pub mod channel;
 pub mod exponents;
 pub mod line;
+mod no_partner;
 pub mod outcome;
+pub mod partners;
 pub mod report;
 pub mod request;
+pub mod sandbox;
+mod wire;
 
 pub use channel::{Channel, Said};
 pub use exponents::Exponents;
 pub use line::{BreakerState, Limits, Line, LineState};
 pub use outcome::{Authorised, Captured, Done, NotSent, Outcome, PaidOut, Reason, Refunded, Status, Unknown, Voided};
+pub use partners::{Partners, SandboxAddress};
 pub use report::{Evidence, Secret, Subject, Told, Unverifiable};
 pub use request::{Ask, Authorise, Capture, Kind, PayOut, Refund, Void};
