@@ -112,7 +112,8 @@ async fn happen(house: &House, channel: Name, key: &str, turn: Turn) -> Said {
         return Ok(problem(StatusCode::CONFLICT, "as it stands, that cannot happen to it"));
     };
     match tell(house, channel, Token::Approved, happened).await {
-        Some(answer) => Ok(paper::told(&answer)),
+        // It happened, whatever that is for the request.
+        Some(answer) => Ok(paper::json(StatusCode::OK, &answer)),
         None => Ok(problem(StatusCode::INTERNAL_SERVER_ERROR, "the books cannot be written")),
     }
 }
