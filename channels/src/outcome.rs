@@ -157,8 +157,9 @@ pub enum Done {
 /// What a partner says of an earlier request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// As it stands now, which may be other than it was answered: a refund that bounced is declined. Unknown where the
-    /// partner is still at it or could not be understood.
+    /// As it stands now, which may be other than it was answered: a refund that bounced is declined, and so is a payout
+    /// that came back. What was let go, expired or disputed since is settled all the same. Unknown where the partner is
+    /// still at it or could not be understood.
     Found(Outcome<Done>),
     /// Never heard of; evidence only past the channel's `absent_after`.
     NotFound,

@@ -66,6 +66,8 @@ pub async fn serve(listener: TcpListener, books: Arc<Books>, settings: Settings,
             () = &mut shutdown => break,
         }
     }
+    // With them go the last to hold the books.
+    conversations.shutdown().await;
 }
 
 async fn converse(stream: TcpStream, house: Arc<House>) {

@@ -38,7 +38,9 @@ async fn a_server_that_was_killed_finds_its_books_again() {
         settled(stand.line(STRIPE).authorise(&hold(2, usd(900), "pm_x")).await.unwrap());
         settled(stand.line(STRIPE).capture(&capture(2, 1, usd(400))).await.unwrap());
         settled(stand.line(STRIPE).refund(&refunded).await.unwrap());
-        (stand.listed().await, answered)
+        let listed = stand.listed().await;
+        stand.down().await;
+        (listed, answered)
     };
     let stand = Stand::on(&directory.0).await;
     assert_eq!(stand.listed().await, before);
@@ -59,6 +61,7 @@ async fn what_is_due_happens_after_a_restart() {
         .await;
         let declined = stand.line(STRIPE).authorise(&request).await;
         assert_eq!(declined, Ok(Outcome::Declined(Decline::ProcessingError)));
+        stand.down().await;
     }
     let stand = Stand::on(&directory.0).await;
     done(stand.until(STRIPE, Kind::Authorise, &request.key, is_settled).await);
@@ -72,6 +75,7 @@ async fn a_torn_last_line_is_cut_off_and_the_rest_stands() {
         let stand = Stand::on(&directory.0).await;
         settled(stand.line(STRIPE).authorise(&charge(1, usd(1_000), "pm_x")).await.unwrap());
         settled(stand.line(STRIPE).authorise(&charge(2, usd(10), "pm_x")).await.unwrap());
+        stand.down().await;
     }
     let file = directory.0.join("books.jsonl");
     let whole = fs::read(&file).unwrap();
@@ -82,6 +86,7 @@ async fn a_torn_last_line_is_cut_off_and_the_rest_stands() {
         assert_eq!(stand.books.listing().totals[0].captured_minor, 1_000);
         assert_eq!(fs::read(&file).unwrap(), whole[..first]);
         settled(stand.line(STRIPE).authorise(&charge(2, usd(10), "pm_x")).await.unwrap());
+        stand.down().await;
     }
     assert_eq!(Stand::on(&directory.0).await.books.listing().totals[0].captured_minor, 1_010);
 }
@@ -92,10 +97,20 @@ async fn damage_in_the_middle_is_not_read_over() {
     {
         let stand = Stand::on(&directory.0).await;
         settled(stand.line(STRIPE).authorise(&charge(1, usd(1_000), "pm_x")).await.unwrap());
+        stand.down().await;
     }
     let mut file = fs::OpenOptions::new().append(true).open(directory.0.join("books.jsonl")).unwrap();
     file.write_all(b"not a line\n").unwrap();
     assert!(Books::open(&directory.0).is_err());
+}
+
+#[tokio::test]
+async fn two_never_keep_the_same_books() {
+    let directory = Directory::new("twice");
+    let stand = Stand::on(&directory.0).await;
+    assert!(Books::open(&directory.0).is_err());
+    stand.down().await;
+    assert!(Books::open(&directory.0).is_ok());
 }
 
 // covers I20

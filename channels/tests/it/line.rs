@@ -202,9 +202,19 @@ async fn what_began_before_it_opened_says_nothing_of_afterwards() {
     });
     tokio::task::yield_now().await;
     open(&line, &partner).await;
+    advance(LIMITS.open_for).await;
+    partner.will([Does::Waits]);
+    let probing = tokio::spawn({
+        let line = Arc::clone(&line);
+        async move { ask_once(&line).await }
+    });
+    tokio::task::yield_now().await;
     partner.gate().add_permits(1);
     assert_eq!(slow.await.unwrap(), declined());
-    assert_eq!(line.state().breaker, BreakerState::Open { retry_in: LIMITS.open_for });
+    assert_eq!(line.state().breaker, BreakerState::HalfOpen, "the one that looks is still on its way");
+    partner.gate().add_permits(1);
+    assert_eq!(probing.await.unwrap(), declined());
+    assert_eq!(line.state().breaker, BreakerState::Closed { failures_count: 0 });
 }
 
 #[tokio::test(start_paused = true)]

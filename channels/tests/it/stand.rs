@@ -35,7 +35,7 @@ pub(crate) struct Stand {
     pub(crate) url: String,
     client: Client<HttpConnector, Full<Bytes>>,
     /// Ends with the stand.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// As short as can be told apart from at once.
@@ -83,7 +83,15 @@ impl Stand {
         let absent_after = TIMING.status_lag + Duration::from_millis(100);
         let partners = Partners::new(&SandboxAddress { url: url.clone(), absent_after }, &limits());
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { partners, books, inbox, secret, url, client, _tasks: tasks }
+        Self { partners, books, inbox, secret, url, client, tasks }
+    }
+
+    /// Ends as if killed, and waits until nobody keeps the books any more.
+    pub(crate) async fn down(mut self) {
+        self.tasks.shutdown().await;
+        while Arc::strong_count(&self.books) > 1 {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) fn line(&self, name: Name) -> &Line {

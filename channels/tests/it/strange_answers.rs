@@ -10,6 +10,7 @@ use domain::channel::Channel as Name;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    sync::mpsc,
     task::JoinSet,
 };
 
@@ -17,12 +18,18 @@ use crate::stand::{ask, charge, usd};
 
 /// A partner that says these bytes to everybody, and hangs up.
 async fn saying(answer: Vec<u8>, tasks: &mut JoinSet<()>) -> Line {
+    hearing(answer, tasks, mpsc::unbounded_channel().0).await
+}
+
+/// And passes on what it was asked.
+async fn hearing(answer: Vec<u8>, tasks: &mut JoinSet<()>, heard: mpsc::UnboundedSender<String>) -> Line {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tasks.spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = [0; 4096];
-            if stream.read(&mut request).await.is_ok() {
+            if let Ok(length) = stream.read(&mut request).await {
+                heard.send(String::from_utf8_lossy(&request[..length]).into_owned()).ok();
                 stream.write_all(&answer).await.ok();
                 stream.shutdown().await.ok();
             }
@@ -112,4 +119,19 @@ async fn where_nobody_listens_nothing_is_sent() {
     drop(listener);
     let not_sent = line(&url).authorise(&charge(1, usd(500), "pm_x")).await.unwrap_err();
     assert!(matches!(not_sent.reason, Reason::Unreachable(_)) && not_sent.retry_after.is_some(), "{not_sent:?}");
+}
+
+#[tokio::test]
+async fn the_key_and_the_trace_are_passed_on() {
+    let (mut tasks, (heard, mut asked)) = (JoinSet::new(), mpsc::unbounded_channel());
+    let line = hearing(http("502 Bad Gateway", "text/html", ""), &mut tasks, heard).await;
+    let request = charge(1, usd(500), "pm_x");
+    assert!(matches!(line.authorise(&request).await, Ok(Outcome::Unknown(_))));
+    let text = asked.recv().await.unwrap();
+    assert!(text.starts_with("POST /stripe/payments HTTP/1.1\r\n"), "{text}");
+    assert!(text.contains(&format!("idempotency-key: {}\r\n", request.key)), "{text}");
+    assert!(text.contains(&format!("traceparent: {}\r\n", request.traceparent.unwrap())), "{text}");
+    assert!(matches!(line.status(&ask(Kind::Refund, "k")).await, Ok(Status::Found(Outcome::Unknown(_)))));
+    let text = asked.recv().await.unwrap();
+    assert!(text.starts_with("GET /stripe/refunds HTTP/1.1\r\n") && text.contains("idempotency-key: k\r\n"), "{text}");
 }

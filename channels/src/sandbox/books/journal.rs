@@ -1,11 +1,11 @@
 //! The books on disk: one entry a line, on the disk before anybody is answered.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::Path,
     sync::mpsc::{Receiver, Sender, channel},
-    thread,
+    thread::{Builder, JoinHandle},
 };
 
 use tokio::sync::watch;
@@ -16,7 +16,8 @@ const FILE: &str = "books.jsonl";
 
 /// Lines are written in the order given, as many with one flush as are waiting.
 pub(super) struct Journal {
-    lines: Sender<(u64, Vec<u8>)>,
+    lines: Option<Sender<(u64, Vec<u8>)>>,
+    writer: Option<JoinHandle<()>>,
     durable: watch::Receiver<u64>,
     given: u64,
 }
@@ -41,6 +42,13 @@ impl Journal {
         std::fs::create_dir_all(directory)?;
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(directory.join(FILE))?;
+        // Two that write would write over each other. The lock goes with the process, however it ends.
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                io::Error::new(io::ErrorKind::ResourceBusy, "another sandbox keeps these books")
+            }
+            TryLockError::Error(error) => error,
+        })?;
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -57,15 +65,15 @@ impl Journal {
         File::open(directory)?.sync_all()?;
         let (lines, given) = channel();
         let (told, durable) = watch::channel(0);
-        thread::Builder::new().name("sandbox-journal".to_owned()).spawn(move || write(file, &given, &told))?;
-        Ok((Self { lines, durable, given: 0 }, entries))
+        let writer = Builder::new().name("sandbox-journal".to_owned()).spawn(move || write(file, &given, &told))?;
+        Ok((Self { lines: Some(lines), writer: Some(writer), durable, given: 0 }, entries))
     }
 
     pub(super) fn give(&mut self, entry: &Entry) -> Place {
         self.given += 1;
         // What cannot be written is never durable: the writer is gone, or ends at the empty line.
         let line = serde_json::to_vec(entry).unwrap_or_default();
-        if self.lines.send((self.given, line)).is_err() {
+        if self.lines.as_ref().is_none_or(|lines| lines.send((self.given, line)).is_err()) {
             tracing::debug!("the journal has ended");
         }
         self.place()
@@ -74,6 +82,16 @@ impl Journal {
     /// Of everything given so far.
     pub(super) fn place(&self) -> Place {
         Place { line: self.given, durable: self.durable.clone() }
+    }
+}
+
+/// What was given is written first, and then the file is free.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        drop(self.lines.take());
+        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the sandbox's journal ended badly");
+        }
     }
 }
 
