@@ -1,4 +1,4 @@
-//! The line to one partner: deadline, breaker, bulkhead and rate around whatever it is asked.
+//! The line to one partner: deadline, breaker, bulkhead and rate around what it is asked.
 
 use std::{
     sync::{Mutex, PoisonError},

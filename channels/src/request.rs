@@ -1,4 +1,4 @@
-//! What a partner is asked: under a key that stays the same over retries, crashes and releases.
+//! What a partner is asked: under a key that is the same over retries and crashes.
 //!
 //! `key` is made by the caller. `traceparent` is passed on as it is and is no part of what is asked.
 

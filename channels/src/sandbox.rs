@@ -1,4 +1,4 @@
-//! The sandbox: a payment partner of our own that misbehaves on command, and keeps true books.
+//! The sandbox: a partner of our own that misbehaves on command, and keeps true books.
 //!
 //! ```text
 //! Sandbox (the partner's adapter) --HTTP--> server -> faults -> books -> journal

@@ -1,4 +1,4 @@
-//! HTTP to a partner: connections kept, answers bounded, what is not clear JSON not believed.
+//! HTTP to a partner: connections kept, answers bounded, only plain JSON believed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The sandbox's own books: what truly happened, once per key, in the partners' minor units.
+//! The sandbox's own books: what truly happened, once per key, in partners' minor units.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! Everything goes wrong, by seed: whoever asks until there is evidence ends with the sandbox's own books.
+//! Everything goes wrong, by seed: asking until there is evidence ends with true books.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,10 +1,17 @@
 //! The sandbox's books outlive its server.
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{fs, io::Write as _, path::PathBuf, sync::Arc};
 
-use channels::{Kind, Outcome, sandbox::Books};
+use channels::{
+    Kind, Outcome, Secret,
+    sandbox::{Books, Settings, serve},
+};
 use chrono::Utc;
 use domain::{channel::Channel as Name, payment::attempt::Decline};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
 
 use crate::stand::{Stand, capture, charge, done, hold, is_settled, refund, settled, usd};
 
@@ -102,6 +109,22 @@ async fn damage_in_the_middle_is_not_read_over() {
     let mut file = fs::OpenOptions::new().append(true).open(directory.0.join("books.jsonl")).unwrap();
     file.write_all(b"not a line\n").unwrap();
     assert!(Books::open(&directory.0).is_err());
+}
+
+#[tokio::test]
+async fn a_server_asked_to_end_ends_and_lets_go_of_its_books() {
+    let directory = Directory::new("end");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (end, asked) = oneshot::channel::<()>();
+    let books = Arc::new(Books::open(&directory.0).unwrap());
+    let serving = tokio::spawn(serve(listener, books, Settings::new(Secret::new("s")), async { asked.await.unwrap() }));
+    let open = TcpStream::connect(address).await.unwrap();
+    end.send(()).unwrap();
+    serving.await.unwrap();
+    assert!(Books::open(&directory.0).is_ok());
+    drop(open);
+    assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What a line lets through, with a partner that does as it is told and a clock that does too.
+//! What a line lets through, with a partner and a clock that do as they are told.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! One channel's books: what was asked and what came of it, by trade, by currency and by day.
+//! One channel's books: what was asked and what came of it, by trade, currency and day.
 
 use std::collections::{BTreeMap, HashMap};
 
