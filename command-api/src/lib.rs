@@ -14,6 +14,7 @@ mod payments;
 mod plan;
 mod refunds;
 mod remittances;
+mod reports;
 mod reviews;
 mod routes;
 mod settlements;
@@ -21,5 +22,6 @@ mod tenant;
 mod trades;
 
 pub use openapi::operations;
+pub use reports::{Inbox, inbox};
 pub use routes::{Api, ROUTES, Route, router};
 pub use trades::Trades;

@@ -20,6 +20,7 @@ const QUESTION_WITHIN: Duration = Duration::from_secs(5);
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// One works while the other takes the lease.
 const FOLLOWER_CONNECTIONS: u32 = 2;
+const WORK_CONNECTIONS: u32 = 4;
 
 /// Applies what is missing, as the owner.
 pub(crate) async fn migrate(owner_url: &str) -> Result<Status> {
@@ -53,6 +54,11 @@ pub(crate) fn reader_pool(app_url: &str) -> Result<PgPool> {
 /// Connections of a follower whose rows can be derived from the log again.
 pub(crate) fn derived_pool(app_url: &str) -> Result<PgPool> {
     Ok(parse(app_url)?.derived_pool(FOLLOWER_CONNECTIONS))
+}
+
+/// For the processes: their follower, what is due, what was looked at.
+pub(crate) fn work_pool(app_url: &str) -> Result<PgPool> {
+    Ok(parse(app_url)?.derived_pool(WORK_CONNECTIONS))
 }
 
 /// The log, for a process that writes to it. No connection is made yet.

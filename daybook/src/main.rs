@@ -10,6 +10,7 @@ mod http;
 mod interrupt;
 mod keys;
 mod logging;
+mod outside;
 mod serving;
 
 #[global_allocator]

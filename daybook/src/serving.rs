@@ -1,14 +1,23 @@
 //! A server from its first connection to its last: HTTP in front, followers behind.
 
+use std::{path::Path, sync::Arc};
+
 use clap::Args;
 use command_api::{Api, Trades};
 use futures_util::future::OptionFuture;
 use gate::Gate;
+use processes::Processes;
 use projections::{PATIENCE, Projections, Reads};
 use tokio::{net::TcpListener, sync::watch};
 use vault::Erasures;
 
-use crate::{database, failure::Result, http, interrupt::Interrupt};
+use crate::{
+    database,
+    failure::{Attempt as _, Result},
+    http,
+    interrupt::Interrupt,
+    outside::Outside,
+};
 
 /// Whether this process also keeps the read models up to date.
 #[derive(Args, Clone, Copy, Debug)]
@@ -30,10 +39,13 @@ pub(crate) async fn serve(
     app_url: &str,
     gate: Gate,
     followed: Followed,
+    (outside, home): (&Outside, Option<&Path>),
     interrupt: Interrupt,
 ) -> Result<()> {
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
+    let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
+    let (inbox, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
     let trades = store.follow(Trades, derived.clone()).run(stopping.clone());
     let erasures = store.follow(Erasures, derived).run(stopping.clone());
@@ -41,14 +53,22 @@ pub(crate) async fn serve(
     if followed.are_kept() {
         read_models.prepare().await;
     }
-    let read_models = OptionFuture::from(followed.are_kept().then(|| read_models.run(stopping)));
-    let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models) });
+    let read_models = OptionFuture::from(followed.are_kept().then(|| read_models.run(stopping.clone())));
+    let work_pool = database::work_pool(app_url)?;
+    let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners));
+    let processes = OptionFuture::from(outside.has_processes().then(|| processes.run(stopping)));
+    let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models, processes) });
     let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
-    let router = http::router(Api { gate, pool: database::pool(app_url)? }, reads)?;
+    let router = http::router(Api { gate, pool: database::pool(app_url)? }, inbox, reads)?;
     http::serve(listener, router, interrupt).await;
     stop.send_replace(true);
     if let Err(reason) = followers.await {
         tracing::error!(%reason, "a follower did not end well");
+    }
+    if let Some(sandbox) = sandbox
+        && let Err(reason) = sandbox.await
+    {
+        tracing::error!(%reason, "the sandbox did not end well");
     }
     store.close().await;
     Ok(())

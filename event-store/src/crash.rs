@@ -40,6 +40,10 @@ pub const OF_A_REQUEST: &[&str] = &[
     "request.before_answer",
 ];
 
+/// Those on the way of a process, in order; between `before_turn` and `after_turn` it passes those of an act.
+pub const OF_A_PROCESS: &[&str] =
+    &["process.before_turn", "process.after_turn", "process.before_call", "process.after_call"];
+
 /// Passes a point. `DAYBOOK_CRASH_AT=name:n` kills the process, without a farewell, when it passes there for the n-th
 /// time; `DAYBOOK_PAUSE_AT=name:n` stops it as `kill -STOP` does.
 #[inline]

@@ -101,6 +101,14 @@ pub struct Call {
     query: Vec<(String, String)>,
 }
 
+/// What somebody sent who need not be known here.
+#[derive(Debug)]
+pub struct Letter {
+    pub visit: Visit,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
 impl Call {
     /// A part of the path, by the name it has in the route.
     pub fn path(&self, name: &str) -> &str {
@@ -148,28 +156,38 @@ impl Gate {
         visit.mark(&mut marks);
         let is_let_in = AtomicBool::new(false);
         let served = async {
-            let full = |_full| Problem::later(rules::OVERLOADED, 1);
-            let _room = self.bodies.try_acquire_many(room(&parts.headers, entrance.body_max)).map_err(full)?;
+            let _room =
+                self.bodies.try_acquire_many(room(&parts.headers, entrance.body_max)).map_err(|_full| full())?;
             let call = self.admit(entrance, &mut parts, body, &visit, &mut marks).await?;
-            let _place = self.places.try_acquire().map_err(full)?;
+            let _place = self.places.try_acquire().map_err(|_full| full())?;
             is_let_in.store(true, Ordering::Relaxed);
             crash::point("request.admitted");
             serve(call).await
         };
-        let served = AssertUnwindSafe(served).catch_unwind().await.unwrap_or_else(|_panic| {
-            tracing::error!(request_id = visit.request_id, "a request ended in a panic");
-            let is_let_in = is_let_in.load(Ordering::Relaxed);
-            Err(if is_let_in { Problem::broken() } else { Problem::turned_away(rules::INTERNAL) })
-        });
-        crash::point("request.before_answer");
-        let mut response = match served {
-            Ok(reply) => reply.response(&visit),
-            Err(problem) => problem.response(&visit),
+        let served = whatever_happens(served, &visit, &is_let_in).await;
+        answered(served, &visit, marks)
+    }
+
+    /// Takes in what a partner sends us unasked: as it came, within bounds. Whoever serves it finds out whether it is true.
+    pub async fn take_in<F, S>(&self, body_max: usize, request: Request, serve: S) -> Response<Body>
+    where
+        F: Future<Output = Result<Reply, Problem>> + Send,
+        S: FnOnce(Letter) -> F + Send,
+    {
+        let (parts, body) = request.into_parts();
+        let visit = Visit::of(&parts);
+        let mut marks = HeaderMap::with_capacity(MARKS);
+        visit.mark(&mut marks);
+        let is_let_in = AtomicBool::new(false);
+        let served = async {
+            let _room = self.bodies.try_acquire_many(room(&parts.headers, body_max)).map_err(|_full| full())?;
+            let _place = self.places.try_acquire().map_err(|_full| full())?;
+            let body = read(body, &parts.headers, body_max).await?;
+            is_let_in.store(true, Ordering::Relaxed);
+            serve(Letter { visit: visit.clone(), headers: parts.headers, body }).await
         };
-        response.headers_mut().reserve(MARKS);
-        response.headers_mut().extend(marks);
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        let served = whatever_happens(served, &visit, &is_let_in).await;
+        answered(served, &visit, marks)
     }
 
     async fn admit(
@@ -253,6 +271,35 @@ impl Gate {
             Err(Problem::turned_away(rules::CONTENT_TYPE_UNSUPPORTED))
         }
     }
+}
+
+fn full() -> Problem {
+    Problem::later(rules::OVERLOADED, 1)
+}
+
+/// Serves; a panic becomes an answer that says what is known.
+async fn whatever_happens(
+    served: impl Future<Output = Result<Reply, Problem>>,
+    visit: &Visit,
+    is_let_in: &AtomicBool,
+) -> Result<Reply, Problem> {
+    AssertUnwindSafe(served).catch_unwind().await.unwrap_or_else(|_panic| {
+        tracing::error!(request_id = visit.request_id, "a request ended in a panic");
+        let is_let_in = is_let_in.load(Ordering::Relaxed);
+        Err(if is_let_in { Problem::broken() } else { Problem::turned_away(rules::INTERNAL) })
+    })
+}
+
+fn answered(served: Result<Reply, Problem>, visit: &Visit, marks: HeaderMap) -> Response<Body> {
+    crash::point("request.before_answer");
+    let mut response = match served {
+        Ok(reply) => reply.response(visit),
+        Err(problem) => problem.response(visit),
+    };
+    response.headers_mut().reserve(MARKS);
+    response.headers_mut().extend(marks);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Answers a request that found no route.

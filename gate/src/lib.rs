@@ -22,7 +22,7 @@ mod visit;
 
 pub use answer::Reply;
 pub use caller::{Caller, Demo, whose_token};
-pub use door::{Call, Entrance, Gate, Limits, turn_away};
+pub use door::{Call, Entrance, Gate, Letter, Limits, turn_away};
 pub use field::{Amount, Body, Count, Email, Field, Fields, FlatText, Metadata, Url, object};
 pub use idempotency::IdempotencyKey;
 pub use json::{canonical, parse};

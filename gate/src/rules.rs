@@ -28,6 +28,8 @@ rules! {
     SIGNATURE_EXPIRED = "signature_expired", 401,
         "The signature's time is more than 300 seconds from ours.", "签名时间与服务器时间相差超过 300 秒。";
     SIGNATURE_INVALID = "signature_invalid", 401, "The signature does not fit the request.", "签名与请求不符。";
+    REPORT_UNVERIFIED = "report_unverified", 401,
+        "The report is not signed by this channel, lately.", "该通知未经此渠道签名，或签名已过期。";
     SCOPE_MISSING = "scope_missing", 403, "These credentials may not do this.", "该凭证无权执行此操作。";
     ACCOUNT_CLOSED = "account_closed", 403, "The account is closed.", "该账户已关闭。";
     REQUEST_MALFORMED = "request_malformed", 400, "This is not HTTP as we read it.", "该请求不是我们能识别的 HTTP。";

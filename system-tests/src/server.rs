@@ -51,6 +51,8 @@ fn program() -> Result<PathBuf, Problem> {
 
 fn clear(command: &mut Command) {
     command.env("DAYBOOK_MASTER_KEY", MASTER_KEY);
+    // What follows from a payment is a matter of the tests that ask for it: with `DAYBOOK_WITHOUT_PROCESSES` set to false.
+    command.env("DAYBOOK_WITHOUT_PROCESSES", "true");
     for name in
         ["DATABASE_URL", "DATABASE_OWNER_URL", "DAYBOOK_LISTEN", "DAYBOOK_MASTER_KEY_FILE", "DAYBOOK_TOKEN", "RUST_LOG"]
     {

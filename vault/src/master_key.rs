@@ -137,6 +137,11 @@ impl Vault {
         Zeroizing::new(format!("dbs_{}", hex::encode(secret)))
     }
 
+    /// What the sandbox signs its reports with: the same in every process of a ledger.
+    pub fn sandbox_secret(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("sbx_{}", hex::encode(mac(&self.0.signing, &[b"reports of the sandbox"]))))
+    }
+
     /// What makes a request this request and no other.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
         mac(&self.0.fingerprints, parts)

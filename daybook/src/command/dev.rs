@@ -20,6 +20,7 @@ use crate::{
     http,
     interrupt::Interrupt,
     keys::Keys,
+    outside::Outside,
     serving,
 };
 
@@ -41,6 +42,8 @@ pub(super) struct Dev {
     rates: Rates,
     #[command(flatten)]
     followed: serving::Followed,
+    #[command(flatten)]
+    outside: Outside,
 }
 
 impl Dev {
@@ -90,7 +93,8 @@ impl Dev {
         if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
             tracing::warn!(%failure, "what to try next could not be shown");
         }
-        serving::serve(listener, app_url, gate, self.followed, interrupt).await
+        let outside = (&self.outside, Some(self.home.directory()));
+        serving::serve(listener, app_url, gate, self.followed, outside, interrupt).await
     }
 
     async fn start_postgres(&self) -> Result<Arc<Cluster>> {

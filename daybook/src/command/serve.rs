@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use clap::Args;
 use gate::{Gate, Limits, Rate};
 
-use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys, serving};
+use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys, outside::Outside, serving};
 
 /// Serve HTTP on an existing, migrated database
 ///
@@ -25,6 +25,8 @@ pub(super) struct Serve {
     rates: Rates,
     #[command(flatten)]
     followed: serving::Followed,
+    #[command(flatten)]
+    outside: Outside,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -42,7 +44,7 @@ impl Serve {
         let store = database::store(&self.database_url)?;
         let gate = Gate::new(store, vault, None, self.rates.limits());
         tracing::info!(listen = %self.listen.address, "serving");
-        serving::serve(listener, &self.database_url, gate, self.followed, interrupt).await?;
+        serving::serve(listener, &self.database_url, gate, self.followed, (&self.outside, None), interrupt).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

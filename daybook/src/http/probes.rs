@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use command_api::Api;
+use command_api::{Api, Inbox};
 use gate::openapi::Operation;
 use projections::Reads;
 use sqlx::{Connection as _, PgPool};
@@ -43,7 +43,7 @@ impl FromRef<Faces> for Metrics {
 }
 
 /// Every route of this server.
-pub(crate) fn router(api: Api, reads: Reads) -> Result<Router> {
+pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads) -> Result<Router> {
     let metrics = Metrics::new()?;
     let counting = from_fn_with_state(metrics.clone(), metrics::count);
     Ok(Router::new()
@@ -54,7 +54,8 @@ pub(crate) fn router(api: Api, reads: Reads) -> Result<Router> {
         .route("/openapi.json", get(openapi))
         .route("/docs", get(docs))
         .with_state(Faces { pool: api.pool.clone(), vault: api.gate.vault.clone(), metrics })
-        .merge(command_api::router(api))
+        .merge(command_api::router(api.clone()))
+        .merge(command_api::inbox(api, inbox))
         .merge(projections::router(reads))
         .fallback(absent)
         .method_not_allowed_fallback(not_allowed)

@@ -167,6 +167,10 @@ impl Payment {
 }
 
 impl Refunds {
+    pub(super) fn amount_minor(&self, refund_id: RefundId) -> Option<i64> {
+        self.known.get(&refund_id).map(|refund| refund.amount_minor)
+    }
+
     pub(super) const fn reserved_minor(&self) -> i64 {
         self.reserved_minor
     }

@@ -3,8 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    channel::Channel,
+    id::{CaptureId, RefundId},
     money::Money,
-    payment::{Agreed, Cancellation, Payment, attempt::Phase},
+    payment::{
+        Agreed, Cancellation, Payment,
+        attempt::{CaptureMode, CapturePhase, Phase},
+    },
 };
 
 /// All that the status depends on, as a payment's state has it or a row of it remembers.
@@ -92,8 +97,52 @@ impl Status {
     }
 }
 
+/// An attempt, as those see it who act on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    pub number: u32,
+    pub channel: Channel,
+    pub capture_mode: CaptureMode,
+    pub phase: Phase,
+    /// The channel's number of the authorisation it rests on.
+    pub authorised_as: Option<String>,
+}
+
 /// What may be asked of a payment's state by those who do not decide.
 impl Payment {
+    /// The last attempt: all before it have ended.
+    #[must_use]
+    pub fn tried(&self) -> Option<Tried> {
+        self.attempts.last().map(|attempt| Tried {
+            number: attempt.number,
+            channel: attempt.channel,
+            capture_mode: attempt.capture_mode,
+            phase: attempt.phase,
+            authorised_as: attempt.authorised_as.clone(),
+        })
+    }
+
+    /// What was asked for under this name, and whether the channel has yet to say what became of it.
+    #[must_use]
+    pub fn capture_asked(&self, capture_id: CaptureId) -> Option<(Money, bool)> {
+        let known = self.attempts.iter().find_map(|attempt| attempt.captures.get(&capture_id))?;
+        Some((self.in_minor(known.amount_minor)?, known.phase == CapturePhase::Requested))
+    }
+
+    /// What was captured, by name.
+    #[must_use]
+    pub fn captures(&self) -> Vec<(CaptureId, Money)> {
+        let known = self.attempts.iter().flat_map(|attempt| &attempt.captures);
+        let captured = known.filter(|(_id, capture)| capture.phase == CapturePhase::Captured);
+        captured.filter_map(|(id, capture)| Some((*id, self.in_minor(capture.amount_minor)?))).collect()
+    }
+
+    /// What was set aside for a refund of this name, whatever became of it.
+    #[must_use]
+    pub fn refund_reserved(&self, refund_id: RefundId) -> Option<Money> {
+        self.refunds.amount_minor(refund_id).and_then(|amount_minor| self.in_minor(amount_minor))
+    }
+
     #[must_use]
     pub fn status(&self) -> Status {
         Status::of(Seen {

@@ -1,0 +1,108 @@
+//! A question to a channel, and what was heard of it.
+
+use channels::{
+    Ask, Authorise, Capture, Done, Kind, NotSent, Outcome, Partners, PayOut, Refund, Status, Unknown, Void,
+};
+use domain::{channel::Channel, payment::attempt::Decline};
+
+/// To whom, what, and how carefully.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Call {
+    pub(crate) channel: Channel,
+    pub(crate) livemode: bool,
+    pub(crate) request: Request,
+    pub(crate) care: Care,
+}
+
+/// The same key is the same request at the partner, however often it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// Nobody has sent it before.
+    Send,
+    /// It may have been sent: ask what became of it, and send it where the partner does not know it.
+    AskThenSend,
+    /// It has been sent often enough: only ask.
+    Ask,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Request {
+    Authorise(Authorise),
+    Capture(Capture),
+    Void(Void),
+    Refund(Refund),
+    #[expect(dead_code, reason = "payouts come with the settlement process")]
+    PayOut(PayOut),
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Heard {
+    Settled(Done),
+    Declined(Decline),
+    Unknown(Unknown),
+    /// This try did nothing at the partner.
+    NotSent(NotSent),
+    /// The partner does not know the request; evidence only when it was sent long enough ago.
+    Absent,
+}
+
+impl Call {
+    pub(crate) async fn make(&self, partners: &Partners) -> Heard {
+        if self.care != Care::Send {
+            match self.ask(partners).await {
+                Heard::Absent if self.care == Care::AskThenSend => {}
+                heard => return heard,
+            }
+        }
+        self.send(partners).await
+    }
+
+    async fn ask(&self, partners: &Partners) -> Heard {
+        let (key, kind, traceparent) = self.request.key();
+        let ask = Ask { key: key.to_owned(), kind, traceparent: traceparent.clone() };
+        match partners.line(self.channel, self.livemode).status(&ask).await {
+            Ok(Status::Found(outcome)) => Heard::of(Ok(outcome), |done| done),
+            Ok(Status::NotFound) => Heard::Absent,
+            Err(not_sent) => Heard::NotSent(not_sent),
+        }
+    }
+
+    async fn send(&self, partners: &Partners) -> Heard {
+        let line = partners.line(self.channel, self.livemode);
+        match &self.request {
+            Request::Authorise(request) => Heard::of(line.authorise(request).await, Done::Authorised),
+            Request::Capture(request) => Heard::of(line.capture(request).await, Done::Captured),
+            Request::Void(request) => Heard::of(line.void(request).await, Done::Voided),
+            Request::Refund(request) => Heard::of(line.refund(request).await, Done::Refunded),
+            Request::PayOut(request) => Heard::of(line.pay_out(request).await, Done::PaidOut),
+        }
+    }
+}
+
+impl Heard {
+    fn of<T>(said: Result<Outcome<T>, NotSent>, done: impl FnOnce(T) -> Done) -> Self {
+        match said {
+            Ok(Outcome::Settled(settled)) => Self::Settled(done(settled)),
+            Ok(Outcome::Declined(decline)) => Self::Declined(decline),
+            Ok(Outcome::Unknown(why)) => Self::Unknown(why),
+            Err(not_sent) => Self::NotSent(not_sent),
+        }
+    }
+}
+
+impl Request {
+    fn key(&self) -> (&str, Kind, &Option<String>) {
+        match self {
+            Self::Authorise(request) => (&request.key, Kind::Authorise, &request.traceparent),
+            Self::Capture(request) => (&request.key, Kind::Capture, &request.traceparent),
+            Self::Void(request) => (&request.key, Kind::Void, &request.traceparent),
+            Self::Refund(request) => (&request.key, Kind::Refund, &request.traceparent),
+            Self::PayOut(request) => (&request.key, Kind::PayOut, &request.traceparent),
+        }
+    }
+
+    pub(crate) fn partner_key(&self) -> &str {
+        self.key().0
+    }
+}

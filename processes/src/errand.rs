@@ -1,0 +1,117 @@
+//! One request to a channel, from before it is sent until there is evidence of what became of it.
+
+use channels::{Done, Unknown};
+use chrono::TimeDelta;
+use domain::{payment::attempt::Decline, saga::step::CoursePhase};
+
+use crate::{
+    call::{Call, Care, Heard},
+    process::{Next, Stop},
+    saga::{Memory, Step},
+    turn::Turn,
+};
+
+/// How long one call may take, all limits of a line together, and some more.
+const CALL_WITHIN: TimeDelta = TimeDelta::seconds(20);
+/// Before the first retry; eight times as long before each further one.
+const RETRY_AFTER: TimeDelta = TimeDelta::seconds(1);
+/// While the partner is at it, or waits for the customer.
+const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(3);
+/// When no more tries are left: long enough that a request which is still not known was never received.
+const LAST_LOOK_AFTER: TimeDelta = TimeDelta::seconds(90);
+/// While a person is to look at it: the answer may come all the same.
+const LOOK_WHILE_WAITING: TimeDelta = TimeDelta::minutes(15);
+
+/// What became of it.
+pub(crate) enum End {
+    Settled(Done),
+    Declined(Decline),
+}
+
+/// Under way, or at its end.
+pub(crate) enum Standing {
+    Going(Next),
+    Ended(End),
+}
+
+/// Goes on with a request: records the try before it is sent, retries, asks, and in the end calls a person.
+pub(crate) fn go_on(turn: &mut Turn<'_, '_>, memory: &Memory, step: Step, call: Call) -> Result<Standing, Stop> {
+    let course = memory.course(turn, step)?;
+    if let Some(heard) = turn.take_heard() {
+        return hear(turn, memory, step, course.phase(), heard);
+    }
+    let waiting_until = memory.state(turn)?.waiting_until();
+    let not_yet = waiting_until.filter(|until| turn.now < *until);
+    let care = match course.phase() {
+        CoursePhase::NotStarted => {
+            memory.begin(turn, step, Some(call.request.partner_key()), CALL_WITHIN)?;
+            Care::Send
+        }
+        // Whoever sent it has died before it heard, or the partner is still at it.
+        CoursePhase::Started => Care::AskThenSend,
+        CoursePhase::RetryScheduled | CoursePhase::Failed if not_yet.is_some() => {
+            return Ok(Standing::Going(not_yet.map_or(Next::Rest, Next::Wait)));
+        }
+        CoursePhase::RetryScheduled => {
+            memory.begin(turn, step, Some(call.request.partner_key()), CALL_WITHIN)?;
+            Care::AskThenSend
+        }
+        CoursePhase::Failed => Care::Ask,
+        CoursePhase::Succeeded => return Ok(Standing::Going(Next::Rest)),
+    };
+    Ok(Standing::Going(Next::Call(Box::new(Call { care, ..call }))))
+}
+
+fn hear(
+    turn: &mut Turn<'_, '_>,
+    memory: &Memory,
+    step: Step,
+    phase: CoursePhase,
+    heard: &Heard,
+) -> Result<Standing, Stop> {
+    let why = match heard {
+        Heard::Settled(done) => return Ok(Standing::Ended(End::Settled(done.clone()))),
+        Heard::Declined(decline) => return Ok(Standing::Ended(End::Declined(*decline))),
+        // It has it: that costs no try.
+        Heard::Unknown(Unknown::Pending | Unknown::CustomerMustAct { .. }) => {
+            return Ok(Standing::Going(Next::Wait(turn.now + LOOK_AGAIN_AFTER)));
+        }
+        Heard::NotSent(not_sent) if not_sent.retry_after.is_none() && is_first(turn, memory, step)? => {
+            // No try was ever let out, and none ever will be.
+            memory.fail(turn, step, &not_sent.to_string())?;
+            return Ok(Standing::Ended(End::Declined(Decline::Other)));
+        }
+        Heard::Absent if phase == CoursePhase::Failed => {
+            return Ok(Standing::Ended(End::Declined(Decline::NeverReceived)));
+        }
+        Heard::Unknown(why) => why.to_string(),
+        Heard::NotSent(not_sent) => not_sent.to_string(),
+        Heard::Absent => "the partner does not know of it".to_owned(),
+    };
+    if phase == CoursePhase::Started {
+        memory.fail(turn, step, &why)?;
+        let at = turn.now + pause(turn, memory, step)?;
+        if memory.retry(turn, step, at)? {
+            return Ok(Standing::Going(Next::Wait(at)));
+        }
+        let at = turn.now + LAST_LOOK_AFTER;
+        memory.wait(turn, at)?;
+        return Ok(Standing::Going(Next::Wait(at)));
+    }
+    let reason = format!("{} is not answered for, and nobody knows whether it was done: {why}", step.1);
+    memory.need_attention(turn, &reason, "operations")?;
+    Ok(Standing::Going(Next::Wait(turn.now + LOOK_WHILE_WAITING)))
+}
+
+fn is_first(turn: &mut Turn<'_, '_>, memory: &Memory, step: Step) -> Result<bool, Stop> {
+    Ok(memory.course(turn, step)?.tries_count() <= 1)
+}
+
+/// Longer with every try, and a little different for every saga, so that they do not all come at once.
+fn pause(turn: &mut Turn<'_, '_>, memory: &Memory, step: Step) -> Result<TimeDelta, Stop> {
+    let tries_count = memory.course(turn, step)?.tries_count().clamp(1, 5);
+    let longer = 8_i32.pow(tries_count.saturating_sub(1));
+    let jitter = memory.id().bytes().rev().take(2).fold(0_i32, |sum, byte| (sum * 31 + i32::from(byte)) % 250);
+    let base = RETRY_AFTER * longer;
+    Ok(base + base * jitter / 1_000)
+}

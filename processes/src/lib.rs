@@ -1,0 +1,27 @@
+//! Reactions: what follows from events, step by step, whatever dies or keeps silent.
+//!
+//! ```text
+//! log --follower--> work.due --runner--> react on the books --one append--> log
+//!                      ^                      |
+//!                      '---- timers      Call a channel, and react to what it said
+//! ```
+//!
+//! A process looks at how things stand and says what to do next: nothing in memory decides. Whatever happened before,
+//! also half a step, it goes on from what is in the log. Its own memory is a saga's stream.
+
+mod brief;
+mod call;
+mod cancel;
+mod capture;
+mod due;
+mod errand;
+mod process;
+mod refund;
+mod runner;
+mod saga;
+mod take_payment;
+mod turn;
+mod wake;
+
+pub use process::NAMES;
+pub use runner::Processes;

@@ -1,0 +1,326 @@
+//! The one place with I/O: takes what is due, lets its process react, calls channels, puts off or settles.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use channels::Partners;
+use chrono::Utc;
+use event_store::{Act, Answer, Failure, Outcome, Store, Tenant, Verdict, crash};
+use sqlx::PgPool;
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    brief::Briefs,
+    call::Heard,
+    due::{self, Due, Looked, Then},
+    process::{self, Next, Stop},
+    turn::{Known, Turn, Work},
+    wake::Wake,
+};
+
+/// Pieces of work under way at once: most of them wait for a channel.
+const UNDER_WAY_MAX: usize = 512;
+/// Taken from the table at once.
+const TAKEN_AT_ONCE: usize = 256;
+/// Calls and reactions to them, one after the other, before others come.
+const TURNS_MAX: usize = 32;
+/// What was looked at is settled together.
+const SETTLED_TOGETHER: usize = 1_000;
+const SETTLED_WITHIN: Duration = Duration::from_millis(20);
+/// However long nothing is due: others may have entered something.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
+/// While the log or the table cannot be reached.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Calls under way when the process is to end have as long to come back.
+const ENDED_WITHIN: Duration = Duration::from_secs(15);
+/// How an event says that a process wrote it.
+pub(crate) const WRITTEN_BY: &str = "\"process\":";
+
+/// All processes of this program, on one log.
+pub struct Processes {
+    desk: Arc<Desk>,
+    looked: mpsc::UnboundedReceiver<Looked>,
+    hands: mpsc::UnboundedReceiver<Due>,
+}
+
+/// What everybody at work shares.
+pub(crate) struct Desk {
+    store: Store,
+    pool: PgPool,
+    partners: Arc<Partners>,
+    pub(crate) briefs: Briefs,
+    /// By process and business; and what was asked of it again since.
+    under_way: Mutex<BTreeMap<Name, Option<Due>>>,
+    looked: mpsc::UnboundedSender<Looked>,
+    handed: mpsc::UnboundedSender<Due>,
+    more: Arc<Notify>,
+}
+
+type Name = (&'static str, Arc<str>);
+
+impl Processes {
+    /// On connections of `pool`; calls go out through `partners`.
+    pub fn new(store: Store, pool: PgPool, partners: Arc<Partners>) -> Self {
+        let (looked_at, looked) = mpsc::unbounded_channel();
+        let (handed, hands) = mpsc::unbounded_channel();
+        let desk = Arc::new(Desk {
+            store,
+            pool,
+            partners,
+            briefs: Briefs::new(),
+            under_way: Mutex::default(),
+            looked: looked_at,
+            handed,
+            more: Arc::default(),
+        });
+        Self { desk, looked, hands }
+    }
+
+    /// Works until told to stop; then lets calls under way come back, within bounds.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let Self { desk, looked, hands } = self;
+        let wake = desk.store.follow(Wake { desk: Arc::clone(&desk) }, desk.pool.clone());
+        let settling = tokio::spawn(settle(desk.pool.clone(), looked, Arc::clone(&desk.more)));
+        tokio::join!(wake.run(stop.clone()), take_due(&desk, stop.clone()), work(&desk, hands, stop));
+        // With it goes the last who has anything to settle.
+        drop(desk);
+        if let Err(reason) = settling.await {
+            tracing::error!(%reason, "what was looked at was not settled; it comes back");
+        }
+    }
+}
+
+/// Each piece of work in a task of its own.
+async fn work(desk: &Arc<Desk>, mut hands: mpsc::UnboundedReceiver<Due>, mut stop: watch::Receiver<bool>) {
+    let mut under_way = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(due) = hands.recv() => {
+                under_way.spawn(Arc::clone(desk).look_at(due));
+            }
+            Some(_ended) = under_way.join_next() => {}
+            _stopping = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    let ending = async { while under_way.join_next().await.is_some() {} };
+    if tokio::time::timeout(ENDED_WITHIN, ending).await.is_err() {
+        tracing::warn!("some calls did not come back in time; their work will be taken up again");
+    }
+}
+
+/// Takes what has become due: timers, what others left behind, and what there was no room for.
+async fn take_due(desk: &Arc<Desk>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow_and_update() {
+        let pause = desk.take_due().await.unwrap_or_else(|failure| {
+            tracing::warn!(%failure, "what is due cannot be read");
+            PAUSE
+        });
+        tokio::select! {
+            _stopping = stop.changed() => {}
+            () = desk.more.notified() => tokio::time::sleep(LOOK_AT_MOST_EVERY.min(pause)).await,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Writes down what became of what was looked at, much of it together.
+async fn settle(pool: PgPool, mut looked: mpsc::UnboundedReceiver<Looked>, more: Arc<Notify>) {
+    let mut together = Vec::with_capacity(SETTLED_TOGETHER);
+    while looked.recv_many(&mut together, SETTLED_TOGETHER).await > 0 {
+        tokio::time::sleep(SETTLED_WITHIN).await;
+        while together.len() < SETTLED_TOGETHER
+            && let Ok(more) = looked.try_recv()
+        {
+            together.push(more);
+        }
+        let settled = latest(std::mem::take(&mut together));
+        if let Err(failure) = due::settle(&pool, &settled).await {
+            tracing::warn!(%failure, "what was looked at was not settled; it comes back");
+            tokio::time::sleep(PAUSE).await;
+        }
+        // A timer may be due before all that are known of.
+        if settled.iter().any(|looked| !matches!(looked.then, Then::Done)) {
+            more.notify_one();
+        }
+    }
+}
+
+/// Of each piece of work, what was found last.
+fn latest(looked: Vec<Looked>) -> Vec<Looked> {
+    let by_name: BTreeMap<Name, Looked> = looked.into_iter().map(|looked| (looked.due.name(), looked)).collect();
+    by_name.into_values().collect()
+}
+
+impl Desk {
+    /// How much more may be under way.
+    pub(crate) fn room(&self) -> usize {
+        UNDER_WAY_MAX.saturating_sub(self.under_way().len())
+    }
+
+    /// To be looked at now; what is under way is looked at once more when it is done.
+    pub(crate) fn hand_over(&self, dues: Vec<Due>) {
+        let mut under_way = self.under_way();
+        for due in dues {
+            if let Some(again) = under_way.get_mut(&due.name()) {
+                *again = Some(due);
+                continue;
+            }
+            under_way.insert(due.name(), None);
+            if self.handed.send(due).is_err() {
+                tracing::debug!("handed over too late: it comes back");
+            }
+        }
+    }
+
+    /// Something was entered that nobody has taken.
+    pub(crate) fn look_for_more(&self) {
+        self.more.notify_one();
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, BTreeMap<Name, Option<Due>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what is due, and says when to look again.
+    async fn take_due(&self) -> Result<Duration, sqlx::Error> {
+        let room = self.room().min(TAKEN_AT_ONCE);
+        if room == 0 {
+            return Ok(LOOK_AT_MOST_EVERY);
+        }
+        let taken = due::take(&self.pool, i64::try_from(room).unwrap_or(1)).await?;
+        let is_all = taken.len() < room;
+        self.hand_over(taken);
+        if !is_all {
+            return Ok(Duration::ZERO);
+        }
+        let next = due::next_in_seconds(&self.pool).await?.map_or(LOOK_AT_LEAST_EVERY, |seconds| {
+            Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(LOOK_AT_LEAST_EVERY)
+        });
+        Ok(next.clamp(LOOK_AT_MOST_EVERY, LOOK_AT_LEAST_EVERY))
+    }
+
+    /// Looks at one piece of work, as often as it is asked for.
+    async fn look_at(self: Arc<Self>, first: Due) {
+        let mut due = first;
+        loop {
+            let name = due.name();
+            let then = self.go_on(&due).await;
+            if let Then::Failed { reason } = &then {
+                let Work { process, business, .. } = &due.work;
+                tracing::error!(process, %business, reason, "a process could not go on");
+            }
+            if self.looked.send(Looked { due, then }).is_err() {
+                tracing::debug!("looked at too late: it comes back");
+            }
+            let mut under_way = self.under_way();
+            match under_way.get_mut(&name).and_then(Option::take) {
+                Some(again) => due = again,
+                None => {
+                    under_way.remove(&name);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Turn after turn, until there is nothing to do now.
+    async fn go_on(&self, due: &Due) -> Then {
+        let known = match self.known(&due.work).await {
+            Ok(known) => Arc::new(known),
+            Err(failure) => return later(&failure.to_string()),
+        };
+        let mut heard = None;
+        for _turn in 0..TURNS_MAX {
+            match self.turn(&due.work, &known, heard.take()).await {
+                Ok(Next::Call(call)) => {
+                    crash::point("process.before_call");
+                    heard = Some(call.make(&self.partners).await);
+                    crash::point("process.after_call");
+                }
+                Ok(Next::Wait(until)) => return Then::At(until),
+                Ok(Next::Rest) => return Then::Done,
+                Err(Trouble::Passing(reason)) => return later(&reason),
+                Err(Trouble::Stuck(reason)) => return Then::Failed { reason },
+            }
+        }
+        Then::At(Utc::now())
+    }
+
+    async fn known(&self, work: &Work) -> Result<Known, sqlx::Error> {
+        if work.payment.is_empty() {
+            return Ok(Known::default());
+        }
+        let brief = self.briefs.of(&self.store, &work.payment).await?;
+        let merchant_since = self.briefs.since(&self.store, &work.merchant_id.to_string()).await?;
+        Ok(Known { brief, merchant_since })
+    }
+
+    /// One reaction, decided and written by the store's writer in one append.
+    async fn turn(&self, work: &Work, known: &Arc<Known>, heard: Option<Heard>) -> Result<Next, Trouble> {
+        let Some(process) = process::named(work.process) else {
+            return Err(Trouble::Stuck("there is no such process".to_owned()));
+        };
+        let tenant = Tenant { merchant_id: Some(work.merchant_id.uuid()), livemode: Some(work.livemode) };
+        let metadata = vec![("actor", "process".to_owned()), ("process", work.process.to_owned())];
+        // The store may decide more than once: what the last decision came to is what was written.
+        let decided: Arc<Mutex<Option<Next>>> = Arc::default();
+        let (slot, work, known, now) = (Arc::clone(&decided), work.clone(), Arc::clone(known), Utc::now());
+        let act = Act {
+            tenant,
+            key: None,
+            metadata,
+            decision: Box::new(move |books| {
+                let mut turn = Turn::new(books, &work, &known, now, heard.as_ref());
+                match process.react(&mut turn) {
+                    Ok(next) => {
+                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+                        Ok(Verdict::Accepted(Answer::default()))
+                    }
+                    Err(Stop::Halt(halt)) => Err(halt),
+                    Err(Stop::Refused(code)) => Ok(Verdict::Refused(Answer { status: 422, body: code.to_owned() })),
+                }
+            }),
+        };
+        crash::point("process.before_turn");
+        let outcome = self.store.execute(act).await;
+        crash::point("process.after_turn");
+        match outcome {
+            Ok(Outcome::Accepted { .. }) => {
+                let next = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
+                next.ok_or_else(|| Trouble::Stuck("it decided nothing".to_owned()))
+            }
+            Ok(Outcome::Refused { answer, .. }) => Err(Trouble::Stuck(format!("refused: {}", answer.body))),
+            Ok(other) => Err(Trouble::Passing(format!("{other:?}"))),
+            Err(failure @ (Failure::Data { .. } | Failure::TooLarge { .. } | Failure::Unreadable { .. })) => {
+                Err(Trouble::Stuck(failure.to_string()))
+            }
+            Err(failure) => Err(Trouble::Passing(failure.to_string())),
+        }
+    }
+}
+
+/// Why a turn was not taken.
+enum Trouble {
+    /// The log is away or busy: that counts against nobody.
+    Passing(String),
+    /// The work itself cannot be done.
+    Stuck(String),
+}
+
+fn later(reason: &str) -> Then {
+    tracing::warn!(reason, "the processes cannot go on for now");
+    Then::At(Utc::now() + PAUSE)
+}
+
+impl Due {
+    fn name(&self) -> Name {
+        (self.work.process, Arc::clone(&self.work.business))
+    }
+}

@@ -1,0 +1,79 @@
+//! One look of a process at the books: what it may read, what it adds, what it has heard.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use domain::{aggregate::Aggregate, id::MerchantId, refusal::Refusal as _};
+use event_store::Books;
+
+use crate::{brief::Brief, call::Heard, process::Stop};
+
+/// What the work is about, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Work {
+    pub(crate) process: &'static str,
+    pub(crate) business: Arc<str>,
+    pub(crate) payment: Arc<str>,
+    pub(crate) merchant_id: MerchantId,
+    pub(crate) livemode: bool,
+}
+
+/// What is looked up before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) brief: Brief,
+    pub(crate) merchant_since: Option<DateTime<Utc>>,
+}
+
+pub(crate) struct Turn<'t, 'b> {
+    books: &'t mut Books<'b>,
+    pub(crate) work: &'t Work,
+    pub(crate) known: &'t Known,
+    /// The moment of the turn: the only clock there is.
+    pub(crate) now: DateTime<Utc>,
+    heard: Option<&'t Heard>,
+}
+
+impl<'t, 'b> Turn<'t, 'b> {
+    pub(crate) const fn new(
+        books: &'t mut Books<'b>,
+        work: &'t Work,
+        known: &'t Known,
+        now: DateTime<Utc>,
+        heard: Option<&'t Heard>,
+    ) -> Self {
+        Self { books, work, known, now, heard }
+    }
+
+    pub(crate) fn state<A: Aggregate>(&mut self, id: &Arc<str>) -> Result<Arc<A>, Stop> {
+        Ok(self.books.state::<A>(id)?)
+    }
+
+    /// A stream that this turn most likely opens: the append finds out where that is wrong.
+    pub(crate) fn presume_new<A: Aggregate>(&mut self, id: &Arc<str>) {
+        self.books.presume_new::<A>(id);
+    }
+
+    /// A command that must be taken.
+    pub(crate) fn tell<A: Aggregate>(&mut self, id: &Arc<str>, command: &A::Command) -> Result<(), Stop> {
+        self.offer::<A>(id, command)?.map_err(|refusal| Stop::Refused(refusal.code()))
+    }
+
+    /// A command that may be refused: then nothing came of it.
+    pub(crate) fn offer<A: Aggregate>(
+        &mut self,
+        id: &Arc<str>,
+        command: &A::Command,
+    ) -> Result<Result<(), A::Refusal>, Stop> {
+        Ok(self.books.tell::<A>(id, command)?)
+    }
+
+    /// What was heard of the call that was made since, for whoever asks first.
+    pub(crate) const fn take_heard(&mut self) -> Option<&'t Heard> {
+        self.heard.take()
+    }
+
+    pub(crate) const fn heard(&self) -> Option<&'t Heard> {
+        self.heard
+    }
+}

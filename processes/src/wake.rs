@@ -1,0 +1,73 @@
+//! From an event to the work it asks for: a follower of the log, in the same transaction as its place in it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{aggregate::Aggregate as _, fact::Fact, id::MerchantId, payment::Payment, refund::Refund};
+use event_store::{Follower, Poison, Recorded};
+use futures_util::future::BoxFuture;
+use sqlx::PgConnection;
+
+use crate::{
+    due::{self, Due},
+    process::{Business, PROCESSES},
+    runner::{Desk, WRITTEN_BY},
+    turn::Work,
+};
+
+const NAME: &str = "processes";
+
+/// Enters what events ask for, and hands it over at once to whoever has room for it.
+pub(crate) struct Wake {
+    pub(crate) desk: Arc<Desk>,
+}
+
+impl Follower for Wake {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn apply<'a>(
+        &'a mut self,
+        books: &'a mut PgConnection,
+        events: &'a [Arc<Recorded>],
+    ) -> BoxFuture<'a, Result<(), Poison>> {
+        Box::pin(async move {
+            let mut asked: BTreeMap<(&'static str, Arc<str>), Due> = BTreeMap::new();
+            for event in events {
+                self.desk.briefs.hear(event);
+                for due in asked_for(event)? {
+                    asked.insert((due.work.process, Arc::clone(&due.work.business)), due);
+                }
+            }
+            let mut asked: Vec<Due> = asked.into_values().collect();
+            let taken_count = self.desk.room().min(asked.len());
+            due::enter(books, &asked, taken_count).await?;
+            let later = asked.split_off(taken_count);
+            self.desk.hand_over(asked);
+            if !later.is_empty() {
+                self.desk.look_for_more();
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What a process writes it has reacted to itself, but for what asks for another process.
+const ASKING: [&str; 1] = ["refund_reserved"];
+
+fn asked_for(event: &Recorded) -> Result<Vec<Due>, Poison> {
+    let is_known = [Payment::TYPE, Refund::TYPE].contains(&&*event.aggregate_type);
+    let is_own = event.metadata.contains(WRITTEN_BY) && !ASKING.contains(&&*event.event_type);
+    let (true, false, Some(merchant_id), Some(livemode)) = (is_known, is_own, event.merchant_id, event.livemode) else {
+        return Ok(Vec::new());
+    };
+    let mut payload = serde_json::Deserializer::from_str(&event.payload);
+    let fact = Fact::read(&event.aggregate_type, &mut payload).map_err(|reason| Poison::Event(reason.to_string()))?;
+    let merchant_id = MerchantId::new(merchant_id);
+    let asked = PROCESSES.iter().filter_map(|process| {
+        let Business { id, payment } = process.hears(&event.aggregate_id, &fact)?;
+        let work = Work { process: process.name(), business: id.into(), payment, merchant_id, livemode };
+        Some(Due { work, heard: event.position })
+    });
+    Ok(asked.collect())
+}
