@@ -22,7 +22,7 @@ impl Server {
     pub(crate) async fn daybook(url: &str) -> Result<Self, Problem> {
         let address = free_address()?;
         let mut command = daybook(url)?;
-        command.args(["serve", "--without-projections", "--listen", &address]);
+        command.args(["serve", "--without-projections", "--without-processes", "--listen", &address]);
         command.env("DAYBOOK_RATE_PER_KEY", RATE).env("DAYBOOK_RATE_PER_MERCHANT", RATE);
         Self::start(command, address).await
     }
