@@ -64,7 +64,7 @@ MUTANTS = --package domain --profile mutants --jobs 1 --shuffle --timeout 60 --o
 nightly: ## the long way: more cases of every property, more kills, then every bench
 	PROPTEST_CASES=20000 DAYBOOK_PROCESS_KILLS=500 DAYBOOK_SERVER_KILLS=100 DAYBOOK_HTTP_DEATHS=256 \
 	DAYBOOK_DISCONNECTS=10000 DAYBOOK_SLOW_SOCKETS=10000 DAYBOOK_HOT_SECONDS=600 \
-	DAYBOOK_EXPORT_ROWS=1000000 $(MAKE) test
+	DAYBOOK_EXPORT_ROWS=1000000 DAYBOOK_FAULTED_PAYMENTS=2000 DAYBOOK_CANCEL_RACES=1000 $(MAKE) test
 	scripts/with-server scripts/fuzz-api 400
 	$(MAKE) bench
 

@@ -12,6 +12,8 @@ create table work.due (
     merchant_id uuid        not null,
     livemode    boolean     not null,
     due_at      timestamptz not null,
+    -- the runner that looks at it, if one does; it holds a lock of its session by this name
+    taken_by    text        collate "C",
     -- the position of the last event that asked for it
     heard       bigint      not null,
     -- tries in a row that could not be finished, and why
@@ -20,6 +22,7 @@ create table work.due (
     primary key (process, business)
 );
 create index due_next on work.due (due_at);
+create index due_taken on work.due (taken_by) where taken_by is not null;
 comment on table work.due is 'Written by the follower processes and by whoever runs them.';
 grant select, insert, update, delete on work.due to daybook_app;
 

@@ -1,4 +1,4 @@
-//! What channels tell us unasked: verified over the raw bytes, in the log before it is answered.
+//! What channels tell us unasked: verified as it came, in the log before it is answered.
 //!
 //! A report is told to the aggregate it is about, which takes the same evidence once, however often and late it comes.
 //! What no aggregate takes is kept as it came, for a person to look at.

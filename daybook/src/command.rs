@@ -25,6 +25,8 @@ mod migrate;
 mod place;
 mod postgres;
 mod projection;
+mod saga;
+mod sandbox;
 mod serve;
 mod token;
 
@@ -36,6 +38,7 @@ Examples:
   daybook token create --role operator --email you@example.com
   daybook payment cancel PAY… --dry-run         every write of the API, as an operator
   daybook log tail                              what happens, as it happens
+  daybook saga list --status failed             what waits for a person
   daybook projection list                       the read models, and how far behind they are
   daybook export hledger > books.journal        the whole journal, for hledger to check
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
@@ -64,6 +67,8 @@ enum Command {
     Log(log::Log),
     Postgres(postgres::Postgres),
     Projection(projection::Projection),
+    Saga(saga::Saga),
+    Sandbox(sandbox::Sandbox),
     Export(export::Export),
     Erase(erase::Erase),
     Token(token::Token),
@@ -85,6 +90,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Log(log) => runtime()?.block_on(log.run()),
         Command::Postgres(postgres) => postgres.run(),
         Command::Projection(projection) => runtime()?.block_on(projection.run()),
+        Command::Saga(saga) => runtime()?.block_on(saga.run()),
+        Command::Sandbox(sandbox) => runtime()?.block_on(sandbox.run()),
         Command::Export(export) => runtime()?.block_on(export.run()),
         Command::Erase(erase) => runtime()?.block_on(erase.run()),
         Command::Token(token) => runtime()?.block_on(token.run()),

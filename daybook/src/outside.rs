@@ -1,13 +1,15 @@
-//! The outside of a server: lines to the partners, and a sandbox of its own where none is named.
+//! The outside of a server: lines to the partners, and a sandbox of its own.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use channels::{
     Limits, Partners, SandboxAddress, Secret,
     sandbox::{self, Books, Settings},
 };
+use chrono::TimeDelta;
 use clap::Args;
 use command_api::Inbox;
+use processes::Patience;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use vault::Vault;
 
@@ -23,11 +25,39 @@ pub(crate) struct Outside {
     /// one of its own
     #[arg(long, env = "DAYBOOK_SANDBOX_URL", value_name = "URL")]
     sandbox_url: Option<String>,
+
+    /// How long one request to a channel may take
+    #[arg(long, env = "DAYBOOK_CHANNEL_DEADLINE_MS", default_value_t = 10_000, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(10..=60_000))]
+    channel_deadline_ms: u32,
+
+    /// Before a request to a channel is tried again; eight times as long before each further time
+    #[arg(long, env = "DAYBOOK_CHANNEL_RETRY_AFTER_MS", default_value_t = 1_000, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(10..))]
+    channel_retry_after_ms: u32,
+
+    /// After the last try, until a request the channel still does not know counts as never received
+    #[arg(long, env = "DAYBOOK_CHANNEL_ABSENT_AFTER_MS", default_value_t = 90_000, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(10..))]
+    channel_absent_after_ms: u32,
 }
 
 impl Outside {
     pub(crate) const fn has_processes(&self) -> bool {
         !self.without_processes
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { deadline: Duration::from_millis(self.channel_deadline_ms.into()), ..Limits::default() }
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        let of = |ms: u32| TimeDelta::milliseconds(i64::from(ms));
+        Patience {
+            retry_after: of(self.channel_retry_after_ms),
+            look_again_after: of(self.channel_retry_after_ms.saturating_mul(3)),
+            last_look_after: of(self.channel_absent_after_ms),
+        }
     }
 
     /// Opens the lines. A sandbox of our own keeps its books in `home`, or in memory where there is none, and reports to
@@ -47,7 +77,7 @@ impl Outside {
                 (SandboxAddress::at(url), Some(serving))
             }
         };
-        let partners = Arc::new(Partners::new(&address, &Limits::default()));
+        let partners = Arc::new(Partners::new(&address, &self.limits()));
         Ok((Inbox { partners, secrets: [secret].into() }, serving))
     }
 }

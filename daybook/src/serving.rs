@@ -55,7 +55,7 @@ pub(crate) async fn serve(
     }
     let read_models = OptionFuture::from(followed.are_kept().then(|| read_models.run(stopping.clone())));
     let work_pool = database::work_pool(app_url)?;
-    let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners));
+    let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners), outside.patience());
     let processes = OptionFuture::from(outside.has_processes().then(|| processes.run(stopping)));
     let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models, processes) });
     let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);

@@ -259,6 +259,12 @@ impl Saga {
         self.started.as_ref().map(|_| self.phase)
     }
 
+    /// What it is about, once it exists.
+    #[must_use]
+    pub const fn about(&self) -> Option<&Started> {
+        self.started.as_ref()
+    }
+
     #[must_use]
     pub fn step(&self, number: u32) -> Option<&Step> {
         self.steps.get(&number)

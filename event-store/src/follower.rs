@@ -217,23 +217,37 @@ impl<F: Follower> Follow<F> {
     }
 
     /// Takes the lease where it is free. From here on any older runner finds its epoch outdated.
+    ///
+    /// Whoever holds a lease also holds a lock of their session that goes by their name. A lease whose holder's lock is
+    /// free is free: the session has ended, and the process most likely with it. Where such locks mean nothing, behind a
+    /// pooler of transactions, the epoch still lets only one of them commit.
     async fn acquire(&mut self) -> Result<Result<Lease, Step>, sqlx::Error> {
         crash::point("follower.before_lease");
         let name = self.follower.name();
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.pool.acquire().await?.detach(),
+        };
+        sqlx::query("select pg_advisory_lock_shared(hashtextextended($1, 0))")
+            .bind(&self.holder)
+            .execute(&mut connection)
+            .await?;
         sqlx::query("insert into log.followers (name) values ($1) on conflict do nothing")
             .bind(name)
-            .execute(&self.pool)
+            .execute(&mut connection)
             .await?;
         let row: Option<(i64, i64, Option<String>)> = sqlx::query_as(
             "update log.followers set epoch = epoch + 1, holder = $2, lease_until = now() + $3 * interval '1 second' \
-             where name = $1 and (holder is null or holder = $2 or lease_until < now()) \
+             where name = $1 and (holder is null or holder = $2 or lease_until < now() \
+                                  or pg_try_advisory_xact_lock(hashtextextended(holder, 0))) \
              returning epoch, position, parked_reason",
         )
         .bind(name)
         .bind(&self.holder)
         .bind(lease_seconds())
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut connection)
         .await?;
+        self.connection = Some(connection);
         crash::point("follower.after_lease");
         Ok(match row {
             None => Err(Step::Elsewhere),

@@ -1,9 +1,8 @@
-//! Cancels a payment the channel has heard of: lets go of what is authorised and not captured.
+//! Cancels a payment the channel has heard of: lets go of what is not captured.
 
 use std::sync::Arc;
 
 use channels::{Done, Void};
-use chrono::TimeDelta;
 use domain::{
     fact::Fact,
     payment::{Payment, PaymentCommand, Report, attempt::Phase, event::PaymentEvent},
@@ -19,9 +18,6 @@ use crate::{
 };
 
 const CHANNEL: Step = (1, "ChannelVoid");
-
-/// While the channel has not said what became of the payment, nothing can be let go of.
-const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(3);
 
 pub(crate) struct Cancel;
 
@@ -48,7 +44,8 @@ impl Process for Cancel {
             return Ok(Next::Rest);
         }
         if !matches!(tried.phase, Phase::Authorised | Phase::Captured) {
-            return Ok(Next::Wait(turn.now + LOOK_AGAIN_AFTER));
+            // While the channel has not said what became of the payment, nothing can be let go of.
+            return Ok(Next::Wait(turn.now + turn.patience.look_again_after));
         }
         let attempt = tried.number;
         let call = Call {
@@ -75,8 +72,7 @@ impl Process for Cancel {
             Standing::Ended(End::Declined(decline)) => {
                 memory.fail(turn, CHANNEL, &said(decline))?;
                 let reason = format!("the channel does not let go of the authorisation: {}", said(decline));
-                memory.need_attention(turn, &reason, "operations")?;
-                Ok(Next::Rest)
+                memory.need_attention(turn, &reason, "operations")
             }
             Standing::Ended(End::Settled(
                 Done::Authorised(_) | Done::Captured(_) | Done::Refunded(_) | Done::PaidOut(_),

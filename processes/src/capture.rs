@@ -102,7 +102,7 @@ fn end(turn: &mut Turn<'_, '_>, memory: &Memory, id: &Arc<str>, capture_id: Capt
         mark_paid(turn, id)?;
         memory.complete(turn)?;
     } else if payment.capture_asked(capture_id).is_some_and(|(_amount, is_open)| is_open) {
-        memory.need_attention(turn, "what the channel says cannot be true of this capture", "operations")?;
+        return memory.need_attention(turn, "what the channel says cannot be true of this capture", "operations");
     } else {
         memory.fail(turn, CHANNEL, "not captured")?;
         memory.go_back(turn, "the channel captured nothing", "nothing moved")?;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::id::MerchantId;
 use sqlx::{
     Row as _,
-    postgres::{PgExecutor, PgRow},
+    postgres::{PgConnection, PgExecutor, PgRow},
 };
 
 use crate::{process, turn::Work};
@@ -41,19 +41,26 @@ pub(crate) enum Then {
 pub(crate) const FAILURES_BEFORE_PARKING: i32 = 5;
 
 /// Enters what events ask for. The first so many are taken at once, and come back if they are not finished.
-pub(crate) async fn enter(books: impl PgExecutor<'_>, asked: &[Due], taken_count: usize) -> Result<(), sqlx::Error> {
+pub(crate) async fn enter(
+    books: impl PgExecutor<'_>,
+    runner: &str,
+    asked: &[Due],
+    taken_count: usize,
+) -> Result<(), sqlx::Error> {
     if asked.is_empty() {
         return Ok(());
     }
     let column = |of: fn(&Due) -> &str| asked.iter().map(of).collect::<Vec<&str>>();
     sqlx::query(
-        "insert into work.due as d (process, business, payment, merchant_id, livemode, due_at, heard) \
+        "insert into work.due as d (process, business, payment, merchant_id, livemode, due_at, taken_by, heard) \
          select a.process, a.business, a.payment, a.merchant_id, a.livemode, \
-                now() + case when a.is_taken then $8 else 0 end * interval '1 second', a.heard \
+                now() + case when a.is_taken then $8 else 0 end * interval '1 second', \
+                case when a.is_taken then $9 end, a.heard \
          from unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bool[], $6::bigint[], $7::bool[]) \
               as a (process, business, payment, merchant_id, livemode, heard, is_taken) \
          on conflict (process, business) do update \
          set heard = greatest(d.heard, excluded.heard), due_at = least(d.due_at, excluded.due_at), \
+             taken_by = coalesce(excluded.taken_by, d.taken_by), \
              payment = case when d.payment = '' then excluded.payment else d.payment end",
     )
     .bind(column(|due| due.work.process))
@@ -64,15 +71,39 @@ pub(crate) async fn enter(books: impl PgExecutor<'_>, asked: &[Due], taken_count
     .bind(asked.iter().map(|due| due.heard).collect::<Vec<_>>())
     .bind((0..asked.len()).map(|n| n < taken_count).collect::<Vec<bool>>())
     .bind(KEPT_FOR_SECONDS)
+    .bind(runner)
     .execute(books)
     .await
     .map(drop)
 }
 
+/// Says that this runner is there, for as long as the connection lasts.
+pub(crate) async fn be_present(connection: &mut PgConnection, runner: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("select pg_advisory_lock_shared(hashtextextended($1, 0))")
+        .bind(runner)
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// What runners have taken that are not there any more is due.
+pub(crate) async fn free_of_the_dead(connection: &mut PgConnection, runner: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "with others as materialized (select distinct taken_by from work.due where taken_by <> $1), \
+         dead as materialized (select taken_by from others \
+                               where pg_try_advisory_xact_lock(hashtextextended(taken_by, 0))) \
+         update work.due d set taken_by = null, due_at = now() from dead where d.taken_by = dead.taken_by",
+    )
+    .bind(runner)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
 /// Takes what is due, at most so much of it.
-pub(crate) async fn take(pool: impl PgExecutor<'_>, most: i64) -> Result<Vec<Due>, sqlx::Error> {
+pub(crate) async fn take(pool: impl PgExecutor<'_>, runner: &str, most: i64) -> Result<Vec<Due>, sqlx::Error> {
     let rows = sqlx::query(
-        "update work.due d set due_at = now() + $2 * interval '1 second' \
+        "update work.due d set due_at = now() + $2 * interval '1 second', taken_by = $3 \
          from (select process, business from work.due where due_at <= now() order by due_at limit $1 \
                for update skip locked) t \
          where d.process = t.process and d.business = t.business \
@@ -80,6 +111,7 @@ pub(crate) async fn take(pool: impl PgExecutor<'_>, most: i64) -> Result<Vec<Due
     )
     .bind(most)
     .bind(KEPT_FOR_SECONDS)
+    .bind(runner)
     .fetch_all(pool)
     .await?;
     let mut found = Vec::with_capacity(rows.len());
@@ -116,7 +148,7 @@ pub(crate) async fn settle(pool: impl PgExecutor<'_>, looked: &[Looked]) -> Resu
          done as (delete from work.due d using l where d.process = l.process and d.business = l.business \
                   and l.at is null and l.reason is null and d.heard <= l.heard) \
          update work.due d \
-         set due_at = case when d.heard > l.heard then now() \
+         set taken_by = null, due_at = case when d.heard > l.heard then now() \
                            when l.reason is null then l.at \
                            when d.failures + 1 >= $6 then now() + interval '1 hour' \
                            else now() + (1 << d.failures) * interval '1 second' end, \
@@ -146,4 +178,17 @@ fn read(row: &PgRow) -> Result<Option<Due>, sqlx::Error> {
         livemode: row.try_get(4)?,
     };
     Ok(Some(Due { work, heard: row.try_get(5)? }))
+}
+
+/// Lets a piece of work be looked at now; whether there is any of that name.
+///
+/// # Errors
+/// The database failed.
+pub async fn nudge(pool: impl PgExecutor<'_>, process: &str, business: &str) -> Result<bool, sqlx::Error> {
+    let nudged = sqlx::query("update work.due set due_at = now() where process = $1 and business = $2")
+        .bind(process)
+        .bind(business)
+        .execute(pool)
+        .await?;
+    Ok(nudged.rows_affected() > 0)
 }

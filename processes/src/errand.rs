@@ -1,6 +1,6 @@
-//! One request to a channel, from before it is sent until there is evidence of what became of it.
+//! One request to a channel, from before it is sent until its fate is known.
 
-use channels::{Done, Unknown};
+use channels::{Done, NotSent, Unknown};
 use chrono::TimeDelta;
 use domain::{payment::attempt::Decline, saga::step::CoursePhase};
 
@@ -13,14 +13,27 @@ use crate::{
 
 /// How long one call may take, all limits of a line together, and some more.
 const CALL_WITHIN: TimeDelta = TimeDelta::seconds(20);
-/// Before the first retry; eight times as long before each further one.
-const RETRY_AFTER: TimeDelta = TimeDelta::seconds(1);
-/// While the partner is at it, or waits for the customer.
-const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(3);
-/// When no more tries are left: long enough that a request which is still not known was never received.
-const LAST_LOOK_AFTER: TimeDelta = TimeDelta::seconds(90);
-/// While a person is to look at it: the answer may come all the same.
-const LOOK_WHILE_WAITING: TimeDelta = TimeDelta::minutes(15);
+
+/// How long to wait before asking a partner again.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Before the first retry; eight times as long before each further one.
+    pub retry_after: TimeDelta,
+    /// While the partner is at it, or waits for the customer.
+    pub look_again_after: TimeDelta,
+    /// When no more tries are left: long enough that a request which is still not known was never received.
+    pub last_look_after: TimeDelta,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            retry_after: TimeDelta::seconds(1),
+            look_again_after: TimeDelta::seconds(3),
+            last_look_after: TimeDelta::seconds(90),
+        }
+    }
+}
 
 /// What became of it.
 pub(crate) enum End {
@@ -56,6 +69,11 @@ pub(crate) fn go_on(turn: &mut Turn<'_, '_>, memory: &Memory, step: Step, call: 
             memory.begin(turn, step, Some(call.request.partner_key()), CALL_WITHIN)?;
             Care::AskThenSend
         }
+        // A person has looked, and lets it be tried again.
+        CoursePhase::Failed if memory.retry(turn, step, turn.now)? => {
+            memory.begin(turn, step, Some(call.request.partner_key()), CALL_WITHIN)?;
+            Care::AskThenSend
+        }
         CoursePhase::Failed => Care::Ask,
         CoursePhase::Succeeded => return Ok(Standing::Going(Next::Rest)),
     };
@@ -74,12 +92,17 @@ fn hear(
         Heard::Declined(decline) => return Ok(Standing::Ended(End::Declined(*decline))),
         // It has it: that costs no try.
         Heard::Unknown(Unknown::Pending | Unknown::CustomerMustAct { .. }) => {
-            return Ok(Standing::Going(Next::Wait(turn.now + LOOK_AGAIN_AFTER)));
+            return Ok(Standing::Going(Next::Wait(turn.now + turn.patience.look_again_after)));
         }
         Heard::NotSent(not_sent) if not_sent.retry_after.is_none() && is_first(turn, memory, step)? => {
             // No try was ever let out, and none ever will be.
             memory.fail(turn, step, &not_sent.to_string())?;
             return Ok(Standing::Ended(End::Declined(Decline::Other)));
+        }
+        // Nothing left the house: that costs no try either.
+        Heard::NotSent(NotSent { retry_after: Some(pause), .. }) if phase == CoursePhase::Started => {
+            let pause = TimeDelta::from_std(*pause).unwrap_or(turn.patience.last_look_after);
+            return Ok(Standing::Going(Next::Wait(turn.now + pause.max(turn.patience.retry_after))));
         }
         Heard::Absent if phase == CoursePhase::Failed => {
             return Ok(Standing::Ended(End::Declined(Decline::NeverReceived)));
@@ -94,13 +117,12 @@ fn hear(
         if memory.retry(turn, step, at)? {
             return Ok(Standing::Going(Next::Wait(at)));
         }
-        let at = turn.now + LAST_LOOK_AFTER;
+        let at = turn.now + turn.patience.last_look_after;
         memory.wait(turn, at)?;
         return Ok(Standing::Going(Next::Wait(at)));
     }
     let reason = format!("{} is not answered for, and nobody knows whether it was done: {why}", step.1);
-    memory.need_attention(turn, &reason, "operations")?;
-    Ok(Standing::Going(Next::Wait(turn.now + LOOK_WHILE_WAITING)))
+    memory.need_attention(turn, &reason, "operations").map(Standing::Going)
 }
 
 fn is_first(turn: &mut Turn<'_, '_>, memory: &Memory, step: Step) -> Result<bool, Stop> {
@@ -112,6 +134,6 @@ fn pause(turn: &mut Turn<'_, '_>, memory: &Memory, step: Step) -> Result<TimeDel
     let tries_count = memory.course(turn, step)?.tries_count().clamp(1, 5);
     let longer = 8_i32.pow(tries_count.saturating_sub(1));
     let jitter = memory.id().bytes().rev().take(2).fold(0_i32, |sum, byte| (sum * 31 + i32::from(byte)) % 250);
-    let base = RETRY_AFTER * longer;
+    let base = turn.patience.retry_after * longer;
     Ok(base + base * jitter / 1_000)
 }

@@ -23,5 +23,7 @@ mod take_payment;
 mod turn;
 mod wake;
 
+pub use due::nudge;
+pub use errand::Patience;
 pub use process::NAMES;
 pub use runner::Processes;

@@ -1,4 +1,4 @@
-//! Refunds what a payment has set aside: at the channel, then on the books; or releases it.
+//! Refunds what a payment set aside: at the channel, then on the books; or releases it.
 
 use std::sync::Arc;
 
@@ -121,8 +121,7 @@ impl Refunding<'_> {
             Standing::Ended(End::Settled(Done::Refunded(refunded))) => {
                 if refunded.amount != amount {
                     let reason = format!("the channel refunded {} of {amount}", refunded.amount);
-                    self.memory.need_attention(turn, &reason, "operations")?;
-                    return Ok(Next::Rest);
+                    return self.memory.need_attention(turn, &reason, "operations");
                 }
                 RefundCommand::ReportSucceeded { channel_refund_no: refunded.channel_refund_no }
             }

@@ -1,4 +1,4 @@
-//! The one place with I/O: takes what is due, lets its process react, calls channels, puts off or settles.
+//! The one place with I/O: takes what is due, lets it react, calls channels, settles.
 
 use std::{
     collections::BTreeMap,
@@ -9,16 +9,19 @@ use std::{
 use channels::Partners;
 use chrono::Utc;
 use event_store::{Act, Answer, Failure, Outcome, Store, Tenant, Verdict, crash};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinSet,
+    time::Instant,
 };
+use uuid::Uuid;
 
 use crate::{
     brief::Briefs,
     call::Heard,
     due::{self, Due, Looked, Then},
+    errand::Patience,
     process::{self, Next, Stop},
     turn::{Known, Turn, Work},
     wake::Wake,
@@ -34,7 +37,7 @@ const TURNS_MAX: usize = 32;
 const SETTLED_TOGETHER: usize = 1_000;
 const SETTLED_WITHIN: Duration = Duration::from_millis(20);
 /// However long nothing is due: others may have entered something.
-const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 /// While the log or the table cannot be reached.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -52,9 +55,12 @@ pub struct Processes {
 
 /// What everybody at work shares.
 pub(crate) struct Desk {
+    /// The name under which work is taken.
+    pub(crate) runner: String,
     store: Store,
     pool: PgPool,
     partners: Arc<Partners>,
+    patience: Patience,
     pub(crate) briefs: Briefs,
     /// By process and business; and what was asked of it again since.
     under_way: Mutex<BTreeMap<Name, Option<Due>>>,
@@ -65,15 +71,23 @@ pub(crate) struct Desk {
 
 type Name = (&'static str, Arc<str>);
 
+/// A runner's sign of life, and when it looked last whose has ended.
+struct Presence {
+    connection: PgConnection,
+    looked_at: Instant,
+}
+
 impl Processes {
     /// On connections of `pool`; calls go out through `partners`.
-    pub fn new(store: Store, pool: PgPool, partners: Arc<Partners>) -> Self {
+    pub fn new(store: Store, pool: PgPool, partners: Arc<Partners>, patience: Patience) -> Self {
         let (looked_at, looked) = mpsc::unbounded_channel();
         let (handed, hands) = mpsc::unbounded_channel();
         let desk = Arc::new(Desk {
+            runner: Uuid::now_v7().to_string(),
             store,
             pool,
             partners,
+            patience,
             briefs: Briefs::new(),
             under_way: Mutex::default(),
             looked: looked_at,
@@ -117,8 +131,9 @@ async fn work(desk: &Arc<Desk>, mut hands: mpsc::UnboundedReceiver<Due>, mut sto
 
 /// Takes what has become due: timers, what others left behind, and what there was no room for.
 async fn take_due(desk: &Arc<Desk>, mut stop: watch::Receiver<bool>) {
+    let mut presence = None;
     while !*stop.borrow_and_update() {
-        let pause = desk.take_due().await.unwrap_or_else(|failure| {
+        let pause = desk.take_due(&mut presence).await.unwrap_or_else(|failure| {
             tracing::warn!(%failure, "what is due cannot be read");
             PAUSE
         });
@@ -188,13 +203,23 @@ impl Desk {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what is due, and says when to look again.
-    async fn take_due(&self) -> Result<Duration, sqlx::Error> {
+    /// Takes what is due, and says when to look again. The connection is this runner's sign of life: it is given up
+    /// where it fails.
+    async fn take_due(&self, presence: &mut Option<Presence>) -> Result<Duration, sqlx::Error> {
+        let mut present = match presence.take() {
+            Some(present) => present,
+            None => self.be_present().await?,
+        };
+        if present.looked_at.elapsed() >= LOOK_AT_LEAST_EVERY {
+            due::free_of_the_dead(&mut present.connection, &self.runner).await?;
+            present.looked_at = Instant::now();
+        }
+        *presence = Some(present);
         let room = self.room().min(TAKEN_AT_ONCE);
         if room == 0 {
             return Ok(LOOK_AT_MOST_EVERY);
         }
-        let taken = due::take(&self.pool, i64::try_from(room).unwrap_or(1)).await?;
+        let taken = due::take(&self.pool, &self.runner, i64::try_from(room).unwrap_or(1)).await?;
         let is_all = taken.len() < room;
         self.hand_over(taken);
         if !is_all {
@@ -204,6 +229,13 @@ impl Desk {
             Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(LOOK_AT_LEAST_EVERY)
         });
         Ok(next.clamp(LOOK_AT_MOST_EVERY, LOOK_AT_LEAST_EVERY))
+    }
+
+    async fn be_present(&self) -> Result<Presence, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?.detach();
+        due::be_present(&mut connection, &self.runner).await?;
+        due::free_of_the_dead(&mut connection, &self.runner).await?;
+        Ok(Presence { connection, looked_at: Instant::now() })
     }
 
     /// Looks at one piece of work, as often as it is asked for.
@@ -271,13 +303,14 @@ impl Desk {
         let metadata = vec![("actor", "process".to_owned()), ("process", work.process.to_owned())];
         // The store may decide more than once: what the last decision came to is what was written.
         let decided: Arc<Mutex<Option<Next>>> = Arc::default();
-        let (slot, work, known, now) = (Arc::clone(&decided), work.clone(), Arc::clone(known), Utc::now());
+        let (slot, work, known) = (Arc::clone(&decided), work.clone(), Arc::clone(known));
+        let moment = (Utc::now(), self.patience);
         let act = Act {
             tenant,
             key: None,
             metadata,
             decision: Box::new(move |books| {
-                let mut turn = Turn::new(books, &work, &known, now, heard.as_ref());
+                let mut turn = Turn::new(books, &work, &known, moment, heard.as_ref());
                 match process.react(&mut turn) {
                     Ok(next) => {
                         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);

@@ -1,4 +1,4 @@
-//! What a process remembers of one business: its steps, recorded before they act and done on evidence.
+//! What a process remembers of one business: its steps, and how each ended.
 
 use std::sync::Arc;
 
@@ -14,10 +14,14 @@ use domain::{
     },
 };
 
-use crate::{process::Stop, turn::Turn};
+use crate::{
+    process::{Next, Stop},
+    turn::Turn,
+};
 
 /// By when somebody is to have looked.
 const LOOKED_AT_WITHIN: TimeDelta = TimeDelta::hours(24);
+const LOOK_WHILE_WAITING: TimeDelta = TimeDelta::minutes(15);
 /// How often a step is tried again.
 pub(crate) const RETRIES_MAX: u32 = 3;
 /// A step that asks nobody outside is done in the same append as it is begun.
@@ -131,14 +135,16 @@ impl Memory {
         turn.tell::<Saga>(&self.id, &SagaCommand::Wait { until })
     }
 
-    /// A person must look: why, who, until when.
-    pub(crate) fn need_attention(&self, turn: &mut Turn<'_, '_>, reason: &str, owner: &str) -> Result<(), Stop> {
+    /// A person must look: why, who, until when. Until then it is looked at now and then: the answer may come by itself.
+    pub(crate) fn need_attention(&self, turn: &mut Turn<'_, '_>, reason: &str, owner: &str) -> Result<Next, Stop> {
+        let again = Next::Wait(turn.now + LOOK_WHILE_WAITING);
         if matches!(self.phase(turn)?, Phase::NeedsAttention | Phase::Completed | Phase::Compensated) {
-            return Ok(());
+            return Ok(again);
         }
         let due_at = turn.now + LOOKED_AT_WITHIN;
         let need = SagaCommand::NeedAttention { reason: reason.to_owned(), owner: owner.to_owned(), due_at };
-        turn.tell::<Saga>(&self.id, &need)
+        turn.tell::<Saga>(&self.id, &need)?;
+        Ok(again)
     }
 
     /// Every step is done.

@@ -183,10 +183,7 @@ impl Taking<'_> {
                 Ok(Next::Wait(until))
             }
             Some(until) if turn.now < until => Ok(Next::Wait(until)),
-            Some(_past) => {
-                self.memory.need_attention(turn, "the risk review was not decided in time", "risk")?;
-                Ok(Next::Rest)
-            }
+            Some(_past) => self.memory.need_attention(turn, "the risk review was not decided in time", "risk"),
         }
     }
 
@@ -253,8 +250,7 @@ impl Taking<'_> {
         }
         if matches!(self.phase(turn)?, Phase::Submitted | Phase::Unknown) {
             let reason = "what the channel says cannot be true of this payment";
-            self.memory.need_attention(turn, reason, "operations")?;
-            return Ok(Next::Rest);
+            return self.memory.need_attention(turn, reason, "operations");
         }
         self.go_on(turn)
     }
@@ -301,8 +297,11 @@ impl Taking<'_> {
     /// The channel was to capture with the authorisation and has not said so yet.
     fn await_capture(&self, turn: &mut Turn<'_, '_>) -> Result<Next, Stop> {
         if turn.take_heard().is_some() {
-            self.memory.need_attention(turn, "authorised, and not captured as it was asked to be", "operations")?;
-            return Ok(Next::Rest);
+            return self.memory.need_attention(
+                turn,
+                "authorised, and not captured as it was asked to be",
+                "operations",
+            );
         }
         let call = Call { care: Care::Ask, ..self.call(turn) };
         Ok(Next::Call(Box::new(call)))

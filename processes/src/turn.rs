@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{aggregate::Aggregate, id::MerchantId, refusal::Refusal as _};
 use event_store::Books;
 
-use crate::{brief::Brief, call::Heard, process::Stop};
+use crate::{brief::Brief, call::Heard, errand::Patience, process::Stop};
 
 /// What the work is about, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,7 @@ pub(crate) struct Turn<'t, 'b> {
     pub(crate) known: &'t Known,
     /// The moment of the turn: the only clock there is.
     pub(crate) now: DateTime<Utc>,
+    pub(crate) patience: Patience,
     heard: Option<&'t Heard>,
 }
 
@@ -39,10 +40,10 @@ impl<'t, 'b> Turn<'t, 'b> {
         books: &'t mut Books<'b>,
         work: &'t Work,
         known: &'t Known,
-        now: DateTime<Utc>,
+        (now, patience): (DateTime<Utc>, Patience),
         heard: Option<&'t Heard>,
     ) -> Self {
-        Self { books, work, known, now, heard }
+        Self { books, work, known, now, patience, heard }
     }
 
     pub(crate) fn state<A: Aggregate>(&mut self, id: &Arc<str>) -> Result<Arc<A>, Stop> {

@@ -1,4 +1,4 @@
-//! From an event to the work it asks for: a follower of the log, in the same transaction as its place in it.
+//! From an event to the work it asks for: a follower of the log.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -41,7 +41,7 @@ impl Follower for Wake {
             }
             let mut asked: Vec<Due> = asked.into_values().collect();
             let taken_count = self.desk.room().min(asked.len());
-            due::enter(books, &asked, taken_count).await?;
+            due::enter(books, &self.desk.runner, &asked, taken_count).await?;
             let later = asked.split_off(taken_count);
             self.desk.hand_over(asked);
             if !later.is_empty() {

@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(sign(br#"{"a":1}"#, &Secret::new("secret"), at(NOW)), published);
     }
 
-    // covers VECTORS.md: tolerance of 300 s
+    // As others do it: within 300 s.
     #[test]
     fn only_these_bytes_lately_and_by_a_secret_of_ours() {
         let (old, new) = (Secret::new("old"), Secret::new("new"));

@@ -145,7 +145,7 @@ async fn what_cannot_be_is_declined_and_moves_nothing() {
     }
 }
 
-// covers VECTORS.md: each channel keeps its own exponents
+// Each channel keeps exponents of its own.
 #[tokio::test]
 async fn every_currency_goes_there_and_back_or_is_refused() {
     let stand = Stand::up().await;

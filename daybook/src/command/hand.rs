@@ -6,6 +6,7 @@ use chrono::Utc;
 use clap::Args;
 use domain::{
     free_text::FreeText,
+    id::OperatorId,
     operator::{Operator, OperatorCommand, event::Role},
     refusal::Refusal as _,
 };
@@ -24,7 +25,7 @@ pub(super) struct Hand {
 impl Hand {
     /// The deed goes into the log first: what was done without a trace was not done.
     pub(super) async fn write(&self, vault: &Vault, store: &Store, deed: OperatorCommand) -> Result<()> {
-        let id = self.operator(vault, store).await?;
+        let id: Arc<str> = self.whose(vault, store).await?.to_string().into();
         let act = Act::deciding(move |books| match books.tell::<Operator>(&id, &deed)? {
             Ok(_events) => Ok(Verdict::Accepted(Answer::default())),
             Err(refusal) => Ok(Verdict::Refused(Answer { status: 422, body: refusal.code().to_owned() })),
@@ -37,7 +38,7 @@ impl Hand {
     }
 
     /// Who holds the token: an operator, in the role of one.
-    async fn operator(&self, vault: &Vault, store: &Store) -> Result<Arc<str>> {
+    pub(super) async fn whose(&self, vault: &Vault, store: &Store) -> Result<OperatorId> {
         let no = |why: &str| Failure::NotThere(format!("{why}; `daybook token create --role operator` makes one"));
         let token = self.token.as_deref().ok_or_else(|| no("this needs DAYBOOK_TOKEN"))?;
         let name = vault.token_name(token).ok_or_else(|| no("this is no token"))?;
@@ -45,7 +46,7 @@ impl Hand {
         let read = store.read::<Operator>(&id).await.map_err(|failure| Failure::NotThere(failure.to_string()))?;
         let valid = read.0.valid_token(name.token_id, Utc::now());
         valid.filter(|kept| vault.is_credential(token, &kept.hash)).ok_or_else(|| no("this token is not valid"))?;
-        if read.0.has_role(Role::Operator) { Ok(id) } else { Err(no("this token is not of an operator")) }
+        if read.0.has_role(Role::Operator) { Ok(name.operator_id) } else { Err(no("this token is not of an operator")) }
     }
 }
 

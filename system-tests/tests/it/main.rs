@@ -21,6 +21,8 @@ mod proof;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod reactions;
+#[cfg(test)]
 mod reads;
 #[cfg(test)]
 mod streams;

@@ -82,10 +82,35 @@ async fn halfway() -> Halfway {
 
 // covers C3
 #[tokio::test]
+async fn a_runner_that_is_gone_is_succeeded_at_once_and_its_lease_is_not_waited_for() {
+    let desk = Desk::new().await;
+    let mut first = desk.follow(Copier::named("copier"));
+    let mut second = desk.follow_elsewhere(Copier::named("copier"));
+    desk.add(3).await;
+    assert_eq!(first.step().await.unwrap(), Step::Moved { to: 3 });
+    assert_eq!(second.step().await.unwrap(), Step::Elsewhere);
+    // As a process that is killed: nobody lets go of the lease.
+    drop(first);
+    desk.until(
+        "select count(*) <= 1 from pg_locks l join pg_database d on d.oid = l.database \
+         where d.datname = current_database() and l.locktype = 'advisory'",
+    )
+    .await;
+    desk.add(2).await;
+    // It has the lease, whether or not it has heard of the two.
+    assert_ne!(second.step().await.unwrap(), Step::Elsewhere);
+    move_to(&mut second, 5).await;
+    desk.assert_copied("copier", 5).await;
+}
+
+// covers C3
+#[tokio::test]
 async fn the_lease_is_not_taken_from_a_runner_that_is_about_to_commit() {
     let Halfway { desk, gate, first, second } = halfway().await;
     gate.add_permits(1);
-    assert_eq!(first.await.unwrap().1.unwrap(), Step::Moved { to: 4 });
+    // It stays: a runner that is gone holds nothing.
+    let (_first, step) = first.await.unwrap();
+    assert_eq!(step.unwrap(), Step::Moved { to: 4 });
     assert_eq!(second.await.unwrap().1.unwrap(), Step::Elsewhere, "the commit has renewed the lease");
     desk.assert_copied("copier", 4).await;
 }

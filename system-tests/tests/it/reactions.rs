@@ -1,0 +1,157 @@
+//! From accepted to paid and back: real servers, a real sandbox, its books as the truth.
+
+mod deaths;
+mod faulted;
+mod racing;
+mod reports;
+mod tokens;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use channels::Secret;
+use channels::sandbox::{self, Books, FaultPlan, Settings, Timing};
+use serde_json::{Value, json};
+use system_tests::branch::{Branch, Merchant, fresh};
+use system_tests::client::{Answer, Caller, Client, Request};
+use system_tests::traffic::vault;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+const PAYMENTS: &str = "/api/v1/payments";
+const REFUNDS: &str = "/api/v1/refunds";
+/// With the processes on, and a sandbox of its own.
+const REACTING: [(&str, &str); 1] = [("DAYBOOK_WITHOUT_PROCESSES", "false")];
+
+/// A sandbox that outlives the servers that ask it.
+struct Outside {
+    url: String,
+    books: Arc<Books>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Outside {
+    async fn new(faults: FaultPlan) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let books = Arc::new(Books::in_memory());
+        let secret = Secret::new(vault().unwrap().sandbox_secret().as_str());
+        // Nothing takes long here.
+        let timing = Timing {
+            late: Duration::from_millis(100),
+            hang: Duration::from_secs(3),
+            afterwards: Duration::from_millis(200),
+            status_lag: Duration::from_secs(1),
+            ..Timing::default()
+        };
+        let settings = Settings { faults, timing, ..Settings::new(secret) };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move {
+            stopped.await.ok();
+        };
+        tokio::spawn(sandbox::serve(listener, Arc::clone(&books), settings, shutdown));
+        Self { url, books, _stop: stop }
+    }
+
+    /// For a server that asks it, and is less patient than others are.
+    fn environment(&self) -> [(&str, &str); 5] {
+        [
+            ("DAYBOOK_WITHOUT_PROCESSES", "false"),
+            ("DAYBOOK_SANDBOX_URL", &self.url),
+            ("DAYBOOK_CHANNEL_DEADLINE_MS", "1000"),
+            ("DAYBOOK_CHANNEL_RETRY_AFTER_MS", "100"),
+            ("DAYBOOK_CHANNEL_ABSENT_AFTER_MS", "4000"),
+        ]
+    }
+}
+
+/// Starts a payment of 100.00 USD; its number.
+async fn pay(client: &mut Client, caller: &Caller, method: &str, more: Value) -> String {
+    let order_no = fresh("reacting");
+    let mut body = json!({ "order_no": order_no, "amount": 10_000, "currency": "USD", "channel": "stripe",
+                           "pay_method": method });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    post(client, caller, PAYMENTS, &order_no, &body).await.data("payment_no")
+}
+
+async fn refund(client: &mut Client, caller: &Caller, payment_no: &str, amount: i64) -> String {
+    let body = json!({ "payment_no": payment_no, "amount": amount, "reason": "returned" });
+    post(client, caller, REFUNDS, &fresh("refund"), &body).await.data("refund_no")
+}
+
+async fn post(client: &mut Client, caller: &Caller, path: &str, key: &str, body: &Value) -> Answer {
+    let answer = client.send(&Request::post(path, body).keyed(key).by(caller)).await.unwrap();
+    assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    answer
+}
+
+async fn status(client: &mut Client, caller: &Caller, payment_no: &str) -> String {
+    let answer = client.send(&Request::get(format!("{PAYMENTS}/{payment_no}")).by(caller)).await.unwrap();
+    if answer.status == 200 { answer.data("status") } else { answer.verdict() }
+}
+
+/// Waits until every payment has come to the status it should.
+async fn until_all(client: &mut Client, caller: &Caller, wanted: &[(String, &str)], within: Duration) {
+    let begun = Instant::now();
+    let mut seen = BTreeMap::new();
+    while begun.elapsed() < within {
+        seen.clear();
+        for (payment_no, wanted) in wanted {
+            let is = status(client, caller, payment_no).await;
+            if is != *wanted {
+                seen.insert(payment_no.clone(), (is, *wanted));
+            }
+        }
+        if seen.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("not as they should be in time, with what they should be: {seen:#?}");
+}
+
+/// Waits until a question to the database has this answer.
+async fn until_sql(branch: &Branch, question: &str, wanted: i64, within: Duration) {
+    let mut books = branch.ledger.superuser().await.unwrap();
+    let begun = Instant::now();
+    let mut is = -1;
+    while begun.elapsed() < within {
+        is = sqlx::query_scalar(question).fetch_one(&mut books).await.unwrap();
+        if is == wanted {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{question}: {is}, not {wanted}");
+}
+
+/// The balance of an account, over all currencies.
+async fn balance(branch: &Branch, account: &str) -> i64 {
+    let mut books = branch.ledger.superuser().await.unwrap();
+    let sum = "select coalesce(sum(balance_minor), 0)::bigint from read.accounts where account = $1";
+    sqlx::query_scalar(sum).bind(account).fetch_one(&mut books).await.unwrap()
+}
+
+/// No key had two effects, and what the sandbox took is what the books say it owes us (I20, I21).
+async fn assert_true(branch: &Branch, outside: &Outside) {
+    let listing = outside.books.listing();
+    for effect in &listing.effects {
+        assert!(effect.count <= 1, "{effect:?}");
+    }
+    let mut owed = 0;
+    for totals in &listing.totals {
+        owed += totals.captured_minor - totals.refunded_minor;
+    }
+    let position: i64 = {
+        let mut log = branch.ledger.superuser().await.unwrap();
+        sqlx::query_scalar("select max(position) from log.events").fetch_one(&mut log).await.unwrap()
+    };
+    let at = format!("select (position >= {position})::int::bigint from log.followers where name = 'ledger'");
+    until_sql(branch, &at, 1, Duration::from_secs(20)).await;
+    assert_eq!(balance(branch, "channel:stripe:receivable").await, owed, "what the channel owes us");
+}
+
+async fn merchant(branch: &Branch) -> (Merchant, Client) {
+    (branch.merchant().await.unwrap(), branch.client())
+}
