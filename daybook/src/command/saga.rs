@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use clap::{Args, Subcommand, ValueEnum};
 use domain::{
     aggregate::Aggregate,
-    id::SagaId,
+    id::{MerchantId, SagaId},
     payment::{Payment, PaymentCommand},
     refusal::Refusal as _,
     saga::{Resolution, Saga as Memory, SagaCommand, event::Started},
@@ -192,7 +192,7 @@ async fn carry_out(
     if cancels.is_some() && !is_payment {
         return Err(Failure::NotThere("only a payment can be given up; resolve this one instead".to_owned()));
     }
-    let tenant = Tenant { merchant_id: about.merchant_id.map(|id| id.uuid()), livemode: Some(about.livemode) };
+    let tenant = Tenant { merchant_id: about.merchant_id.map(MerchantId::uuid), livemode: Some(about.livemode) };
     let refused = |code: &str| Ok(Verdict::Refused(Answer { status: 422, body: code.to_owned() }));
     let act = Act::deciding(move |books| {
         if let Err(refusal) = books.tell::<Memory>(&id, &command)? {

@@ -16,9 +16,9 @@ use crate::{
     keys::Keys,
 };
 
-/// Serve the sandbox by itself, for servers that name it with DAYBOOK_SANDBOX_URL
+/// Serve the sandbox by itself, for servers that name it (`DAYBOOK_SANDBOX_URL`)
 ///
-/// What it does with a payment is said by its `pay_method`, such as pm_sandbox_declined: see docs/sandbox.md. It signs its
+/// What it does with a payment is said by its `pay_method`, such as `pm_sandbox_declined`: see docs/sandbox.md. It signs its
 /// reports with a secret made of the master key, so it is given the same one as the servers.
 #[derive(Args, Debug)]
 pub(super) struct Sandbox {
