@@ -4,6 +4,7 @@
 
 mod closed_loop;
 mod cpu;
+mod end_to_end;
 mod limit;
 mod merchant;
 mod open_loop;
@@ -33,6 +34,10 @@ fn main() -> Result<(), Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let settings = embedded_postgres::Settings::new().with("commit_siblings", "0").with("checkpoint_timeout", "30min");
     let cluster = embedded_postgres::Cluster::ephemeral(settings)?;
+    if std::env::args().any(|argument| argument == "--end-to-end") {
+        let figures = runtime.block_on(end_to_end::run(&cluster))?;
+        return system_tests::report::write(&figures, &PathBuf::from("target/bench/e2e.json"));
+    }
     let figures = runtime.block_on(scenes::run(&cluster, is_short))?;
     let file = if is_short { "target/bench/http-short.json" } else { "target/bench/http.json" };
     system_tests::report::write(&figures, &PathBuf::from(file))?;

@@ -8,8 +8,8 @@ use crate::Problem;
 use crate::payments::Payments;
 use crate::wire::Wire;
 
-/// Registers a merchant, lets it take real money, agrees its terms.
-pub(crate) async fn set_up(address: &str, token: &str) -> Result<Payments, Problem> {
+/// Registers a merchant, lets it take real money, agrees its terms; asks in one of its modes.
+pub(crate) async fn set_up(address: &str, token: &str, livemode: bool) -> Result<Payments, Problem> {
     let mut wire = Wire::open(address).await?;
     let told = post(&mut wire, token, "", &json!({ "name": "Corner Theatre", "email": "owner@example.com" })).await?;
     let text = |at: &str| told.pointer(at).and_then(Value::as_str).ok_or_else(|| format!("no {at} in {told}"));
@@ -23,7 +23,8 @@ pub(crate) async fn set_up(address: &str, token: &str) -> Result<Payments, Probl
         post(&mut wire, token, &format!("/{id}/{path}"), &body).await?;
     }
     // The first key is for trying things out, the second for real money.
-    Payments::new(text("/shown_once/keys/1/api_key")?, text("/shown_once/keys/1/signing_secret")?)
+    let key = if livemode { "/shown_once/keys/1" } else { "/shown_once/keys/0" };
+    Payments::new(text(&format!("{key}/api_key"))?, text(&format!("{key}/signing_secret"))?)
 }
 
 async fn post(wire: &mut Wire, token: &str, path: &str, body: &Value) -> Result<Value, Problem> {

@@ -41,7 +41,7 @@ pub(crate) async fn run(cluster: &Cluster, is_short: bool) -> Result<Vec<Figure>
     let url = cluster.url(DATABASE);
     let (ledger, bare) = (Ledger::on(&url).await?, Ledger::on(&url).await?);
     let server = Server::daybook(ledger.superuser_url()).await?;
-    let payments = merchant::set_up(&server.address, &operator_token(ledger.superuser_url()).await?).await?;
+    let payments = merchant::set_up(&server.address, &operator_token(ledger.superuser_url()).await?, true).await?;
     postgres_es_baseline::make_tables(&mut ledger.superuser().await?).await?;
     let bench = Bench { ledger, bare, server, postmaster: cluster.pid()?, payments };
     let (mut figures, per_second) = bench.side_by_side().await?;

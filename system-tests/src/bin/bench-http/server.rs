@@ -27,6 +27,15 @@ impl Server {
         Self::start(command, address).await
     }
 
+    /// The same with read models, reactions and a sandbox of its own.
+    pub(crate) async fn with_everything(url: &str) -> Result<Self, Problem> {
+        let address = free_address()?;
+        let mut command = daybook(url)?;
+        command.args(["serve", "--listen", &address]);
+        command.env("DAYBOOK_RATE_PER_KEY", RATE).env("DAYBOOK_RATE_PER_MERCHANT", RATE);
+        Self::start(command, address).await
+    }
+
     /// The baseline, on the same ledger.
     pub(crate) async fn baseline(url: &str) -> Result<Self, Problem> {
         let address = free_address()?;
