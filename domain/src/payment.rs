@@ -34,6 +34,7 @@ pub mod suspense;
 use attempt::{Attempt, CaptureMode};
 use dispute::{DisputeOutcome, Disputes};
 use event::{Funds, Mismatched, PaymentEvent, Purpose};
+pub use late_authorisation::Late;
 use refund::Refunds;
 pub use report::Report;
 use suspense::{Source, Suspense};

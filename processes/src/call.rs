@@ -50,9 +50,9 @@ pub(crate) enum Heard {
 impl Call {
     pub(crate) async fn make(&self, partners: &Partners) -> Heard {
         if self.care != Care::Send {
-            match self.ask(partners).await {
-                Heard::Absent if self.care == Care::AskThenSend => {}
-                heard => return heard,
+            let heard = self.ask(partners).await;
+            if heard != Heard::Absent || self.care == Care::Ask {
+                return heard;
             }
         }
         self.send(partners).await

@@ -17,6 +17,8 @@ mod due;
 mod errand;
 mod process;
 mod refund;
+mod release_late;
+mod return_suspense;
 mod runner;
 mod saga;
 mod take_payment;

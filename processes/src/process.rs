@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use domain::fact::Fact;
 use event_store::Halt;
 
-use crate::{call::Call, cancel::Cancel, capture::Capture, refund::Refund, take_payment::TakePayment, turn::Turn};
+use crate::{
+    call::Call, cancel::Cancel, capture::Capture, refund::Refund, release_late::ReleaseLate,
+    return_suspense::ReturnSuspense, take_payment::TakePayment, turn::Turn,
+};
 
 /// Looks at the books and says what comes next. It runs inside the store's decision: pure, and maybe more than once.
 pub(crate) trait Process: Send + Sync {
@@ -54,10 +57,12 @@ impl From<Halt> for Stop {
     }
 }
 
-pub(crate) static PROCESSES: &[&dyn Process] = &[&TakePayment, &Capture, &Cancel, &Refund];
+pub(crate) static PROCESSES: &[&dyn Process] =
+    &[&TakePayment, &Capture, &Cancel, &Refund, &ReturnSuspense, &ReleaseLate];
 
 /// Under these names sagas are kept.
-pub const NAMES: &[&str] = &["take_payment", "capture_payment", "cancel_payment", "refund_payment"];
+pub const NAMES: &[&str] =
+    &["take_payment", "capture_payment", "cancel_payment", "refund_payment", "return_suspense", "release_late"];
 
 pub(crate) fn named(name: &str) -> Option<&'static dyn Process> {
     PROCESSES.iter().copied().find(|process| process.name() == name)

@@ -52,19 +52,27 @@ impl Follower for Wake {
     }
 }
 
-/// What a process writes it has reacted to itself, but for what asks for another process.
-const ASKING: [&str; 1] = ["refund_reserved"];
+/// What a process writes it has reacted to itself; but some of it asks for another process.
+const ASKING: [(&str, &str); 3] = [
+    ("refund_reserved", "refund_payment"),
+    ("money_suspended", "return_suspense"),
+    ("authorised_late", "release_late"),
+];
+
+/// The streams processes listen to.
+const HEARD: [&str; 2] = [Payment::TYPE, Refund::TYPE];
 
 fn asked_for(event: &Recorded) -> Result<Vec<Due>, Poison> {
-    let is_known = [Payment::TYPE, Refund::TYPE].contains(&&*event.aggregate_type);
-    let is_own = event.metadata.contains(WRITTEN_BY) && !ASKING.contains(&&*event.event_type);
-    let (true, false, Some(merchant_id), Some(livemode)) = (is_known, is_own, event.merchant_id, event.livemode) else {
+    let is_own = event.metadata.contains(WRITTEN_BY);
+    let asks = |process: &str| !is_own || ASKING.contains(&(&*event.event_type, process));
+    let is_heard = HEARD.contains(&&*event.aggregate_type) && PROCESSES.iter().any(|process| asks(process.name()));
+    let (true, Some(merchant_id), Some(livemode)) = (is_heard, event.merchant_id, event.livemode) else {
         return Ok(Vec::new());
     };
     let mut payload = serde_json::Deserializer::from_str(&event.payload);
     let fact = Fact::read(&event.aggregate_type, &mut payload).map_err(|reason| Poison::Event(reason.to_string()))?;
     let merchant_id = MerchantId::new(merchant_id);
-    let asked = PROCESSES.iter().filter_map(|process| {
+    let asked = PROCESSES.iter().filter(|process| asks(process.name())).filter_map(|process| {
         let Business { id, payment } = process.hears(&event.aggregate_id, &fact)?;
         let work = Work { process: process.name(), business: id.into(), payment, merchant_id, livemode };
         Some(Due { work, heard: event.position })
