@@ -15,6 +15,8 @@ mod cancel;
 mod capture;
 mod due;
 mod errand;
+mod expire;
+mod give_back;
 mod process;
 mod refund;
 mod release_late;

@@ -7,8 +7,8 @@ use domain::fact::Fact;
 use event_store::Halt;
 
 use crate::{
-    call::Call, cancel::Cancel, capture::Capture, refund::Refund, release_late::ReleaseLate,
-    return_suspense::ReturnSuspense, take_payment::TakePayment, turn::Turn,
+    call::Call, cancel::Cancel, capture::Capture, expire::Expire, give_back::GiveBack, refund::Refund,
+    release_late::ReleaseLate, return_suspense::ReturnSuspense, take_payment::TakePayment, turn::Turn,
 };
 
 /// Looks at the books and says what comes next. It runs inside the store's decision: pure, and maybe more than once.
@@ -58,11 +58,19 @@ impl From<Halt> for Stop {
 }
 
 pub(crate) static PROCESSES: &[&dyn Process] =
-    &[&TakePayment, &Capture, &Cancel, &Refund, &ReturnSuspense, &ReleaseLate];
+    &[&TakePayment, &Capture, &Cancel, &Refund, &ReturnSuspense, &ReleaseLate, &GiveBack, &Expire];
 
 /// Under these names sagas are kept.
-pub const NAMES: &[&str] =
-    &["take_payment", "capture_payment", "cancel_payment", "refund_payment", "return_suspense", "release_late"];
+pub const NAMES: &[&str] = &[
+    "take_payment",
+    "capture_payment",
+    "cancel_payment",
+    "refund_payment",
+    "return_suspense",
+    "release_late",
+    "give_back",
+    "expire_authorisation",
+];
 
 pub(crate) fn named(name: &str) -> Option<&'static dyn Process> {
     PROCESSES.iter().copied().find(|process| process.name() == name)

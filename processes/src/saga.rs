@@ -50,6 +50,12 @@ impl Memory {
         Ok(memory)
     }
 
+    /// The saga of what the turn is about, where it was opened before.
+    pub(crate) fn opened(turn: &mut Turn<'_, '_>, of: &str) -> Result<Option<Self>, Stop> {
+        let memory = Self { id: SagaId::derive(turn.work.process, of).to_string().into() };
+        Ok(memory.state(turn)?.phase().map(|_phase| memory))
+    }
+
     pub(crate) fn id(&self) -> &str {
         &self.id
     }

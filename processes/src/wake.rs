@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{aggregate::Aggregate as _, fact::Fact, id::MerchantId, payment::Payment, refund::Refund};
+use domain::{aggregate::Aggregate as _, fact::Fact, id::MerchantId, order::Order, payment::Payment, refund::Refund};
 use event_store::{Follower, Poison, Recorded};
 use futures_util::future::BoxFuture;
 use sqlx::PgConnection;
 
 use crate::{
     due::{self, Due},
+    expire::{EXPIRE, is_captured_at_once},
     process::{Business, PROCESSES},
     runner::{Desk, WRITTEN_BY},
     turn::Work,
@@ -35,8 +36,11 @@ impl Follower for Wake {
             let mut asked: BTreeMap<(&'static str, Arc<str>), Due> = BTreeMap::new();
             for event in events {
                 self.desk.briefs.hear(event);
-                for due in asked_for(event)? {
-                    asked.insert((due.work.process, Arc::clone(&due.work.business)), due);
+                for Asked { due, is_over } in asked_for(event)? {
+                    let name = (due.work.process, Arc::clone(&due.work.business));
+                    if !(is_over && asked.remove(&name).is_some()) {
+                        asked.insert(name, due);
+                    }
                 }
             }
             let mut asked: Vec<Due> = asked.into_values().collect();
@@ -53,16 +57,29 @@ impl Follower for Wake {
 }
 
 /// What a process writes it has reacted to itself; but some of it asks for another process.
-const ASKING: [(&str, &str); 3] = [
+const ASKING: [(&str, &str); 10] = [
     ("refund_reserved", "refund_payment"),
     ("money_suspended", "return_suspense"),
     ("authorised_late", "release_late"),
+    ("paid_late", "give_back"),
+    ("refund_confirmed", "give_back"),
+    ("refund_released", "give_back"),
+    ("refund_bounced", "give_back"),
+    ("authorised", EXPIRE),
+    ("captured", EXPIRE),
+    ("voided", EXPIRE),
 ];
 
 /// The streams processes listen to.
-const HEARD: [&str; 2] = [Payment::TYPE, Refund::TYPE];
+const HEARD: [&str; 3] = [Payment::TYPE, Refund::TYPE, Order::TYPE];
 
-fn asked_for(event: &Recorded) -> Result<Vec<Due>, Poison> {
+struct Asked {
+    due: Due,
+    /// Where the same is asked for just before, nothing is to be looked at any more.
+    is_over: bool,
+}
+
+fn asked_for(event: &Recorded) -> Result<Vec<Asked>, Poison> {
     let is_own = event.metadata.contains(WRITTEN_BY);
     let asks = |process: &str| !is_own || ASKING.contains(&(&*event.event_type, process));
     let is_heard = HEARD.contains(&&*event.aggregate_type) && PROCESSES.iter().any(|process| asks(process.name()));
@@ -75,7 +92,8 @@ fn asked_for(event: &Recorded) -> Result<Vec<Due>, Poison> {
     let asked = PROCESSES.iter().filter(|process| asks(process.name())).filter_map(|process| {
         let Business { id, payment } = process.hears(&event.aggregate_id, &fact)?;
         let work = Work { process: process.name(), business: id.into(), payment, merchant_id, livemode };
-        Some(Due { work, heard: event.position })
+        let is_over = process.name() == EXPIRE && is_captured_at_once(&event.aggregate_id, &fact);
+        Some(Asked { due: Due { work, heard: event.position }, is_over })
     });
     Ok(asked.collect())
 }
