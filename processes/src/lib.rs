@@ -17,6 +17,7 @@ mod due;
 mod errand;
 mod expire;
 mod give_back;
+mod pay_out;
 mod process;
 mod refund;
 mod release_late;

@@ -7,7 +7,7 @@ use domain::fact::Fact;
 use event_store::Halt;
 
 use crate::{
-    call::Call, cancel::Cancel, capture::Capture, expire::Expire, give_back::GiveBack, refund::Refund,
+    call::Call, cancel::Cancel, capture::Capture, expire::Expire, give_back::GiveBack, pay_out::PayOut, refund::Refund,
     release_late::ReleaseLate, return_suspense::ReturnSuspense, take_payment::TakePayment, turn::Turn,
 };
 
@@ -58,7 +58,7 @@ impl From<Halt> for Stop {
 }
 
 pub(crate) static PROCESSES: &[&dyn Process] =
-    &[&TakePayment, &Capture, &Cancel, &Refund, &ReturnSuspense, &ReleaseLate, &GiveBack, &Expire];
+    &[&TakePayment, &Capture, &Cancel, &Refund, &ReturnSuspense, &ReleaseLate, &GiveBack, &Expire, &PayOut];
 
 /// Under these names sagas are kept.
 pub const NAMES: &[&str] = &[

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{aggregate::Aggregate as _, fact::Fact, id::MerchantId, order::Order, payment::Payment, refund::Refund};
+use domain::{
+    aggregate::Aggregate as _, fact::Fact, id::MerchantId, order::Order, payment::Payment, refund::Refund,
+    settlement::Settlement,
+};
 use event_store::{Follower, Poison, Recorded};
 use futures_util::future::BoxFuture;
 use sqlx::PgConnection;
@@ -57,7 +60,7 @@ impl Follower for Wake {
 }
 
 /// What a process writes it has reacted to itself; but some of it asks for another process.
-const ASKING: [(&str, &str); 10] = [
+const ASKING: [(&str, &str); 12] = [
     ("refund_reserved", "refund_payment"),
     ("money_suspended", "return_suspense"),
     ("authorised_late", "release_late"),
@@ -68,10 +71,12 @@ const ASKING: [(&str, &str); 10] = [
     ("authorised", EXPIRE),
     ("captured", EXPIRE),
     ("voided", EXPIRE),
+    ("authorisation_expired", "take_payment"),
+    ("payout_started", "pay_out"),
 ];
 
 /// The streams processes listen to.
-const HEARD: [&str; 3] = [Payment::TYPE, Refund::TYPE, Order::TYPE];
+const HEARD: [&str; 4] = [Payment::TYPE, Refund::TYPE, Order::TYPE, Settlement::TYPE];
 
 struct Asked {
     due: Due,

@@ -11,6 +11,14 @@ use crate::{
     },
 };
 
+/// A payout, as those see it who act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayoutSeen {
+    pub payout_id: PayoutId,
+    pub amount: Money,
+    pub standing: Standing,
+}
+
 impl Settlement {
     pub(super) fn start_payout(&self, payout_id: PayoutId) -> Decision {
         self.opened()?;
@@ -147,6 +155,16 @@ impl Settlement {
         } else {
             Phase::CarriedOver
         }
+    }
+
+    /// All that was started to pay it, whatever became of it.
+    #[must_use]
+    pub fn payouts(&self) -> Vec<PayoutSeen> {
+        let seen = |(payout_id, payout): (&PayoutId, &Payout)| {
+            let amount = self.in_minor(payout.amount_minor).ok()?;
+            Some(PayoutSeen { payout_id: *payout_id, amount, standing: payout.standing })
+        };
+        self.payouts.iter().filter_map(seen).collect()
     }
 
     /// What is left to pay out or to carry over; negative where the merchant owes it.
