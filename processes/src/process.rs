@@ -7,8 +7,9 @@ use domain::fact::Fact;
 use event_store::Halt;
 
 use crate::{
-    call::Call, cancel::Cancel, capture::Capture, expire::Expire, give_back::GiveBack, pay_out::PayOut, refund::Refund,
-    release_late::ReleaseLate, return_suspense::ReturnSuspense, take_payment::TakePayment, turn::Turn,
+    call::Call, cancel::Cancel, capture::Capture, expire::Expire, give_back::GiveBack, open_settlement::OpenSettlement,
+    pay_out::PayOut, record_funds::RecordFunds, refund::Refund, release_late::ReleaseLate,
+    return_suspense::ReturnSuspense, settle::Settle, take_payment::TakePayment, turn::Turn,
 };
 
 /// Looks at the books and says what comes next. It runs inside the store's decision: pure, and maybe more than once.
@@ -57,8 +58,20 @@ impl From<Halt> for Stop {
     }
 }
 
-pub(crate) static PROCESSES: &[&dyn Process] =
-    &[&TakePayment, &Capture, &Cancel, &Refund, &ReturnSuspense, &ReleaseLate, &GiveBack, &Expire, &PayOut];
+pub(crate) static PROCESSES: &[&dyn Process] = &[
+    &TakePayment,
+    &Capture,
+    &Cancel,
+    &Refund,
+    &ReturnSuspense,
+    &ReleaseLate,
+    &GiveBack,
+    &Expire,
+    &PayOut,
+    &OpenSettlement,
+    &Settle,
+    &RecordFunds,
+];
 
 /// Under these names sagas are kept.
 pub const NAMES: &[&str] = &[

@@ -184,7 +184,7 @@ impl Memory {
     }
 
     /// What waited for a person has been answered otherwise.
-    fn resume(&self, turn: &mut Turn<'_, '_>, reason: &str) -> Result<(), Stop> {
+    pub(crate) fn resume(&self, turn: &mut Turn<'_, '_>, reason: &str) -> Result<(), Stop> {
         if self.phase(turn)? != Phase::NeedsAttention {
             return Ok(());
         }

@@ -15,7 +15,9 @@ use crate::{
     expire::{EXPIRE, is_captured_at_once},
     process::{Business, PROCESSES},
     runner::{Desk, WRITTEN_BY},
+    settle::SETTLE,
     turn::Work,
+    unsettled,
 };
 
 const NAME: &str = "processes";
@@ -48,7 +50,8 @@ impl Follower for Wake {
             }
             let mut asked: Vec<Due> = asked.into_values().collect();
             let taken_count = self.desk.room().min(asked.len());
-            due::enter(books, &asked, taken_count).await?;
+            unsettled::enter(books, events).await?;
+            due::enter(&mut *books, &asked, taken_count).await?;
             let later = asked.split_off(taken_count);
             self.desk.hand_over(asked);
             if !later.is_empty() {
@@ -60,7 +63,7 @@ impl Follower for Wake {
 }
 
 /// What a process writes it has reacted to itself; but some of it asks for another process.
-const ASKING: [(&str, &str); 12] = [
+const ASKING: [(&str, &str); 18] = [
     ("refund_reserved", "refund_payment"),
     ("money_suspended", "return_suspense"),
     ("authorised_late", "release_late"),
@@ -73,6 +76,12 @@ const ASKING: [(&str, &str); 12] = [
     ("voided", EXPIRE),
     ("authorisation_expired", "take_payment"),
     ("payout_started", "pay_out"),
+    ("refund_confirmed", "record_funds"),
+    ("refund_bounced", "record_funds"),
+    ("opened", SETTLE),
+    ("paid_out", SETTLE),
+    ("payout_failed", SETTLE),
+    ("payout_returned", SETTLE),
 ];
 
 /// The streams processes listen to.

@@ -167,6 +167,21 @@ impl Settlement {
         self.payouts.iter().filter_map(seen).collect()
     }
 
+    /// It comes to enough for a payout.
+    #[must_use]
+    pub fn may_be_paid_out(&self) -> bool {
+        self.is_to_pay_out().unwrap_or_default()
+    }
+
+    /// What it leaves to another settlement, and under which number; none while it is open or money is leaving.
+    #[must_use]
+    pub fn to_carry_over(&self) -> Option<(u32, Money)> {
+        let is_still = !matches!(self.phase, Phase::Open | Phase::PayingOut);
+        let number = u32::try_from(self.carried_out.len()).ok()?.checked_add(1)?;
+        let owed = self.owed()?;
+        (is_still && self.is_to_carry_over().unwrap_or_default()).then_some((number, owed))
+    }
+
     /// What is left to pay out or to carry over; negative where the merchant owes it.
     #[must_use]
     pub fn owed(&self) -> Option<Money> {
