@@ -11,6 +11,7 @@ mod merchants;
 mod openapi;
 mod orders;
 mod payments;
+mod payouts;
 mod plan;
 mod refunds;
 mod remittances;

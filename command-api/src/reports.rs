@@ -24,7 +24,7 @@ use domain::{
 use event_store::{Act, Outcome, Tenant};
 use gate::{Letter, Problem, Reply, rules};
 
-use crate::{routes::Api, tenant::stream};
+use crate::{payouts, routes::Api, tenant::stream};
 
 const PATH: &str = "/api/v1/webhooks/{channel}";
 /// Where channels tell us what happened there.
@@ -107,12 +107,29 @@ async fn hear(
             let command = RefundCommand::ReportFailed { decline: *decline };
             (payment_of(api, *refund_id).await?, tell::<Refund>(*refund_id, command))
         }
-        Evidence::Payout { .. } => return Ok(Some("nothing here waits for it".to_owned())),
+        Evidence::Payout { payout_id, evidence, amount } => {
+            let told = payouts::Told { payout_id: *payout_id, evidence: *evidence, amount: *amount, effective_at };
+            return match payouts::hear(api, livemode, told).await? {
+                Ok(act) => write(api, channel, report, letter, act).await,
+                Err(why) => Ok(Some(why)),
+            };
+        }
         Evidence::Notice { notice, .. } => return Ok(Some(notice.clone())),
     };
     let Some(tenant) = tenant(api, payment_id, livemode).await? else {
         return Ok(Some("there is no such payment".to_owned()));
     };
+    write(api, channel, report, letter, Act { tenant, ..act }).await
+}
+
+/// Into the log, with who told it; or why nobody there takes it.
+async fn write(
+    api: &Api,
+    channel: Channel,
+    report: &Told,
+    letter: &Letter,
+    act: Act,
+) -> Result<Option<String>, Problem> {
     let metadata = vec![
         ("actor", "channel".to_owned()),
         ("channel", channel.name().to_owned()),
@@ -120,7 +137,7 @@ async fn hear(
         ("request_id", letter.visit.request_id.clone()),
         ("trace_id", letter.visit.trace_id.clone()),
     ];
-    match api.gate.store.execute(Act { tenant, metadata, ..act }).await? {
+    match api.gate.store.execute(Act { metadata, ..act }).await? {
         Outcome::Refused { answer, .. } => Ok(Some(answer.body)),
         Outcome::Accepted { .. } | Outcome::Replayed { .. } => Ok(None),
         Outcome::KeyReused | Outcome::InFlight | Outcome::VersionMismatch { .. } => Ok(None),

@@ -14,9 +14,9 @@ use futures_util::future::BoxFuture;
 use gate::{Problem, rules};
 use sqlx::{PgConnection, PgPool};
 
-use crate::routes::Api;
+use crate::{payouts, routes::Api};
 
-const NAME: &str = "channel_trades";
+pub(crate) const NAME: &str = "channel_trades";
 /// A follower that runs is behind by milliseconds.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(3);
 const FOUND_WITHIN: Duration = Duration::from_secs(2);
@@ -36,6 +36,7 @@ impl Follower for Trades {
         events: &'a [Arc<Recorded>],
     ) -> BoxFuture<'a, Result<(), Poison>> {
         Box::pin(async move {
+            payouts::enter(books, events).await?;
             let mut found = BTreeMap::new();
             for event in events.iter().filter(|event| is_telling(event)) {
                 // Every payment has its mode: an event without one is nobody's.

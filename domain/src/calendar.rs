@@ -71,6 +71,29 @@ impl Schedule {
         self.begins_at(self.due_on(self.day_of(captured_at)?)?)
     }
 
+    /// The moment from which the day of this capture is settled: when it is due, and never before the day is over.
+    #[must_use]
+    pub fn settles_at(&self, captured_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        Some(self.due_at(captured_at)?.max(self.ends_at(captured_at)?))
+    }
+
+    /// When the merchant's day of this moment is over.
+    #[must_use]
+    pub fn ends_at(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.begins_at(self.day_of(moment)?.succ_opt()?)
+    }
+
+    /// The last day that is settled at this moment. None is where the delay is longer than the calendar.
+    #[must_use]
+    pub fn last_day_settled(&self, moment: DateTime<Utc>) -> Option<NaiveDate> {
+        let today = self.day_of(moment)?;
+        let mut day = today.pred_opt()?;
+        while self.due_on(day)? > today {
+            day = day.pred_opt()?;
+        }
+        Some(day)
+    }
+
     /// The first moment of a day. Where the clock was put forward over midnight that is later than midnight.
     fn begins_at(&self, day: NaiveDate) -> Option<DateTime<Utc>> {
         let (zone, midnight) = (self.zone()?, day.and_time(NaiveTime::MIN));
@@ -187,6 +210,40 @@ mod tests {
         assert_eq!(hour("Asia/Kathmandu", "2026-01-29T00:20:00Z"), Some(6));
         assert_eq!(hour("Mars/Olympus", "2026-01-29T00:20:00Z"), None);
         assert_eq!(schedule(1).hour_of(DateTime::<Utc>::MAX_UTC), None);
+    }
+
+    #[test]
+    fn a_day_is_settled_when_it_is_over_and_due() {
+        let settles = |delay, captured_at: &str| {
+            let schedule = Schedule { time_zone: "UTC".to_owned(), ..schedule(delay) };
+            schedule.settles_at(captured_at.parse().unwrap()).unwrap().to_rfc3339()
+        };
+        // A Thursday: on the day itself, but not before it is over; or on the next business day.
+        assert_eq!(settles(0, "2026-01-29T17:00:00Z"), "2026-01-30T00:00:00+00:00");
+        assert_eq!(settles(1, "2026-01-29T17:00:00Z"), "2026-01-30T00:00:00+00:00");
+        assert_eq!(settles(1, "2026-01-30T17:00:00Z"), "2026-02-02T00:00:00+00:00");
+        let last = |delay, moment: &str| {
+            let schedule = Schedule { time_zone: "UTC".to_owned(), ..schedule(delay) };
+            schedule.last_day_settled(moment.parse().unwrap()).unwrap().to_string()
+        };
+        assert_eq!(last(1, "2026-02-02T00:00:00Z"), "2026-02-01");
+        assert_eq!(last(1, "2026-02-01T23:00:00Z"), "2026-01-29");
+        assert_eq!(last(2, "2026-02-02T00:00:00Z"), "2026-01-29");
+    }
+
+    proptest! {
+        #![proptest_config(crate::cases::cases())]
+
+        #[test]
+        fn what_settles_by_now_falls_on_a_day_that_is_settled(seconds in 0_i64..4_000_000_000, later in 0_i64..2_000_000) {
+            for delay in [0, 1, 4] {
+                let (schedule, at) = (schedule(delay), |seconds| DateTime::from_timestamp(seconds, 0).unwrap());
+                let (captured_at, now) = (at(seconds), at(seconds + later));
+                let is_settled = schedule.settles_at(captured_at).unwrap() <= now;
+                let last = schedule.last_day_settled(now).unwrap();
+                prop_assert_eq!(is_settled, schedule.day_of(captured_at).unwrap() <= last);
+            }
+        }
     }
 
     #[test]

@@ -154,6 +154,28 @@ asked_for! {
     AdjustmentId "asked adjustment";
 }
 
+impl RefundId {
+    /// The refund of what was taken and is nobody's: one per capture the channel told of.
+    #[must_use]
+    pub fn derive_of_suspense(payment: PaymentId, attempt: u32, capture: CaptureId) -> Self {
+        Self(derive("suspense refund", &[&payment.to_string(), &attempt.to_string(), &capture.to_string()]))
+    }
+
+    /// The refund of what came for an order that had been cancelled: one per capture.
+    #[must_use]
+    pub fn derive_of_late(payment: PaymentId, capture: CaptureId) -> Self {
+        Self(derive("late refund", &[&payment.to_string(), &capture.to_string()]))
+    }
+}
+
+impl PayoutId {
+    /// The payout of a settlement that nobody asks for by itself. Opened and approved again, it has another.
+    #[must_use]
+    pub fn derive(settlement: SettlementId, number: u32) -> Self {
+        Self(derive("payout", &[&settlement.to_string(), &number.to_string()]))
+    }
+}
+
 impl SettlementId {
     /// One settlement per merchant, mode, currency and period.
     #[must_use]

@@ -12,6 +12,7 @@ use crate::{
     money::Money,
     refusal::refusals,
     risk::Assessment,
+    settled_funds,
     settlement::event::Destination,
     terms::Terms,
 };
@@ -34,6 +35,7 @@ pub mod suspense;
 use attempt::{Attempt, CaptureMode};
 use dispute::{DisputeOutcome, Disputes};
 use event::{Funds, Mismatched, PaymentEvent, Purpose};
+pub use late_authorisation::Late;
 use refund::Refunds;
 pub use report::Report;
 use suspense::{Source, Suspense};
@@ -52,6 +54,8 @@ pub struct Payment {
     disputes: Disputes,
     settled: Option<SettlementId>,
     suspense: Suspense,
+    /// What settled funds are to record of it.
+    moves_of_funds: Vec<(settled_funds::event::Source, i64)>,
     /// Amounts reported that cannot be true, so that each is told of once.
     mismatches: Vec<Mismatched>,
 }
@@ -186,7 +190,7 @@ const fn already() -> Decision {
 
 impl Aggregate for Payment {
     const TYPE: &'static str = "payment";
-    const STATE_VERSION: i32 = 3;
+    const STATE_VERSION: i32 = 4;
     type Command = PaymentCommand;
     type Event = PaymentEvent;
     type Refusal = PaymentRefusal;
@@ -224,6 +228,7 @@ impl Aggregate for Payment {
 
     fn apply(&mut self, event: &PaymentEvent) {
         self.sequence = self.sequence.saturating_add(1);
+        self.fold_moves_of_funds(event);
         match event {
             PaymentEvent::Initiated(initiated) => self.fold_initiated(initiated),
             PaymentEvent::AttemptOpened(opened) => self.attempts.push(Attempt::new(opened.attempt, &opened.route)),

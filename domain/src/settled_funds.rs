@@ -222,6 +222,15 @@ impl SettledFunds {
     pub fn available(&self) -> Option<Money> {
         self.opened.as_ref().map(|opened| Money::new(self.available_minor, opened.currency))
     }
+
+    /// What no settlement reckons with yet, outside payments' own settling; positive for the merchant.
+    #[must_use]
+    pub fn unassigned(&self) -> Vec<(Source, Money)> {
+        let Some(opened) = &self.opened else { return Vec::new() };
+        let entries = self.sources.iter().filter(|(source, _)| !matches!(source, Source::Payment(_)));
+        let unassigned = entries.filter(|(source, _)| !self.assigned.contains_key(source));
+        unassigned.map(|(source, amount_minor)| (*source, Money::new(*amount_minor, opened.currency))).collect()
+    }
 }
 
 #[cfg(test)]

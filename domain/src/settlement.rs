@@ -20,6 +20,7 @@ mod lines;
 mod payout;
 use event::{CarryOver, Destination, Opened, PaymentLine, SettlementEvent};
 use lines::{Parts, Sums, parts};
+pub use payout::PayoutSeen;
 
 /// Its own events move no money: payments settle themselves, and payouts leave from the settled funds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -31,7 +31,6 @@ pub(crate) enum Request {
     Capture(Capture),
     Void(Void),
     Refund(Refund),
-    #[expect(dead_code, reason = "payouts come with the settlement process")]
     PayOut(PayOut),
 }
 

@@ -6,7 +6,10 @@ use channels::{Capture as Asked, Done};
 use domain::{
     fact::Fact,
     id::CaptureId,
-    payment::{Payment, PaymentCommand, Report, event::PaymentEvent},
+    payment::{
+        Payment, PaymentCommand, Report,
+        event::{Captured, PaymentEvent},
+    },
 };
 
 use crate::{
@@ -34,9 +37,8 @@ impl Process for Capture {
         } else if let PaymentEvent::CaptureDeclined { capture_id: Some(capture_id), .. } = event {
             *capture_id
         } else if let PaymentEvent::Captured(captured) = event
-            && !stream.parse().is_ok_and(|payment| captured.capture_id == CaptureId::derive(payment, captured.attempt))
+            && !is_automatic(stream, captured)
         {
-            // What came with its authorisation nobody asked for.
             captured.capture_id
         } else {
             return None;
@@ -91,6 +93,11 @@ impl Process for Capture {
         turn.tell::<Payment>(&id, &PaymentCommand::Report { attempt, report })?;
         end(turn, &memory, &id, capture_id)
     }
+}
+
+/// What comes with its authorisation nobody asks for by itself.
+pub(crate) fn is_automatic(payment: &str, captured: &Captured) -> bool {
+    payment.parse().is_ok_and(|payment| captured.capture_id == CaptureId::derive(payment, captured.attempt))
 }
 
 /// The channel has said what became of it, to us or in a report.

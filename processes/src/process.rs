@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use domain::fact::Fact;
 use event_store::Halt;
 
-use crate::{call::Call, cancel::Cancel, capture::Capture, refund::Refund, take_payment::TakePayment, turn::Turn};
+use crate::{
+    call::Call, cancel::Cancel, capture::Capture, expire::Expire, give_back::GiveBack, open_settlement::OpenSettlement,
+    pay_out::PayOut, record_funds::RecordFunds, refund::Refund, release_late::ReleaseLate,
+    return_suspense::ReturnSuspense, settle::Settle, take_payment::TakePayment, turn::Turn,
+};
 
 /// Looks at the books and says what comes next. It runs inside the store's decision: pure, and maybe more than once.
 pub(crate) trait Process: Send + Sync {
@@ -54,10 +58,32 @@ impl From<Halt> for Stop {
     }
 }
 
-pub(crate) static PROCESSES: &[&dyn Process] = &[&TakePayment, &Capture, &Cancel, &Refund];
+pub(crate) static PROCESSES: &[&dyn Process] = &[
+    &TakePayment,
+    &Capture,
+    &Cancel,
+    &Refund,
+    &ReturnSuspense,
+    &ReleaseLate,
+    &GiveBack,
+    &Expire,
+    &PayOut,
+    &OpenSettlement,
+    &Settle,
+    &RecordFunds,
+];
 
 /// Under these names sagas are kept.
-pub const NAMES: &[&str] = &["take_payment", "capture_payment", "cancel_payment", "refund_payment"];
+pub const NAMES: &[&str] = &[
+    "take_payment",
+    "capture_payment",
+    "cancel_payment",
+    "refund_payment",
+    "return_suspense",
+    "release_late",
+    "give_back",
+    "expire_authorisation",
+];
 
 pub(crate) fn named(name: &str) -> Option<&'static dyn Process> {
     PROCESSES.iter().copied().find(|process| process.name() == name)

@@ -24,6 +24,7 @@ use crate::{
     errand::Patience,
     process::{self, Next, Stop},
     turn::{Known, Turn, Work},
+    unsettled,
     wake::Wake,
 };
 
@@ -266,7 +267,7 @@ impl Desk {
     async fn go_on(&self, due: &Due) -> Then {
         let known = match self.known(&due.work).await {
             Ok(known) => Arc::new(known),
-            Err(failure) => return later(&failure.to_string()),
+            Err(failure) => return later(&failure),
         };
         let mut heard = None;
         for _turn in 0..TURNS_MAX {
@@ -285,13 +286,14 @@ impl Desk {
         Then::At(Utc::now())
     }
 
-    async fn known(&self, work: &Work) -> Result<Known, sqlx::Error> {
+    async fn known(&self, work: &Work) -> Result<Known, String> {
         if work.payment.is_empty() {
-            return Ok(Known::default());
+            return unsettled::look(&self.store, &self.pool, work).await;
         }
-        let brief = self.briefs.of(&self.store, &work.payment).await?;
-        let merchant_since = self.briefs.since(&self.store, &work.merchant_id.to_string()).await?;
-        Ok(Known { brief, merchant_since })
+        let brief = self.briefs.of(&self.store, &work.payment).await.map_err(|failure| failure.to_string())?;
+        let merchant_since = self.briefs.since(&self.store, &work.merchant_id.to_string()).await;
+        let merchant_since = merchant_since.map_err(|failure| failure.to_string())?;
+        Ok(Known { brief, merchant_since, ..Known::default() })
     }
 
     /// One reaction, decided and written by the store's writer in one append.

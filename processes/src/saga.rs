@@ -54,6 +54,12 @@ impl Memory {
         Ok(memory)
     }
 
+    /// The saga of what the turn is about, where it was opened before.
+    pub(crate) fn opened(turn: &mut Turn<'_, '_>, of: &str) -> Result<Option<Self>, Stop> {
+        let memory = Self { id: SagaId::derive(turn.work.process, of).to_string().into() };
+        Ok(memory.state(turn)?.phase().map(|_phase| memory))
+    }
+
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
@@ -184,7 +190,7 @@ impl Memory {
     }
 
     /// What waited for a person has been answered otherwise.
-    fn resume(&self, turn: &mut Turn<'_, '_>, reason: &str) -> Result<(), Stop> {
+    pub(crate) fn resume(&self, turn: &mut Turn<'_, '_>, reason: &str) -> Result<(), Stop> {
         if self.phase(turn)? != Phase::NeedsAttention {
             return Ok(());
         }

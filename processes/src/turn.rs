@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{aggregate::Aggregate, id::MerchantId, refusal::Refusal as _};
 use event_store::Books;
 
-use crate::{brief::Brief, call::Heard, errand::Patience, process::Stop};
+use crate::{brief::Brief, call::Heard, errand::Patience, process::Stop, unsettled::Unsettled};
 
 /// What the work is about, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub(crate) struct Work {
 pub(crate) struct Known {
     pub(crate) brief: Brief,
     pub(crate) merchant_since: Option<DateTime<Utc>>,
+    /// Of a merchant's, for those who settle.
+    pub(crate) unsettled: Vec<Unsettled>,
+    /// Whether more waits there, that cannot be settled yet.
+    pub(crate) has_more_unsettled: bool,
 }
 
 pub(crate) struct Turn<'t, 'b> {

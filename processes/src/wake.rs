@@ -2,16 +2,22 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{aggregate::Aggregate as _, fact::Fact, id::MerchantId, payment::Payment, refund::Refund};
+use domain::{
+    aggregate::Aggregate as _, fact::Fact, id::MerchantId, order::Order, payment::Payment, refund::Refund,
+    settlement::Settlement,
+};
 use event_store::{Follower, Poison, Recorded};
 use futures_util::future::BoxFuture;
 use sqlx::PgConnection;
 
 use crate::{
     due::{self, Due},
+    expire::{EXPIRE, is_captured_at_once},
     process::{Business, PROCESSES},
     runner::{Desk, WRITTEN_BY},
+    settle::SETTLE,
     turn::Work,
+    unsettled,
 };
 
 const NAME: &str = "processes";
@@ -35,13 +41,17 @@ impl Follower for Wake {
             let mut asked: BTreeMap<(&'static str, Arc<str>), Due> = BTreeMap::new();
             for event in events {
                 self.desk.briefs.hear(event);
-                for due in asked_for(event)? {
-                    asked.insert((due.work.process, Arc::clone(&due.work.business)), due);
+                for Asked { due, is_over } in asked_for(event)? {
+                    let name = (due.work.process, Arc::clone(&due.work.business));
+                    if !(is_over && asked.remove(&name).is_some()) {
+                        asked.insert(name, due);
+                    }
                 }
             }
             let mut asked: Vec<Due> = asked.into_values().collect();
             let taken_count = self.desk.room().min(asked.len());
-            due::enter(books, &self.desk.runner, &asked, taken_count).await?;
+            unsettled::enter(books, events).await?;
+            due::enter(&mut *books, &self.desk.runner, &asked, taken_count).await?;
             let later = asked.split_off(taken_count);
             self.desk.hand_over(asked);
             if !later.is_empty() {
@@ -52,22 +62,52 @@ impl Follower for Wake {
     }
 }
 
-/// What a process writes it has reacted to itself, but for what asks for another process.
-const ASKING: [&str; 1] = ["refund_reserved"];
+/// What a process writes it has reacted to itself; but some of it asks for another process.
+const ASKING: [(&str, &str); 18] = [
+    ("refund_reserved", "refund_payment"),
+    ("money_suspended", "return_suspense"),
+    ("authorised_late", "release_late"),
+    ("paid_late", "give_back"),
+    ("refund_confirmed", "give_back"),
+    ("refund_released", "give_back"),
+    ("refund_bounced", "give_back"),
+    ("authorised", EXPIRE),
+    ("captured", EXPIRE),
+    ("voided", EXPIRE),
+    ("authorisation_expired", "take_payment"),
+    ("payout_started", "pay_out"),
+    ("refund_confirmed", "record_funds"),
+    ("refund_bounced", "record_funds"),
+    ("opened", SETTLE),
+    ("paid_out", SETTLE),
+    ("payout_failed", SETTLE),
+    ("payout_returned", SETTLE),
+];
 
-fn asked_for(event: &Recorded) -> Result<Vec<Due>, Poison> {
-    let is_known = [Payment::TYPE, Refund::TYPE].contains(&&*event.aggregate_type);
-    let is_own = event.metadata.contains(WRITTEN_BY) && !ASKING.contains(&&*event.event_type);
-    let (true, false, Some(merchant_id), Some(livemode)) = (is_known, is_own, event.merchant_id, event.livemode) else {
+/// The streams processes listen to.
+const HEARD: [&str; 4] = [Payment::TYPE, Refund::TYPE, Order::TYPE, Settlement::TYPE];
+
+struct Asked {
+    due: Due,
+    /// Where the same is asked for just before, nothing is to be looked at any more.
+    is_over: bool,
+}
+
+fn asked_for(event: &Recorded) -> Result<Vec<Asked>, Poison> {
+    let is_own = event.metadata.contains(WRITTEN_BY);
+    let asks = |process: &str| !is_own || ASKING.contains(&(&*event.event_type, process));
+    let is_heard = HEARD.contains(&&*event.aggregate_type) && PROCESSES.iter().any(|process| asks(process.name()));
+    let (true, Some(merchant_id), Some(livemode)) = (is_heard, event.merchant_id, event.livemode) else {
         return Ok(Vec::new());
     };
     let mut payload = serde_json::Deserializer::from_str(&event.payload);
     let fact = Fact::read(&event.aggregate_type, &mut payload).map_err(|reason| Poison::Event(reason.to_string()))?;
     let merchant_id = MerchantId::new(merchant_id);
-    let asked = PROCESSES.iter().filter_map(|process| {
+    let asked = PROCESSES.iter().filter(|process| asks(process.name())).filter_map(|process| {
         let Business { id, payment } = process.hears(&event.aggregate_id, &fact)?;
         let work = Work { process: process.name(), business: id.into(), payment, merchant_id, livemode };
-        Some(Due { work, heard: event.position })
+        let is_over = process.name() == EXPIRE && is_captured_at_once(&event.aggregate_id, &fact);
+        Some(Asked { due: Due { work, heard: event.position }, is_over })
     });
     Ok(asked.collect())
 }

@@ -6,6 +6,14 @@ fn merchant() -> MerchantId {
     MerchantId::new(Uuid::from_u128(1))
 }
 
+fn payment() -> PaymentId {
+    PaymentId::new(Uuid::from_u128(2))
+}
+
+fn capture() -> CaptureId {
+    CaptureId::new(Uuid::from_u128(3))
+}
+
 #[test]
 fn an_id_has_one_text_form() {
     let id = PaymentId::new(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_00ff));
@@ -48,12 +56,15 @@ fn derived_ids_are_pinned_for_ever() {
         SagaId::derive("take_payment", "PAY1/1").to_string(),
         RiskRulesId::derive(true).to_string(),
         RiskRulesId::derive(false).to_string(),
+        RefundId::derive_of_suspense(payment(), 1, capture()).to_string(),
+        RefundId::derive_of_late(payment(), capture()).to_string(),
+        PayoutId::derive(SettlementId::new(Uuid::from_u128(4)), 1).to_string(),
     ];
     assert_eq!(derived, PINNED);
 }
 
 /// Computed with another implementation of RFC 9562 (Python's `uuid.uuid5`).
-const PINNED: [&str; 8] = [
+const PINNED: [&str; 11] = [
     "PAY1d89e14b06385b73838318b280827468",
     "PAYfb679aec995f54ddbaf4506df569213e",
     "ORD237c32f5dca2511180c0b54879473b66",
@@ -62,6 +73,9 @@ const PINNED: [&str; 8] = [
     "SAG18eee1c9b0055cdaa4b3576ee821be2a",
     "RSK4857655181e4580bbb0f25b23b4cdb60",
     "RSKf13d56da864e5aeda97361897aa37b52",
+    "REF8bf19f41b8b1560fb6dd27c2504ab225",
+    "REF1cffc7dc68045970a91fbfbd982c8c1a",
+    "POT51c33a8f4ad656649826d66c4ffd79b7",
 ];
 
 #[test]

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    channel::Channel,
     money::Money,
     payment::{
         Decision, Payment, PaymentRefusal, already,
@@ -69,6 +70,27 @@ impl Payment {
         }
         let (channel, released, channel_trade_no) = (attempt.channel, late.amount, late.channel_trade_no.clone());
         Ok(vec![PaymentEvent::LateAuthorisationReleased { attempt: number, channel, released, channel_trade_no }])
+    }
+}
+
+/// An authorisation told of late, and whether the channel has let go of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    pub attempt: u32,
+    pub channel: Channel,
+    pub released: bool,
+}
+
+/// What may be asked of it by those who do not decide.
+impl Payment {
+    /// By the channel's number of it.
+    #[must_use]
+    pub fn authorised_late(&self, channel_trade_no: Option<&str>) -> Option<Late> {
+        let named = |late: &&LateAuthorisation| late.channel_trade_no.as_deref() == channel_trade_no;
+        self.attempts.iter().find_map(|attempt| {
+            let released = attempt.late_authorisations.iter().find(named)?.released;
+            Some(Late { attempt: attempt.number, channel: attempt.channel, released })
+        })
     }
 }
 

@@ -129,6 +129,13 @@ impl Payment {
         Some((self.in_minor(known.amount_minor)?, known.phase == CapturePhase::Requested))
     }
 
+    /// What of the authorisation may still be captured, and whether that is being done.
+    #[must_use]
+    pub fn left_to_capture(&self) -> Option<(Money, bool)> {
+        let attempt = self.attempts.last().filter(|attempt| !attempt.has_ended())?;
+        Some((self.in_minor(attempt.remaining_minor())?, attempt.is_capture_in_progress()))
+    }
+
     /// What was captured, by name.
     #[must_use]
     pub fn captures(&self) -> Vec<(CaptureId, Money)> {

@@ -55,6 +55,19 @@ impl Payment {
     }
 }
 
+/// What may be asked of it by those who do not decide.
+impl Payment {
+    /// What was taken under this name and nobody expected, and whether it is back. A name is of one attempt, unless the
+    /// channel says otherwise: then of the last that is not back.
+    #[must_use]
+    pub fn suspended(&self, capture_id: CaptureId) -> Option<(&Suspended, bool)> {
+        let named =
+            |entry: &&Entry| matches!(entry.moved.source, Source::Capture { capture_id: id, .. } if id == capture_id);
+        let last = self.suspense.0.iter().filter(named).max_by_key(|entry| !entry.returned)?;
+        Some((&last.moved, last.returned))
+    }
+}
+
 impl Suspense {
     /// Something was taken through this attempt, returned since or not.
     pub(super) fn was_taken(&self, number: u32) -> bool {

@@ -89,6 +89,13 @@ impl Told {
 }
 
 #[test]
+fn what_no_settlement_reckons_with_is_known() {
+    let told = credited().given(&record(refund(1), usd(-100)));
+    assert_eq!(told.state.unassigned(), [(refund(1), usd(-100))]);
+    assert_eq!(told.given(&assign(refund(1), 1)).state.unassigned(), []);
+}
+
+#[test]
 fn the_first_record_opens_the_stream() {
     Told::untold().when(&record(payment(1), usd(1_000))).then(&["opened", "credited"]).has(1_000);
     credited().when(&record(payment(2), usd(500))).then(&["credited"]).has(1_500);

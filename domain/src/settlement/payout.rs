@@ -11,6 +11,14 @@ use crate::{
     },
 };
 
+/// A payout, as those see it who act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayoutSeen {
+    pub payout_id: PayoutId,
+    pub amount: Money,
+    pub standing: Standing,
+}
+
 impl Settlement {
     pub(super) fn start_payout(&self, payout_id: PayoutId) -> Decision {
         self.opened()?;
@@ -147,6 +155,31 @@ impl Settlement {
         } else {
             Phase::CarriedOver
         }
+    }
+
+    /// All that was started to pay it, whatever became of it.
+    #[must_use]
+    pub fn payouts(&self) -> Vec<PayoutSeen> {
+        let seen = |(payout_id, payout): (&PayoutId, &Payout)| {
+            let amount = self.in_minor(payout.amount_minor).ok()?;
+            Some(PayoutSeen { payout_id: *payout_id, amount, standing: payout.standing })
+        };
+        self.payouts.iter().filter_map(seen).collect()
+    }
+
+    /// It comes to enough for a payout.
+    #[must_use]
+    pub fn may_be_paid_out(&self) -> bool {
+        self.is_to_pay_out().unwrap_or_default()
+    }
+
+    /// What it leaves to another settlement, and under which number; none while it is open or money is leaving.
+    #[must_use]
+    pub fn to_carry_over(&self) -> Option<(u32, Money)> {
+        let is_still = !matches!(self.phase, Phase::Open | Phase::PayingOut);
+        let number = u32::try_from(self.carried_out.len()).ok()?.checked_add(1)?;
+        let owed = self.owed()?;
+        (is_still && self.is_to_carry_over().unwrap_or_default()).then_some((number, owed))
     }
 
     /// What is left to pay out or to carry over; negative where the merchant owes it.

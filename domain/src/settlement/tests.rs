@@ -352,6 +352,7 @@ fn what_is_below_the_threshold_carries_over() {
     };
     assert!(sums(&told(999)).carries_over && !sums(&told(1_000)).carries_over);
     told(999).when(&approve(person(2))).then_refused(SettlementRefusal::NothingToPayOut);
+    assert_eq!((told(999).state.to_carry_over(), told(1_000).state.to_carry_over()), (Some((1, usd(999))), None));
     let carried = told(999).when(&carry_over(2)).then(&["carried_over"]).is(Phase::CarriedOver).owes(0);
     let Opened { settlement_id: from, merchant_id, .. } = opening();
     let (into, livemode) = (settlement_no(2), Some(true));
@@ -409,6 +410,8 @@ fn where_two_people_are_asked_for_the_second_is_an_operator_who_took_no_part() {
 #[test]
 fn what_is_approved_is_paid_out_once() {
     let started = approved().when(&pay_out(1)).then(&["payout_started"]).is(Phase::PayingOut);
+    let seen = started.state.payouts();
+    assert_eq!(seen.iter().map(|payout| payout.standing).collect::<Vec<_>>(), [Standing::UnderWay]);
     assert_eq!(started.events()[0], SettlementEvent::PayoutStarted { payout_id: payout_no(1), amount: usd(9_680) });
     started.clone().when(&pay_out(2)).then_refused(SettlementRefusal::PayoutInProgress);
     let done = started.when(&paid_out(1)).then(&["paid_out"]).is(Phase::PaidOut);

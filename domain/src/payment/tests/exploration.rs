@@ -56,8 +56,9 @@ static REACHABLE: LazyLock<(Vec<Payment>, BTreeSet<String>)> = LazyLock::new(|| 
             }
             let types: Vec<&str> = events.iter().map(Event::event_type).collect();
             steps.insert(format!("{} {} {}", name(&state), types.join("+"), name(&next)));
-            // The sequence only counts; all else decides.
-            let key = serde_json::to_string(&Payment { sequence: 0, ..next.clone() }).unwrap();
+            // The sequence only counts, and what settled funds are to know is only remembered; all else decides.
+            let deciding = Payment { sequence: 0, moves_of_funds: Vec::new(), ..next.clone() };
+            let key = serde_json::to_string(&deciding).unwrap();
             if seen.insert(key) {
                 open.push_back(next);
             }

@@ -92,7 +92,11 @@ fn success_of_a_failed_attempt_is_late_and_nobodys() {
     let late = failed().when(&captured(1, 1, usd(10_000))).then(&["money_suspended"]).is(Status::Failed);
     assert_eq!(late.state.captured(), Some(usd(0)));
     late.clone().when(&captured(1, 1, usd(10_000))).then_nothing();
-    late.given(&return_suspense(taken(1, 1))).when(&captured(1, 1, usd(10_000))).then_nothing();
+    let seen = |told: &Told| told.state.suspended(capture_no(1)).map(|(moved, is_back)| (moved.amount, is_back));
+    assert_eq!(seen(&late), Some((usd(10_000), false)));
+    let back = late.given(&return_suspense(taken(1, 1)));
+    assert_eq!(seen(&back), Some((usd(10_000), true)));
+    back.when(&captured(1, 1, usd(10_000))).then_nothing();
 }
 
 #[test]
@@ -109,6 +113,9 @@ fn a_late_authorisation_is_held_until_it_is_released() {
 #[test]
 fn the_channel_lets_go_of_a_late_authorisation_by_its_number() {
     let late = failed().given(&authorised_as(1, "ch_2"));
+    let seen = |told: &Told| told.state.authorised_late(Some("ch_2")).map(|late| (late.attempt, late.released));
+    assert_eq!((seen(&late), seen(&failed())), (Some((1, false)), None));
+    assert_eq!(seen(&late.clone().given(&release_late_as("ch_2"))), Some((1, true)));
     // What names none, or another, is about something else, told late or doubled.
     for report in [VOIDED, EXPIRED] {
         late.clone().when(&told(1, report)).then_nothing();

@@ -1,6 +1,7 @@
 //! Settling: once, and with all that is pending.
 
 use super::*;
+use crate::settled_funds::{SettledFundsCommand, event::Source};
 
 fn net(told: &Told) -> i64 {
     let [PaymentEvent::Settled(settled)] = told.events() else { unreachable!() };
@@ -20,6 +21,40 @@ fn the_net_is_what_is_left_of_the_capture() {
 #[test]
 fn a_refund_under_way_is_not_yet_taken() {
     assert_eq!(net(&paid().given(&reserve(1, usd(5_000))).when(&settle(1))), 9_680);
+}
+
+#[test]
+fn what_it_would_say_is_what_it_says() {
+    let told = paid();
+    assert!(told.state.is_to_settle());
+    let would = told.state.settling(into(1), at()).unwrap().unwrap();
+    let settled = told.when(&settle(1));
+    let [PaymentEvent::Settled(says)] = settled.events() else { unreachable!() };
+    assert_eq!(**says, would);
+    assert!(!settled.state.is_to_settle());
+    assert_eq!(settled.state.settling(into(1), at()), Ok(None));
+    assert!(!held().state.is_to_settle() && !partly_captured().state.is_to_settle());
+}
+
+#[test]
+fn settled_funds_are_told_of_what_comes_from_the_settlement_on() {
+    let recorded = |told: &Told| {
+        let moves = told.state.moves_of_funds();
+        let amounts = moves.into_iter().map(|command| {
+            let SettledFundsCommand::Record { source, amount, .. } = command else { unreachable!("{command:?}") };
+            (source, amount.amount_minor)
+        });
+        amounts.collect::<Vec<_>>()
+    };
+    let before = paid().given(&reserve(1, usd(5_000))).given(&confirm(1));
+    assert_eq!(recorded(&before), []);
+    let settled = before.given(&settle(1));
+    let payment = settled.state.agreement().unwrap().payment_id;
+    assert_eq!(recorded(&settled), [(Source::Payment(payment), 4_840)]);
+    let after = settled.given(&reserve(2, usd(1_000))).given(&confirm(2));
+    let moves = recorded(&after);
+    let [_, (Source::Refund(refund), amount_minor)] = moves[..] else { unreachable!("{moves:?}") };
+    assert!(refund == refund_no(2) && amount_minor < 0);
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! Refunds what a channel took and nobody expected: late, partial, not asked for.
+
+use std::sync::Arc;
+
+use channels::{Done, Refund};
+use domain::{
+    fact::Fact,
+    id::{CaptureId, RefundId},
+    payment::{
+        Payment, PaymentCommand,
+        event::{PaymentEvent, Suspended},
+        suspense::Source,
+    },
+};
+
+use crate::{
+    call::{Call, Care, Request},
+    errand::{self, End, Standing},
+    process::{Business, Next, Process, Stop},
+    saga::{Memory, Step},
+    take_payment::said,
+    turn::Turn,
+};
+
+const CHANNEL: Step = (1, "ChannelRefund");
+
+pub(crate) struct ReturnSuspense;
+
+impl Process for ReturnSuspense {
+    fn name(&self) -> &'static str {
+        "return_suspense"
+    }
+
+    fn hears(&self, stream: &str, fact: &Fact) -> Option<Business> {
+        let Fact::Payment(PaymentEvent::MoneySuspended(moved) | PaymentEvent::SuspenseReturned(moved)) = fact else {
+            return None;
+        };
+        match moved.source {
+            Source::Capture { capture_id, .. } => Some(Business { id: capture_id.to_string(), payment: stream.into() }),
+            // It went out and cannot be fetched back: whoever reads the reports looks at it.
+            Source::Refund { .. } => None,
+        }
+    }
+
+    fn react(&self, turn: &mut Turn<'_, '_>) -> Result<Next, Stop> {
+        let id = Arc::clone(&turn.work.payment);
+        let payment = turn.state::<Payment>(&id)?;
+        let Ok(capture_id) = turn.work.business.parse::<CaptureId>() else { return Ok(Next::Rest) };
+        let (Some(agreed), Some((moved, is_back))) = (payment.agreement(), payment.suspended(capture_id)) else {
+            return Ok(Next::Rest);
+        };
+        let Suspended { source, channel, amount, channel_trade_no, .. } = moved.clone();
+        let Source::Capture { attempt, .. } = source else { return Ok(Next::Rest) };
+        let memory = Memory::open(turn, &format!("{id}/{attempt}/{capture_id}"))?;
+        if memory.has_ended(turn)? {
+            return Ok(Next::Rest);
+        }
+        if is_back {
+            memory.do_at_once(turn, CHANNEL, "returned")?;
+            memory.complete(turn)?;
+            return Ok(Next::Rest);
+        }
+        let payment_id = agreed.payment_id;
+        let refund_id = RefundId::derive_of_suspense(payment_id, attempt, capture_id);
+        let call = Call {
+            channel,
+            livemode: agreed.livemode,
+            care: Care::Send,
+            request: Request::Refund(Refund {
+                key: format!("{refund_id}-refund"),
+                payment_id,
+                attempt,
+                refund_id,
+                channel_trade_no,
+                amount,
+                traceparent: None,
+            }),
+        };
+        let refunded = match errand::go_on(turn, &memory, CHANNEL, call)? {
+            Standing::Going(next) => return Ok(next),
+            Standing::Ended(End::Declined(decline)) => {
+                memory.fail(turn, CHANNEL, &said(decline))?;
+                let reason = format!("the channel does not give back {amount}, which is nobody's: {}", said(decline));
+                memory.need_attention(turn, &reason, "operations")?;
+                return Ok(Next::Rest);
+            }
+            Standing::Ended(End::Settled(Done::Refunded(refunded))) => refunded,
+            Standing::Ended(End::Settled(
+                Done::Authorised(_) | Done::Captured(_) | Done::Voided(_) | Done::PaidOut(_),
+            )) => return Ok(Next::Rest),
+        };
+        if refunded.amount != amount {
+            let reason = format!("the channel refunded {} of {amount}, which is nobody's", refunded.amount);
+            memory.need_attention(turn, &reason, "operations")?;
+            return Ok(Next::Rest);
+        }
+        let back = PaymentCommand::ReturnSuspense { source, effective_at: refunded.effective_at };
+        turn.tell::<Payment>(&id, &back)?;
+        memory.succeed(turn, CHANNEL, &refunded.channel_refund_no)?;
+        memory.complete(turn)?;
+        Ok(Next::Rest)
+    }
+}
