@@ -83,6 +83,10 @@ pub const NAMES: &[&str] = &[
     "release_late",
     "give_back",
     "expire_authorisation",
+    "pay_out",
+    "open_settlement",
+    "settle",
+    "record_funds",
 ];
 
 pub(crate) fn named(name: &str) -> Option<&'static dyn Process> {

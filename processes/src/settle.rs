@@ -150,8 +150,6 @@ impl Settling<'_> {
         let Some(owed) = settlement.owed().filter(|_owed| settlement.may_be_paid_out()) else {
             return self.leave(turn, "what it comes to is carried over");
         };
-        self.memory.resume(turn, "it was approved")?;
-        self.memory.do_at_once(turn, APPROVE, "approved")?;
         let funds = turn.state::<SettledFunds>(&funds_of(self.opened))?;
         if funds.available().is_none_or(|available| available.amount_minor < owed.amount_minor) {
             return self.reckon_again(turn, &funds);

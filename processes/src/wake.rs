@@ -38,17 +38,8 @@ impl Follower for Wake {
         events: &'a [Arc<Recorded>],
     ) -> BoxFuture<'a, Result<(), Poison>> {
         Box::pin(async move {
-            let mut asked: BTreeMap<(&'static str, Arc<str>), Due> = BTreeMap::new();
-            for event in events {
-                self.desk.briefs.hear(event);
-                for Asked { due, is_over } in asked_for(event)? {
-                    let name = (due.work.process, Arc::clone(&due.work.business));
-                    if !(is_over && asked.remove(&name).is_some()) {
-                        asked.insert(name, due);
-                    }
-                }
-            }
-            let mut asked: Vec<Due> = asked.into_values().collect();
+            events.iter().for_each(|event| self.desk.briefs.hear(event));
+            let mut asked = gather(events)?;
             let taken_count = self.desk.room().min(asked.len());
             unsettled::enter(books, events).await?;
             due::enter(&mut *books, &self.desk.runner, &asked, taken_count).await?;
@@ -87,6 +78,20 @@ const ASKING: [(&str, &str); 18] = [
 /// The streams processes listen to.
 const HEARD: [&str; 4] = [Payment::TYPE, Refund::TYPE, Order::TYPE, Settlement::TYPE];
 
+/// All that these events ask for, each once.
+fn gather(events: &[Arc<Recorded>]) -> Result<Vec<Due>, Poison> {
+    let mut asked: BTreeMap<(&'static str, Arc<str>), Due> = BTreeMap::new();
+    for event in events {
+        for Asked { due, is_over } in asked_for(event)? {
+            let name = (due.work.process, Arc::clone(&due.work.business));
+            if !(is_over && asked.remove(&name).is_some()) {
+                asked.insert(name, due);
+            }
+        }
+    }
+    Ok(asked.into_values().collect())
+}
+
 struct Asked {
     due: Due,
     /// Where the same is asked for just before, nothing is to be looked at any more.
@@ -110,4 +115,73 @@ fn asked_for(event: &Recorded) -> Result<Vec<Asked>, Poison> {
         Some(Asked { due: Due { work, heard: event.position }, is_over })
     });
     Ok(asked.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::{CaptureId, PaymentId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const OWN: &str = r#"{"actor":"process","process":"take_payment"}"#;
+    const OTHERS: &str = r#"{"actor":"channel"}"#;
+    const AMOUNT: &str = r#"{"amount_minor":1,"currency":"USD"}"#;
+
+    fn payment() -> PaymentId {
+        PaymentId::new(Uuid::from_u128(1))
+    }
+
+    fn told(event_type: &'static str, payload: &str, metadata: &str) -> Arc<Recorded> {
+        Arc::new(Recorded {
+            position: 1,
+            event_id: Uuid::nil(),
+            aggregate_type: Payment::TYPE.into(),
+            aggregate_id: payment().to_string().into(),
+            sequence: 2,
+            event_type: event_type.into(),
+            event_version: "1.0".into(),
+            payload: format!(r#"{{"{event_type}":{payload}}}"#).into(),
+            metadata: metadata.into(),
+            merchant_id: Some(Uuid::from_u128(2)),
+            livemode: Some(false),
+            recorded_at: chrono::DateTime::UNIX_EPOCH,
+        })
+    }
+
+    fn authorised(metadata: &str) -> Arc<Recorded> {
+        let payload = format!(r#"{{"attempt":1,"channel":"stripe","amount":{AMOUNT},"channel_trade_no":"ch"}}"#);
+        told("authorised", &payload, metadata)
+    }
+
+    fn captured(capture_id: CaptureId, metadata: &str) -> Arc<Recorded> {
+        let merchant_id = MerchantId::new(Uuid::from_u128(2));
+        let payload = format!(
+            r#"{{"attempt":1,"capture_id":"{capture_id}","merchant_id":"{merchant_id}","channel":"stripe","amount":{AMOUNT},
+               "fee":{AMOUNT},"net":{AMOUNT},"channel_trade_no":"ch","effective_at":"2026-01-31T12:30:00Z"}}"#
+        );
+        told("captured", &payload, metadata)
+    }
+
+    fn asked(events: &[Arc<Recorded>]) -> Vec<&'static str> {
+        gather(events).unwrap().iter().map(|due| due.work.process).collect()
+    }
+
+    #[test]
+    fn an_authorisation_waits_for_its_capture_unless_both_are_told_together() {
+        let at_once = CaptureId::derive(payment(), 1);
+        assert_eq!(asked(&[authorised(OWN)]), [EXPIRE]);
+        assert_eq!(asked(&[authorised(OWN), captured(at_once, OWN)]), [""; 0]);
+        assert_eq!(asked(&[captured(at_once, OWN)]), [EXPIRE]);
+        // What somebody asked for by itself may be a part.
+        let asked_for = CaptureId::new(Uuid::from_u128(3));
+        assert_eq!(asked(&[authorised(OWN), captured(asked_for, OWN)]), [EXPIRE]);
+    }
+
+    #[test]
+    fn what_a_process_writes_wakes_only_those_it_is_meant_for() {
+        assert_eq!(asked(&[authorised(OTHERS)]), [EXPIRE, "take_payment"]);
+        let asking = ASKING.iter().map(|(_, process)| *process);
+        assert!(asking.into_iter().all(|process| crate::process::NAMES.contains(&process)));
+    }
 }
