@@ -1,9 +1,15 @@
 //! From accepted to paid and back: real servers, a real sandbox, its books as the truth.
 
 mod deaths;
+mod expire;
 mod faulted;
+mod give_back;
+mod looking;
+mod pay_out;
 mod racing;
 mod reports;
+mod return_suspense;
+mod settle;
 mod tokens;
 
 use std::collections::BTreeMap;
