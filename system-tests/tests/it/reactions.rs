@@ -27,6 +27,8 @@ use tokio::sync::oneshot;
 
 const PAYMENTS: &str = "/api/v1/payments";
 const REFUNDS: &str = "/api/v1/refunds";
+/// What is to be looked at soon; authorisations wait for days, and so do settlements.
+const DUE: &str = "select count(*) from work.due where process not in ('expire_authorisation', 'open_settlement')";
 /// With the processes on, and a sandbox of its own.
 const REACTING: [(&str, &str); 1] = [("DAYBOOK_WITHOUT_PROCESSES", "false")];
 

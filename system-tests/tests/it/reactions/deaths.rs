@@ -10,7 +10,7 @@ use system_tests::say::say;
 use system_tests::server::Server;
 use system_tests::times::times;
 
-use super::{Outside, PAYMENTS, REFUNDS, assert_true, merchant, pay, until_all, until_sql};
+use super::{DUE, Outside, PAYMENTS, REFUNDS, assert_true, merchant, pay, until_all, until_sql};
 use channels::sandbox::FaultPlan;
 
 const SOON: Duration = Duration::from_secs(40);
@@ -81,7 +81,7 @@ async fn a_server_that_dies_at_any_turn_or_call_is_followed_by_one_that_finishes
         until_all(&mut client, &merchant.test, &ends, SOON).await;
         let open = "select count(*) from read.saga_instances where status not in ('completed', 'compensated')";
         until_sql(&branch, open, 0, SOON).await;
-        until_sql(&branch, "select count(*) from work.due", 0, SOON).await;
+        until_sql(&branch, DUE, 0, SOON).await;
         assert_true(&branch, &outside).await;
         say(&format!("died at {trap} and was finished, in {:.1?}", begun.elapsed()));
     }
@@ -98,7 +98,7 @@ async fn prepare(branch: &Branch, client: &mut Client, merchant: &Merchant) -> R
     until_all(client, &merchant.test, &[(paid.clone(), "success")], SOON).await;
     let are_authorised = "select count(*) from read.payment_attempts where phase = 'authorised'";
     until_sql(branch, are_authorised, 2, SOON).await;
-    until_sql(branch, "select count(*) from work.due", 0, SOON).await;
+    until_sql(branch, DUE, 0, SOON).await;
     Ready { paid, authorised }
 }
 

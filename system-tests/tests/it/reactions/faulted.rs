@@ -11,7 +11,7 @@ use system_tests::say::say;
 use system_tests::server::daybook;
 use system_tests::times::times;
 
-use super::{Outside, assert_true, merchant, pay, refund, until_sql};
+use super::{DUE, Outside, assert_true, merchant, pay, refund, until_sql};
 
 const IN_THE_END: Duration = Duration::from_secs(240);
 
@@ -59,7 +59,7 @@ async fn until_nothing_is_due(branch: &Branch) -> usize {
     let mut books = branch.ledger.superuser().await.unwrap();
     let (begun, mut helped_count) = (Instant::now(), 0);
     loop {
-        let due: i64 = sqlx::query_scalar("select count(*) from work.due").fetch_one(&mut books).await.unwrap();
+        let due: i64 = sqlx::query_scalar(DUE).fetch_one(&mut books).await.unwrap();
         if due == 0 {
             return helped_count;
         }

@@ -10,7 +10,7 @@ use system_tests::say::say;
 use system_tests::server::Server;
 use system_tests::times::times;
 
-use super::{Outside, PAYMENTS, assert_true, merchant, pay, status, until_all, until_sql};
+use super::{DUE, Outside, PAYMENTS, assert_true, merchant, pay, status, until_all, until_sql};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -31,7 +31,7 @@ async fn a_cancellation_that_races_with_success_ends_as_one_of_the_two() {
         assert!([200, 409].contains(&answer.status), "{answer:?}");
         payments.push((payment, answer.status));
     }
-    until_sql(&branch, "select count(*) from work.due", 0, SOON).await;
+    until_sql(&branch, DUE, 0, SOON).await;
     let mut ends = [0, 0];
     for (payment, told) in &payments {
         let is = status(&mut client, &merchant.test, payment).await;
@@ -61,6 +61,6 @@ async fn two_servers_share_the_work_and_one_that_stands_still_holds_up_nothing_f
     // One of them is killed in the middle: the other has what it had.
     drop(other);
     until_all(&mut client, &merchant.test, &paid, SOON).await;
-    until_sql(&branch, "select count(*) from work.due", 0, SOON).await;
+    until_sql(&branch, DUE, 0, SOON).await;
     assert_true(&branch, &outside).await;
 }
