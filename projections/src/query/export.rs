@@ -22,7 +22,7 @@ use super::{
 };
 
 /// Rows read at once.
-pub(crate) const PAGE: u32 = 2_000;
+pub(crate) const PAGE: u32 = 1_000;
 
 /// Some rows of a long answer, and how far in the log what they were read from had come.
 pub(crate) struct Part {

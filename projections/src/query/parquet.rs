@@ -21,7 +21,7 @@ use parquet::{
 use super::cell::{Cell, Kind, Shown};
 
 /// Rows of one row group.
-const GROUP: usize = 8_192;
+const GROUP: usize = 4_096;
 /// Of a number of 128 bits.
 const SUM_DIGITS: i32 = 38;
 
