@@ -122,7 +122,7 @@ impl Saga {
             Status::Failed => "failed",
         });
         let rows = sqlx::query(
-            "select 'SAG' || replace(id::text, '-', '') || '  ' || rpad(status, 12) || rpad(business_type, 18) || \
+            "select 'SAG' || replace(id::text, '-', '') || '  ' || rpad(status, 12) || rpad(business_type, 22) || \
                     business_id || '  ' || to_char(created_at, 'YYYY-MM-DD HH24:MI:SS') || \
                     coalesce('  ' || error_message, '') \
              from read.saga_instances \
