@@ -59,7 +59,10 @@ impl Process for Expire {
         }
         let (attempt, of) = (tried.number, format!("{id}/{}", tried.number));
         let left = payment.left_to_capture().filter(|(left, _)| left.amount_minor > 0);
-        let Some((left, is_being_captured)) = left else { return close(turn, &of) };
+        let Some((left, is_being_captured)) = left else {
+            close(turn, &of)?;
+            return Ok(Next::Rest);
+        };
         let memory = Memory::open(turn, &of)?;
         if memory.has_ended(turn)? {
             return Ok(Next::Rest);
@@ -101,8 +104,7 @@ impl Process for Expire {
             Standing::Ended(End::Declined(decline)) => {
                 memory.fail(turn, CHANNEL, &said(decline))?;
                 let reason = format!("{left} was not captured in time and is not let go of: {}", said(decline));
-                memory.need_attention(turn, &reason, "operations")?;
-                Ok(Next::Rest)
+                memory.need_attention(turn, &reason, "operations")
             }
             Standing::Ended(End::Settled(
                 Done::Authorised(_) | Done::Captured(_) | Done::Refunded(_) | Done::PaidOut(_),
@@ -117,14 +119,13 @@ pub(crate) fn is_captured_at_once(stream: &str, fact: &Fact) -> bool {
 }
 
 /// Nothing is left that could expire.
-fn close(turn: &mut Turn<'_, '_>, of: &str) -> Result<Next, Stop> {
-    let Some(memory) = Memory::opened(turn, of)? else { return Ok(Next::Rest) };
+fn close(turn: &mut Turn<'_, '_>, of: &str) -> Result<(), Stop> {
+    let Some(memory) = Memory::opened(turn, of)? else { return Ok(()) };
     if memory.has_ended(turn)? {
-        return Ok(Next::Rest);
+        return Ok(());
     }
     if memory.course(turn, CHANNEL)?.phase() != CoursePhase::NotStarted {
         memory.do_at_once(turn, CHANNEL, "let go")?;
     }
-    memory.complete(turn)?;
-    Ok(Next::Rest)
+    memory.complete(turn)
 }

@@ -71,8 +71,7 @@ impl Process for GiveBack {
             }
             if let Err(code) = reserve(turn, &id, refund_id, amount)? {
                 let reason = format!("{amount} came for a cancelled order and cannot be given back: {code}");
-                memory.need_attention(turn, &reason, "operations")?;
-                return Ok(Next::Rest);
+                return memory.need_attention(turn, &reason, "operations");
             }
             memory.do_at_once(turn, RESERVE, &refund_id.to_string())?;
         }
@@ -114,7 +113,7 @@ fn await_refund(turn: &mut Turn<'_, '_>, memory: &Memory, amount: Money) -> Resu
         Some(Phase::Failed | Phase::Bounced) => {
             memory.fail(turn, REFUND, "not refunded")?;
             let reason = format!("{amount} came for a cancelled order, and the channel does not refund it");
-            memory.need_attention(turn, &reason, "operations")?;
+            return memory.need_attention(turn, &reason, "operations");
         }
         None | Some(Phase::Requested | Phase::Sent | Phase::Unknown) => {
             let due_at = memory.state(turn)?.waiting_until().unwrap_or(turn.now);
@@ -122,7 +121,7 @@ fn await_refund(turn: &mut Turn<'_, '_>, memory: &Memory, amount: Money) -> Resu
                 return Ok(Next::Wait(due_at));
             }
             let reason = format!("{amount} came for a cancelled order and is not refunded in time");
-            memory.need_attention(turn, &reason, "operations")?;
+            return memory.need_attention(turn, &reason, "operations");
         }
     }
     Ok(Next::Rest)

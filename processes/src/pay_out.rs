@@ -98,8 +98,7 @@ fn pay(turn: &mut Turn<'_, '_>, memory: &Memory, opened: &Opened, payout: &Payou
     };
     if paid.amount != amount {
         let reason = format!("the channel paid {} of {amount}", paid.amount);
-        memory.need_attention(turn, &reason, "finance")?;
-        return Ok(Next::Rest);
+        return memory.need_attention(turn, &reason, "finance");
     }
     let settlement = Arc::clone(&turn.work.business);
     turn.tell::<Settlement>(&settlement, &SettlementCommand::ReportPaidOut { payout_id })?;

@@ -33,6 +33,7 @@ pub(crate) struct Business {
     pub(crate) payment: Arc<str>,
 }
 
+#[must_use]
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Next {
     /// Ask a channel, and react to what it says.

@@ -80,8 +80,7 @@ impl Process for ReleaseLate {
             Standing::Ended(End::Declined(decline)) => {
                 memory.fail(turn, CHANNEL, &said(decline))?;
                 let reason = format!("the channel does not let go of a late authorisation: {}", said(decline));
-                memory.need_attention(turn, &reason, "operations")?;
-                Ok(Next::Rest)
+                memory.need_attention(turn, &reason, "operations")
             }
             Standing::Ended(End::Settled(
                 Done::Authorised(_) | Done::Captured(_) | Done::Refunded(_) | Done::PaidOut(_),

@@ -81,8 +81,7 @@ impl Process for ReturnSuspense {
             Standing::Ended(End::Declined(decline)) => {
                 memory.fail(turn, CHANNEL, &said(decline))?;
                 let reason = format!("the channel does not give back {amount}, which is nobody's: {}", said(decline));
-                memory.need_attention(turn, &reason, "operations")?;
-                return Ok(Next::Rest);
+                return memory.need_attention(turn, &reason, "operations");
             }
             Standing::Ended(End::Settled(Done::Refunded(refunded))) => refunded,
             Standing::Ended(End::Settled(
@@ -91,8 +90,7 @@ impl Process for ReturnSuspense {
         };
         if refunded.amount != amount {
             let reason = format!("the channel refunded {} of {amount}, which is nobody's", refunded.amount);
-            memory.need_attention(turn, &reason, "operations")?;
-            return Ok(Next::Rest);
+            return memory.need_attention(turn, &reason, "operations");
         }
         let back = PaymentCommand::ReturnSuspense { source, effective_at: refunded.effective_at };
         turn.tell::<Payment>(&id, &back)?;

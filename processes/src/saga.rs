@@ -132,7 +132,8 @@ impl Memory {
         let command = SagaCommand::ScheduleRetry { step: step.0, way: Way::Forward, try_no, retry_at: at };
         match turn.offer::<Saga>(&self.id, &command)? {
             Ok(()) => Ok(true),
-            Err(SagaRefusal::RetriesExhausted) => Ok(false),
+            // While a person is to look, nothing is tried again.
+            Err(SagaRefusal::RetriesExhausted | SagaRefusal::SagaNeedsAttention) => Ok(false),
             Err(refusal) => Err(Stop::Refused(domain::refusal::Refusal::code(&refusal))),
         }
     }

@@ -38,8 +38,6 @@ pub(crate) const SETTLED_AT_ONCE: usize = 100;
 /// By when the lines are in, and by when a payout has ended.
 const DONE_WITHIN: TimeDelta = TimeDelta::hours(1);
 const PAID_WITHIN: TimeDelta = TimeDelta::hours(72);
-/// While what is owed is more than what is available.
-const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
 
 pub(crate) struct Settle;
 
@@ -96,8 +94,7 @@ impl Settling<'_> {
             Some(Phase::PayingOut) => self.await_payout(turn),
             Some(Phase::PayoutFailed) => {
                 let reason = "the payout failed: pay the settlement out again, or open it again";
-                self.memory.need_attention(turn, reason, "finance")?;
-                Ok(Next::Rest)
+                self.memory.need_attention(turn, reason, "finance")
             }
             Some(Phase::PaidOut) => {
                 self.memory.resume(turn, "it was paid out")?;
@@ -137,8 +134,7 @@ impl Settling<'_> {
         }
         if self.opened.two_people {
             let reason = "a second person has to approve the settlement";
-            self.memory.need_attention(turn, reason, "finance")?;
-            return Ok(Next::Rest);
+            return self.memory.need_attention(turn, reason, "finance");
         }
         turn.tell::<Settlement>(&self.id, &SettlementCommand::Approve { by: Actor::Process })?;
         self.go_on(turn)
@@ -166,8 +162,7 @@ impl Settling<'_> {
     fn reckon_again(&self, turn: &mut Turn<'_, '_>, funds: &SettledFunds) -> Result<Next, Stop> {
         if funds.unassigned().is_empty() {
             let reason = "less is available than the settlement comes to, and nothing says why";
-            self.memory.need_attention(turn, reason, "finance")?;
-            return Ok(Next::Wait(turn.now + LOOK_AGAIN_AFTER));
+            return self.memory.need_attention(turn, reason, "finance");
         }
         let reason = FreeText::parse("less is available than it comes to");
         let reason = reason.map_err(|refusal| Stop::Refused(refusal.code()))?;
@@ -188,8 +183,7 @@ impl Settling<'_> {
             self.memory.wait(turn, until)?;
             return Ok(Next::Wait(until));
         }
-        self.memory.need_attention(turn, "the payout has not ended in time", "finance")?;
-        Ok(Next::Rest)
+        self.memory.need_attention(turn, "the payout has not ended in time", "finance")
     }
 
     /// It ends without a payout: whatever it comes to, the next settlement reckons with it.

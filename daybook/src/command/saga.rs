@@ -167,8 +167,9 @@ impl Saga {
         done?;
         let pool = database::pool(&self.place.url()?)?;
         let nudged = processes::nudge(&pool, &about.process, &about.business_id).await;
-        nudged.attempt(|| "it is in the log; telling the processes".to_owned())?;
-        say(format_args!("{saga}: done, and said so in its history"))?;
+        let is_due = nudged.attempt(|| "it is in the log; telling the processes".to_owned())?;
+        let then = if is_due { "the processes look at it now" } else { "nothing of it is left to do" };
+        say(format_args!("{saga}: said so in its history; {then}"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

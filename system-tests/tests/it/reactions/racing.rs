@@ -48,7 +48,7 @@ async fn a_cancellation_that_races_with_success_ends_as_one_of_the_two() {
 
 // covers C3
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_servers_share_the_work_and_one_that_stands_still_holds_up_nothing_for_long() {
+async fn two_servers_share_the_work_and_one_that_is_killed_leaves_nothing_undone() {
     let outside = Outside::new(FaultPlan::default()).await;
     let branch = Branch::own(&outside.environment()).await.unwrap();
     let other = Server::start(branch.ledger.superuser_url(), &outside.environment()).await.unwrap();

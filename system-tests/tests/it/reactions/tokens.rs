@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use system_tests::branch::{Branch, fresh};
-use system_tests::client::Request;
+use system_tests::client::{Caller, Request};
+use system_tests::server::daybook;
 
 use super::{DUE, PAYMENTS, REACTING, merchant, pay, post, refund, status, until_all, until_sql};
 
@@ -104,7 +105,6 @@ async fn what_a_merchant_captures_by_itself_is_captured_in_parts_and_let_go_when
     until_sql(&branch, ENDED_WELL, 5, SOON).await;
 }
 
-/// The trial balance of every currency, over HTTP, is zero: whatever happened above, here it happens once more together.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_payment_without_a_partner_fails_at_once_and_says_so() {
     let branch = Branch::own(&REACTING).await.unwrap();
@@ -120,4 +120,31 @@ async fn a_real_payment_without_a_partner_fails_at_once_and_says_so() {
     for total in balances["data"]["totals"].as_array().unwrap() {
         assert_eq!(total["sum_minor"], 0, "{balances}");
     }
+}
+
+/// What a person lets go on is looked at again, and where nothing has changed it waits for a person again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_person_is_looked_at_again_when_one_lets_it_go_on() {
+    let branch = Branch::own(&REACTING).await.unwrap();
+    let (merchant, mut client) = merchant(&branch).await;
+    pay(&mut client, &merchant.test, "pm_sandbox_partial_capture", json!({})).await;
+    let asked = "select count(*) from log.events where aggregate_type = 'saga' and event_type = 'attention_needed'";
+    until_sql(&branch, asked, 1, SOON).await;
+    until_sql(&branch, "select count(*) from read.saga_instances where status = 'failed'", 1, SOON).await;
+    let mut books = branch.ledger.superuser().await.unwrap();
+    let saga: String = sqlx::query_scalar(
+        "select 'SAG' || replace(id::text, '-', '') from read.saga_instances where status = 'failed'",
+    )
+    .fetch_one(&mut books)
+    .await
+    .unwrap();
+    let Caller::Token(token) = &branch.operator else { panic!("the operator has a token") };
+    let mut command = daybook().unwrap();
+    command.args(["saga", "retry", &saga, "--reason", "asked the partner"]);
+    let output =
+        command.env("DATABASE_URL", branch.ledger.superuser_url()).env("DAYBOOK_TOKEN", token).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("the processes look at it now"), "{said} {:?}", output.stderr);
+    until_sql(&branch, asked, 2, SOON).await;
+    until_sql(&branch, "select count(*) from work.due where failures > 0", 0, SOON).await;
 }
