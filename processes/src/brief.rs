@@ -9,7 +9,9 @@ use domain::fact::Fact;
 use domain::free_text::FreeText;
 use domain::merchant::{Merchant, event::MerchantEvent};
 use domain::payment::{Payment, event::PaymentEvent};
-use event_store::{Recorded, Store};
+use event_store::Store;
+
+use crate::wake::Event;
 
 /// Of one payment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,19 +48,18 @@ impl Briefs {
     }
 
     /// Takes in what passes by.
-    pub(crate) fn hear(&self, event: &Recorded) {
-        if event.aggregate_type != Payment::TYPE || !TELLING.contains(&&*event.event_type) {
+    pub(crate) fn hear(&self, event: &Event<'_>) {
+        let (Fact::Payment(fact), recorded) = (&event.fact, event.recorded) else { return };
+        if !TELLING.contains(&&*recorded.event_type) {
             return;
         }
-        let mut payload = serde_json::Deserializer::from_str(&event.payload);
-        let Ok(Fact::Payment(fact)) = Fact::read(Payment::TYPE, &mut payload) else { return };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if event.sequence == 1 {
-            kept.oldest.push_back(Arc::clone(&event.aggregate_id));
-            kept.payments.insert(Arc::clone(&event.aggregate_id), Brief::default());
+        if recorded.sequence == 1 {
+            kept.oldest.push_back(Arc::clone(&recorded.aggregate_id));
+            kept.payments.insert(Arc::clone(&recorded.aggregate_id), Brief::default());
         }
-        if let Some(brief) = kept.payments.get_mut(&event.aggregate_id) {
-            brief.fold(&fact);
+        if let Some(brief) = kept.payments.get_mut(&recorded.aggregate_id) {
+            brief.fold(fact);
         }
         while kept.oldest.len() > PAYMENTS_MAX
             && let Some(oldest) = kept.oldest.pop_front()

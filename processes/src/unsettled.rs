@@ -19,6 +19,7 @@ use crate::{
     open_settlement::{self, OPEN_SETTLEMENT},
     settle::{SETTLE, SETTLED_AT_ONCE},
     turn::{Known, Work},
+    wake::Event,
 };
 
 /// What waits to be settled.
@@ -44,16 +45,16 @@ const TELLING: [(&str, &[&str]); 3] = [
 type Change = Option<Currency>;
 
 /// Keeps the table, and has somebody look when a merchant's first payment comes, or when it is settled otherwise.
-pub(crate) async fn enter(books: &mut PgConnection, events: &[Arc<Recorded>]) -> Result<(), Poison> {
+pub(crate) async fn enter(books: &mut PgConnection, events: &[Event<'_>]) -> Result<(), Poison> {
     let (mut changes, mut merchants) = (BTreeMap::new(), BTreeMap::new());
-    for event in events.iter().filter(|event| is_telling(event)) {
+    for Event { recorded: event, fact } in events.iter().filter(|event| is_telling(event.recorded)) {
         let Some(merchant_id) = event.merchant_id else { continue };
         let merchant_id = MerchantId::new(merchant_id);
-        let (Some(change), Some(livemode)) = (change(event)?, event.livemode) else {
+        let (Some(change), Some(livemode)) = (change(fact), event.livemode) else {
             merchants.insert(merchant_id, event.position);
             continue;
         };
-        changes.insert(&event.aggregate_id, (change, merchant_id, livemode, event));
+        changes.insert(&event.aggregate_id, (change, merchant_id, livemode, *event));
     }
     let (come, gone): (Vec<_>, Vec<_>) = changes.into_iter().partition(|(_, (change, ..))| change.is_some());
     if !gone.is_empty() {
@@ -79,7 +80,7 @@ pub(crate) async fn enter(books: &mut PgConnection, events: &[Arc<Recorded>]) ->
     Ok(())
 }
 
-type Come<'e> = (&'e Arc<str>, (Change, MerchantId, bool, &'e Arc<Recorded>));
+type Come<'e> = (&'e Arc<str>, (Change, MerchantId, bool, &'e Recorded));
 
 /// A merchant is looked at once when its first payment comes; the timer that is set then stays as it is.
 async fn put(books: &mut PgConnection, come: &[Come<'_>]) -> Result<(), sqlx::Error> {
@@ -96,7 +97,7 @@ async fn put(books: &mut PgConnection, come: &[Come<'_>]) -> Result<(), sqlx::Er
     .bind(events().map(|(.., event)| event.recorded_at).collect::<Vec<_>>())
     .execute(&mut *books)
     .await?;
-    let name = |(merchant_id, livemode, event): (MerchantId, bool, &Arc<Recorded>)| {
+    let name = |(merchant_id, livemode, event): (MerchantId, bool, &Recorded)| {
         (open_settlement::business(merchant_id, livemode), (merchant_id, livemode, event.position))
     };
     let asked: BTreeMap<String, (MerchantId, bool, i64)> = events().map(name).collect();
@@ -117,21 +118,19 @@ async fn put(books: &mut PgConnection, come: &[Come<'_>]) -> Result<(), sqlx::Er
 }
 
 /// Most events are told apart without reading them.
-fn is_telling(event: &Recorded) -> bool {
+pub(crate) fn is_telling(event: &Recorded) -> bool {
     TELLING.iter().any(|(of, types)| event.aggregate_type == *of && types.contains(&&*event.event_type))
 }
 
 /// What an event does to the row of its stream; none of what is no such event.
-fn change(event: &Recorded) -> Result<Option<Change>, Poison> {
-    let mut payload = serde_json::Deserializer::from_str(&event.payload);
-    let fact = Fact::read(&event.aggregate_type, &mut payload).map_err(|reason| Poison::Event(reason.to_string()))?;
-    if let Fact::Payment(PaymentEvent::Captured(captured)) = &fact {
-        return Ok(Some(Some(captured.amount.currency)));
+fn change(fact: &Fact) -> Option<Change> {
+    if let Fact::Payment(PaymentEvent::Captured(captured)) = fact {
+        return Some(Some(captured.amount.currency));
     }
-    if let Fact::Settlement(SettlementEvent::Closed(closed)) = &fact {
-        return Ok(Some(Some(closed.net.currency).filter(|_currency| closed.carries_over)));
+    if let Fact::Settlement(SettlementEvent::Closed(closed)) = fact {
+        return Some(Some(closed.net.currency).filter(|_currency| closed.carries_over));
     }
-    Ok(matches!(fact, Fact::Payment(_) | Fact::Settlement(_)).then_some(None))
+    matches!(fact, Fact::Payment(_) | Fact::Settlement(_)).then_some(None)
 }
 
 /// What the work is to know: for a settlement to be opened, one payment of each currency that can be settled, the

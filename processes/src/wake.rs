@@ -38,10 +38,11 @@ impl Follower for Wake {
         events: &'a [Arc<Recorded>],
     ) -> BoxFuture<'a, Result<(), Poison>> {
         Box::pin(async move {
-            events.iter().for_each(|event| self.desk.briefs.hear(event));
-            let mut asked = gather(events)?;
+            let heard = read(events)?;
+            heard.iter().for_each(|heard| self.desk.briefs.hear(heard));
+            let mut asked = gather(&heard);
             let taken_count = self.desk.room().min(asked.len());
-            unsettled::enter(books, events).await?;
+            unsettled::enter(books, &heard).await?;
             due::enter(&mut *books, &self.desk.runner, &asked, taken_count).await?;
             let later = asked.split_off(taken_count);
             self.desk.hand_over(asked);
@@ -78,18 +79,36 @@ const ASKING: [(&str, &str); 18] = [
 /// The streams processes listen to.
 const HEARD: [&str; 4] = [Payment::TYPE, Refund::TYPE, Order::TYPE, Settlement::TYPE];
 
+/// An event that somebody here wants to know of, read once for all of them.
+pub(crate) struct Event<'e> {
+    pub(crate) recorded: &'e Recorded,
+    pub(crate) fact: Fact,
+}
+
+/// Most events are told apart without reading them.
+fn read(events: &[Arc<Recorded>]) -> Result<Vec<Event<'_>>, Poison> {
+    let wanted = events.iter().filter(|event| is_heard(event) || unsettled::is_telling(event));
+    let read = wanted.map(|recorded| {
+        let mut payload = serde_json::Deserializer::from_str(&recorded.payload);
+        let fact = Fact::read(&recorded.aggregate_type, &mut payload);
+        let fact = fact.map_err(|reason| Poison::Event(reason.to_string()))?;
+        Ok(Event { recorded, fact })
+    });
+    read.collect()
+}
+
 /// All that these events ask for, each once.
-fn gather(events: &[Arc<Recorded>]) -> Result<Vec<Due>, Poison> {
+fn gather(events: &[Event<'_>]) -> Vec<Due> {
     let mut asked: BTreeMap<(&'static str, Arc<str>), Due> = BTreeMap::new();
-    for event in events {
-        for Asked { due, is_over } in asked_for(event)? {
+    for event in events.iter().filter(|event| is_heard(event.recorded)) {
+        for Asked { due, is_over } in asked_for(event) {
             let name = (due.work.process, Arc::clone(&due.work.business));
             if !(is_over && asked.remove(&name).is_some()) {
                 asked.insert(name, due);
             }
         }
     }
-    Ok(asked.into_values().collect())
+    asked.into_values().collect()
 }
 
 struct Asked {
@@ -98,23 +117,26 @@ struct Asked {
     is_over: bool,
 }
 
-fn asked_for(event: &Recorded) -> Result<Vec<Asked>, Poison> {
-    let is_own = event.metadata.contains(WRITTEN_BY);
-    let asks = |process: &str| !is_own || ASKING.contains(&(&*event.event_type, process));
-    let is_heard = HEARD.contains(&&*event.aggregate_type) && PROCESSES.iter().any(|process| asks(process.name()));
-    let (true, Some(merchant_id), Some(livemode)) = (is_heard, event.merchant_id, event.livemode) else {
-        return Ok(Vec::new());
-    };
-    let mut payload = serde_json::Deserializer::from_str(&event.payload);
-    let fact = Fact::read(&event.aggregate_type, &mut payload).map_err(|reason| Poison::Event(reason.to_string()))?;
+/// Whether the event asks this process for something.
+fn asks(event: &Recorded, process: &str) -> bool {
+    !event.metadata.contains(WRITTEN_BY) || ASKING.contains(&(&*event.event_type, process))
+}
+
+fn is_heard(event: &Recorded) -> bool {
+    HEARD.contains(&&*event.aggregate_type) && PROCESSES.iter().any(|process| asks(event, process.name()))
+}
+
+fn asked_for(event: &Event<'_>) -> Vec<Asked> {
+    let Event { recorded, fact } = event;
+    let (Some(merchant_id), Some(livemode)) = (recorded.merchant_id, recorded.livemode) else { return Vec::new() };
     let merchant_id = MerchantId::new(merchant_id);
-    let asked = PROCESSES.iter().filter(|process| asks(process.name())).filter_map(|process| {
-        let Business { id, payment } = process.hears(&event.aggregate_id, &fact)?;
+    let asked = PROCESSES.iter().filter(|process| asks(recorded, process.name())).filter_map(|process| {
+        let Business { id, payment } = process.hears(&recorded.aggregate_id, fact)?;
         let work = Work { process: process.name(), business: id.into(), payment, merchant_id, livemode };
-        let is_over = process.name() == EXPIRE && is_captured_at_once(&event.aggregate_id, &fact);
-        Some(Asked { due: Due { work, heard: event.position }, is_over })
+        let is_over = process.name() == EXPIRE && is_captured_at_once(&recorded.aggregate_id, fact);
+        Some(Asked { due: Due { work, heard: recorded.position }, is_over })
     });
-    Ok(asked.collect())
+    asked.collect()
 }
 
 #[cfg(test)]
@@ -164,7 +186,7 @@ mod tests {
     }
 
     fn asked(events: &[Arc<Recorded>]) -> Vec<&'static str> {
-        gather(events).unwrap().iter().map(|due| due.work.process).collect()
+        gather(&read(events).unwrap()).iter().map(|due| due.work.process).collect()
     }
 
     #[test]
