@@ -3,17 +3,24 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use channels::{
-    Limits, Partners, SandboxAddress, Secret,
+    Hint, Limits, Partners, SandboxAddress, Secret,
     sandbox::{self, Books, Settings},
 };
 use chrono::TimeDelta;
 use clap::Args;
 use command_api::Inbox;
 use processes::Patience;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use vault::Vault;
 
 use crate::failure::{Attempt as _, Result};
+
+/// That wait to be followed; of more, nothing is known.
+const HINTS_MAX: usize = 64;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Outside {
@@ -68,7 +75,7 @@ impl Outside {
         home: Option<&Path>,
         vault: &Vault,
         stopping: watch::Receiver<bool>,
-    ) -> Result<(Inbox, Option<JoinHandle<()>>)> {
+    ) -> Result<(Inbox, mpsc::Receiver<Hint>, Option<JoinHandle<()>>)> {
         let secret = Secret::new(vault.sandbox_secret().as_str());
         let (address, serving) = match &self.sandbox_url {
             Some(url) => (SandboxAddress::at(url.trim_end_matches('/')), None),
@@ -78,7 +85,8 @@ impl Outside {
             }
         };
         let partners = Arc::new(Partners::new(&address, &self.limits()));
-        Ok((Inbox { partners, secrets: [secret].into() }, serving))
+        let (hints, hinted) = mpsc::channel(HINTS_MAX);
+        Ok((Inbox { partners, secrets: [secret].into(), hints }, hinted, serving))
     }
 }
 

@@ -17,6 +17,8 @@ mod due;
 mod errand;
 mod expire;
 mod give_back;
+mod hint;
+mod look_into;
 mod open_settlement;
 mod pay_out;
 mod process;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use channels::Partners;
+use channels::{Hint, Partners};
 use chrono::Utc;
 use event_store::{Act, Answer, Failure, Outcome, Store, Tenant, Verdict, crash};
 use sqlx::{PgConnection, PgPool};
@@ -22,6 +22,8 @@ use crate::{
     call::Heard,
     due::{self, Due, Looked, Then},
     errand::Patience,
+    hint::heed,
+    look_into::LOOK_INTO,
     process::{self, Next, Stop},
     turn::{Known, Turn, Work},
     unsettled,
@@ -58,9 +60,9 @@ pub struct Processes {
 pub(crate) struct Desk {
     /// The name under which work is taken.
     pub(crate) runner: String,
-    store: Store,
-    pool: PgPool,
-    partners: Arc<Partners>,
+    pub(crate) store: Store,
+    pub(crate) pool: PgPool,
+    pub(crate) partners: Arc<Partners>,
     patience: Patience,
     pub(crate) briefs: Briefs,
     /// By process and business; and what was asked of it again since.
@@ -96,6 +98,12 @@ impl Processes {
             more: Arc::default(),
         });
         Self { desk, looked, hands }
+    }
+
+    /// Has channels asked about what is hinted at, until told to stop: also where others run the processes.
+    pub fn heed(&self, hints: mpsc::Receiver<Hint>, stop: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
+        let desk = Arc::clone(&self.desk);
+        async move { heed(&desk, hints, stop).await }
     }
 
     /// Works until told to stop; then lets calls under way come back, within bounds.
@@ -274,7 +282,7 @@ impl Desk {
             match self.turn(&due.work, &known, heard.take()).await {
                 Ok(Next::Call(call)) => {
                     crash::point("process.before_call");
-                    heard = Some(call.make(&self.partners).await);
+                    heard = Some(call.under(known.trace.as_deref()).make(&self.partners).await);
                     crash::point("process.after_call");
                 }
                 Ok(Next::Wait(until)) => return Then::At(until),
@@ -293,7 +301,8 @@ impl Desk {
         let brief = self.briefs.of(&self.store, &work.payment).await.map_err(|failure| failure.to_string())?;
         let merchant_since = self.briefs.since(&self.store, &work.merchant_id.to_string()).await;
         let merchant_since = merchant_since.map_err(|failure| failure.to_string())?;
-        Ok(Known { brief, merchant_since, ..Known::default() })
+        let trace = brief.trace(work.process, &work.business);
+        Ok(Known { brief, trace, merchant_since, ..Known::default() })
     }
 
     /// One reaction, decided and written by the store's writer in one append.
@@ -302,7 +311,10 @@ impl Desk {
             return Err(Trouble::Stuck("there is no such process".to_owned()));
         };
         let tenant = Tenant { merchant_id: Some(work.merchant_id.uuid()), livemode: Some(work.livemode) };
-        let metadata = vec![("actor", "process".to_owned()), ("process", work.process.to_owned())];
+        // What a channel said when it was asked is news to all processes, as its report would be.
+        let signs_as = if work.process == LOOK_INTO { "asked_by" } else { "process" };
+        let mut metadata = vec![("actor", "process".to_owned()), (signs_as, work.process.to_owned())];
+        metadata.extend(known.trace.as_ref().map(|trace| ("trace_id", trace.to_string())));
         // The store may decide more than once: what the last decision came to is what was written.
         let decided: Arc<Mutex<Option<Next>>> = Arc::default();
         let (slot, work, known) = (Arc::clone(&decided), work.clone(), Arc::clone(known));
