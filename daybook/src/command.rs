@@ -15,6 +15,8 @@ use crate::{
 };
 
 mod acts;
+mod beside;
+mod channel;
 mod dev;
 mod doctor;
 mod erase;
@@ -25,6 +27,7 @@ mod migrate;
 mod place;
 mod postgres;
 mod projection;
+mod remittance;
 mod saga;
 mod sandbox;
 mod serve;
@@ -39,6 +42,8 @@ Examples:
   daybook payment cancel PAY… --dry-run         every write of the API, as an operator
   daybook log tail                              what happens, as it happens
   daybook saga list --status failed             what waits for a person
+  daybook channel list                          how the lines to payment partners stand
+  daybook remittance list                       what channels paid for which day, and what of it is none of ours
   daybook projection list                       the read models, and how far behind they are
   daybook export hledger > books.journal        the whole journal, for hledger to check
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
@@ -76,8 +81,11 @@ enum Command {
 
 /// Reads the command line and does what it asks for. Where it asks for nothing we know, says so and ends the process.
 pub(crate) fn run() -> Result<ExitCode> {
-    let matches = Line::command().subcommands(acts::commands()).get_matches();
+    let matches = Line::command().subcommands(beside::commands(acts::commands())).get_matches();
     logging::start();
+    if let Some(asked) = beside::asked(&matches) {
+        return runtime()?.block_on(asked.run());
+    }
     if let Some((route, matches)) = acts::asked(&matches) {
         return runtime()?.block_on(acts::run(route, matches));
     }

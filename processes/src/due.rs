@@ -100,20 +100,16 @@ pub(crate) async fn free_of_the_dead(connection: &mut PgConnection, runner: &str
     .map(drop)
 }
 
+/// How what is due is taken: how many at most, for how many seconds, by whom. It reads what is due and nothing else.
+pub const TAKE: &str = "update work.due d set due_at = now() + $2 * interval '1 second', taken_by = $3 \
+     from (select process, business from work.due where due_at <= now() order by due_at limit $1 \
+           for update skip locked) t \
+     where d.process = t.process and d.business = t.business \
+     returning d.process, d.business, d.payment, d.merchant_id, d.livemode, d.heard";
+
 /// Takes what is due, at most so much of it.
 pub(crate) async fn take(pool: impl PgExecutor<'_>, runner: &str, most: i64) -> Result<Vec<Due>, sqlx::Error> {
-    let rows = sqlx::query(
-        "update work.due d set due_at = now() + $2 * interval '1 second', taken_by = $3 \
-         from (select process, business from work.due where due_at <= now() order by due_at limit $1 \
-               for update skip locked) t \
-         where d.process = t.process and d.business = t.business \
-         returning d.process, d.business, d.payment, d.merchant_id, d.livemode, d.heard",
-    )
-    .bind(most)
-    .bind(KEPT_FOR_SECONDS)
-    .bind(runner)
-    .fetch_all(pool)
-    .await?;
+    let rows = sqlx::query(TAKE).bind(most).bind(KEPT_FOR_SECONDS).bind(runner).fetch_all(pool).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
         found.extend(read(row)?);

@@ -23,8 +23,10 @@ use crate::{
     due::{self, Due, Looked, Then},
     errand::Patience,
     hint::heed,
+    lines,
     look_into::LOOK_INTO,
     process::{self, Next, Stop},
+    remittances,
     turn::{Known, Turn, Work},
     unsettled,
     wake::Wake,
@@ -111,7 +113,9 @@ impl Processes {
         let Self { desk, looked, hands } = self;
         let wake = desk.store.follow(Wake { desk: Arc::clone(&desk) }, desk.pool.clone());
         let settling = tokio::spawn(settle(desk.pool.clone(), looked, Arc::clone(&desk.more)));
-        tokio::join!(wake.run(stop.clone()), take_due(&desk, stop.clone()), work(&desk, hands, stop));
+        let taking = take_due(&desk, stop.clone());
+        let outside = async { tokio::join!(lines::show(&desk, stop.clone()), remittances::run(&desk, stop.clone())) };
+        tokio::join!(wake.run(stop.clone()), taking, Box::pin(outside), work(&desk, hands, stop.clone()));
         // With it goes the last who has anything to settle.
         drop(desk);
         if let Err(reason) = settling.await {

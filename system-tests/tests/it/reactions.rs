@@ -5,12 +5,15 @@ mod expire;
 mod faulted;
 mod give_back;
 mod looking;
+mod partner;
 mod pay_out;
 mod racing;
+mod remittances;
 mod reports;
 mod return_suspense;
 mod settle;
 mod tokens;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +44,10 @@ struct Outside {
 
 impl Outside {
     async fn new(faults: FaultPlan) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), faults)
+    }
+
+    fn at(listener: TcpListener, faults: FaultPlan) -> Self {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let books = Arc::new(Books::in_memory());
         let secret = Secret::new(vault().unwrap().sandbox_secret().as_str());
@@ -62,16 +68,36 @@ impl Outside {
         Self { url, books, _stop: stop }
     }
 
-    /// For a server that asks it, and is less patient than others are.
     fn environment(&self) -> [(&str, &str); 5] {
-        [
-            ("DAYBOOK_WITHOUT_PROCESSES", "false"),
-            ("DAYBOOK_SANDBOX_URL", &self.url),
-            ("DAYBOOK_CHANNEL_DEADLINE_MS", "1000"),
-            ("DAYBOOK_CHANNEL_RETRY_AFTER_MS", "100"),
-            ("DAYBOOK_CHANNEL_ABSENT_AFTER_MS", "4000"),
-        ]
+        asking(&self.url)
     }
+}
+
+/// For a server that asks a partner there, and is less patient than others are.
+fn asking(url: &str) -> [(&str, &str); 5] {
+    [
+        ("DAYBOOK_WITHOUT_PROCESSES", "false"),
+        ("DAYBOOK_SANDBOX_URL", url),
+        ("DAYBOOK_CHANNEL_DEADLINE_MS", "1000"),
+        ("DAYBOOK_CHANNEL_RETRY_AFTER_MS", "100"),
+        ("DAYBOOK_CHANNEL_ABSENT_AFTER_MS", "4000"),
+    ]
+}
+
+/// What a command of the operator's says of this ledger.
+fn said(branch: &Branch, arguments: &[&str]) -> String {
+    let mut command = system_tests::server::daybook().unwrap();
+    let output = command.args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A metric of the server, of stripe in test mode.
+async fn metric(branch: &Branch, name: &str) -> i64 {
+    let shown = branch.client().send(&Request::get("/metrics")).await.unwrap().body;
+    let series = format!("{name}{{channel=\"stripe\",mode=\"test\"}} ");
+    let value = shown.lines().find_map(|line| line.strip_prefix(&series));
+    value.unwrap_or_else(|| panic!("no {series} in {shown}")).parse().unwrap()
 }
 
 /// Starts a payment of 100.00 USD; its number.
