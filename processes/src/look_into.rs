@@ -92,18 +92,18 @@ fn capture_of(agreed: &Agreed, tried: &Tried) -> Option<CaptureId> {
     (tried.capture_mode == CaptureMode::Automatic).then(|| CaptureId::derive(agreed.payment_id, tried.number))
 }
 
+/// What was captured at once was never an authorisation that somebody could let go of.
 fn told(agreed: &Agreed, tried: &Tried, authorised: &Authorised) -> Vec<Report> {
     let Authorised { channel_trade_no, amount, captured, effective_at } = authorised.clone();
-    let mut told = vec![Report::Authorised { amount, channel_trade_no, effective_at }];
-    if let Some((captured, capture_id)) = captured.zip(capture_of(agreed, tried)) {
-        told.push(Report::Captured {
+    vec![match captured.zip(capture_of(agreed, tried)) {
+        Some((captured, capture_id)) => Report::Captured {
             capture_id,
             amount: captured.amount,
             channel_trade_no: captured.channel_trade_no,
             effective_at: captured.effective_at,
-        });
-    }
-    told
+        },
+        None => Report::Authorised { amount, channel_trade_no, effective_at },
+    }]
 }
 
 fn of_refund(turn: &mut Turn<'_, '_>, agreed: &Agreed, payment: &Payment, refund_id: RefundId) -> Result<Next, Stop> {

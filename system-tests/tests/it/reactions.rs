@@ -157,7 +157,9 @@ async fn until_sql(branch: &Branch, question: &str, wanted: i64, within: Duratio
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{question}: {is}, not {wanted}");
+    let due = "select coalesce(string_agg(concat_ws(' ', process, business, due_at, failures, reason), '; '), '') from work.due";
+    let due: String = sqlx::query_scalar(due).fetch_one(&mut books).await.unwrap();
+    panic!("{question}: {is}, not {wanted}; due: {due}");
 }
 
 /// The balance of an account, over all currencies.

@@ -70,7 +70,7 @@ async fn a_partner_works_under_the_trace_of_whoever_asked() {
     let order_no = fresh("traced");
     let body = json!({ "order_no": order_no, "amount": 500, "currency": "USD", "channel": "stripe" });
     let request = Request::post(PAYMENTS, &body).keyed(&order_no).by(&merchant.test);
-    let request = request.with("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"));
+    let request = request.with("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
     assert_eq!(client.send(&request).await.unwrap().status, 200);
     let asked = tokio::time::timeout(SOON, heard.recv()).await.unwrap().unwrap();
     let told = asked.lines().find_map(|line| line.strip_prefix("traceparent: ")).unwrap_or_else(|| panic!("{asked}"));

@@ -65,7 +65,8 @@ async fn what_no_report_told_of_is_listed_asked_after_and_the_books_are_the_chan
     assert!(told.contains("1 of them none of ours") && told.contains("; ours since "), "{told}");
     assert!(told.contains(&format!("captured {STRANGE_MINOR} ")), "{told}");
     assert!(told.contains("there is no such payment through this channel"), "{told}");
-    assert_eq!(said(&branch, &["remittance", "list", "--limit", "1"]).lines().count(), told.lines().count());
+    let listed = said(&branch, &["remittance", "list"]);
+    assert!(told.lines().all(|line| listed.lines().any(|listed| listed == line)), "{listed}");
 
     // Recorded once, and the chart closes but for what is none of ours: nobody guessed whose it is.
     let recorded = "select count(*) from log.events where aggregate_type = 'remittance'";

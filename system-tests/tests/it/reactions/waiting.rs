@@ -15,6 +15,8 @@ use super::{PAYMENTS, REACTING, merchant, pay, until_all, until_sql};
 const WARMING_UP: usize = 500;
 const AT_ONCE: usize = 24;
 const IDLE: Duration = Duration::from_secs(20);
+/// A session of Postgres that has nothing to do says within ten seconds what it has read.
+const COUNTED_WITHIN: Duration = Duration::from_secs(12);
 const MOST_MIB: u64 = 200;
 const WITHIN: Duration = Duration::from_secs(1_200);
 
@@ -85,13 +87,15 @@ async fn those_that_wait_cost_little_memory_no_scans_and_next_to_no_work() {
     let plan = plan(&mut books).await;
     assert!(plan.contains("due_next") && !plan.contains("Seq Scan"), "{plan}");
 
-    pass(Duration::from_secs(3)).await;
+    pass(COUNTED_WITHIN).await;
     let (read, used) = (reads(&mut books).await, processor_seconds(&branch));
     pass(IDLE).await;
     let (read_after, used_after) = (reads(&mut books).await, processor_seconds(&branch));
     let idle_percent = (used_after - used) / IDLE.as_secs_f64() * 100.0;
     assert!(read_after.1 > read.1, "nobody looked whether anything is due");
-    assert_eq!((read_after.0 - read.0, read_after.2 - read.2), (0, 0), "what waits was read: {read:?} {read_after:?}");
+    assert_eq!(read_after.0 - read.0, 0, "what waits was read whole: {read:?} {read_after:?}");
+    // To know when something is due, the first of them is enough.
+    assert!(read_after.2 - read.2 <= read_after.1 - read.1, "what waits was read: {read:?} {read_after:?}");
 
     // While they wait, others come and go: none of what is done for them looks at those that wait.
     let mut wanted = Vec::new();
@@ -99,7 +103,7 @@ async fn those_that_wait_cost_little_memory_no_scans_and_next_to_no_work() {
         wanted.push((pay(&mut client, &merchant.test, "pm_sandbox_visa", json!({})).await, "success"));
     }
     until_all(&mut client, &merchant.test, &wanted, Duration::from_secs(60)).await;
-    pass(Duration::from_secs(2)).await;
+    pass(COUNTED_WITHIN).await;
     let scans = reads(&mut books).await.0 - read_after.0;
     assert_eq!(scans, 0, "whole scans of what is due");
     assert!(grown_mib < MOST_MIB, "{grown_mib} MiB for {count}");
