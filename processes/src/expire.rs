@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use channels::{Done, Void};
+use channels::Void;
 use chrono::TimeDelta;
 use domain::{
     fact::Fact,
@@ -11,20 +11,15 @@ use domain::{
 };
 
 use crate::{
-    call::{Call, Care, Request},
     capture::is_automatic,
-    errand::{self, End, Standing},
+    errand::{self, Held},
     process::{Business, Next, Process, Stop},
     saga::{Memory, Step},
-    take_payment::said,
     turn::Turn,
 };
 
 const CHANNEL: Step = (1, "ChannelVoid");
 
-/// For so long a merchant may capture. Card networks let an authorisation lapse after about as long, and until then the
-/// customer cannot use the money: what nobody has claimed by now goes back.
-const CAPTURED_WITHIN: TimeDelta = TimeDelta::days(7);
 /// While a capture or a cancellation is under way.
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
 
@@ -69,7 +64,7 @@ impl Process for Expire {
         }
         let is_begun = memory.course(turn, CHANNEL)?.phase() != CoursePhase::NotStarted;
         if !is_begun {
-            let until = memory.state(turn)?.waiting_until().unwrap_or(turn.now + CAPTURED_WITHIN);
+            let until = memory.state(turn)?.waiting_until().unwrap_or(turn.now + turn.patience.captured_within);
             if turn.now < until {
                 memory.wait(turn, until)?;
                 return Ok(Next::Wait(until));
@@ -80,36 +75,26 @@ impl Process for Expire {
                 return Ok(Next::Wait(until));
             }
         }
-        let call = Call {
+        let held = Held {
             channel: tried.channel,
             livemode: agreed.livemode,
-            care: Care::Send,
-            request: Request::Void(Void {
+            void: Void {
                 key: format!("{id}-{attempt}-void-expired"),
                 payment_id: agreed.payment_id,
                 attempt,
                 channel_trade_no: tried.authorised_as.clone(),
                 traceparent: None,
-            }),
+            },
         };
-        match errand::go_on(turn, &memory, CHANNEL, call)? {
-            Standing::Going(next) => Ok(next),
-            Standing::Ended(End::Settled(Done::Voided(_voided))) => {
-                let report = Report::Expired { channel_trade_no: tried.authorised_as };
-                turn.tell::<Payment>(&id, &PaymentCommand::Report { attempt, report })?;
-                memory.succeed(turn, CHANNEL, "voided")?;
-                memory.complete(turn)?;
-                Ok(Next::Rest)
-            }
-            Standing::Ended(End::Declined(decline)) => {
-                memory.fail(turn, CHANNEL, &said(decline))?;
-                let reason = format!("{left} was not captured in time and is not let go of: {}", said(decline));
-                memory.need_attention(turn, &reason, "operations")
-            }
-            Standing::Ended(End::Settled(
-                Done::Authorised(_) | Done::Captured(_) | Done::Refunded(_) | Done::PaidOut(_),
-            )) => Ok(Next::Rest),
+        let refused = format!("{left} was not captured in time and is not let go of");
+        if let Err(next) = errand::let_go(turn, &memory, CHANNEL, held, &refused)? {
+            return Ok(next);
         }
+        let report = Report::Expired { channel_trade_no: tried.authorised_as };
+        turn.tell::<Payment>(&id, &PaymentCommand::Report { attempt, report })?;
+        memory.succeed(turn, CHANNEL, "voided")?;
+        memory.complete(turn)?;
+        Ok(Next::Rest)
     }
 }
 

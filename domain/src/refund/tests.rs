@@ -25,12 +25,16 @@ fn request(amount_minor: i64) -> RefundCommand {
     }))
 }
 
+fn at(day: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(day * 86_400, 0)
+}
+
 fn command(name: &str) -> RefundCommand {
     match name {
         "request" => request(500),
         "send" => RefundCommand::Send,
-        "succeed" => RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into() },
-        "fail" => RefundCommand::ReportFailed { decline: Decline::Other },
+        "succeed" => RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into(), effective_at: at(1) },
+        "fail" => RefundCommand::ReportFailed { decline: Decline::Other, effective_at: at(2) },
         "unknown" => RefundCommand::ReportUnknown,
         "bounce" => RefundCommand::ReportBounced,
         other => unreachable!("{other}"),
@@ -84,6 +88,23 @@ fn a_refund_is_of_something() {
 #[test]
 fn the_same_refund_otherwise_is_refused() {
     told("request").when(&request(501)).then_refused(RefundRefusal::RefundRequestDiffers);
+}
+
+/// Evidence says when the money moved; the same told again says nothing new.
+#[test]
+fn the_money_went_and_came_back_when_the_channel_says() {
+    for (path, moved_at) in [
+        ("request send", None),
+        ("request send succeed", at(1)),
+        ("request send fail", None),
+        ("request send fail succeed", at(1)),
+        ("request send succeed fail", at(2)),
+        ("request send bounce", None),
+    ] {
+        assert_eq!(told(path).state.moved_at(), moved_at, "{path}");
+    }
+    let again = RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into(), effective_at: at(9) };
+    assert_eq!(told("request send succeed").state.decide(&again), Ok(Vec::new()));
 }
 
 #[test]
