@@ -179,16 +179,3 @@ fn read(row: &PgRow) -> Result<Option<Due>, sqlx::Error> {
     };
     Ok(Some(Due { work, heard: row.try_get(5)? }))
 }
-
-/// Lets a piece of work be looked at now; whether there is any of that name.
-///
-/// # Errors
-/// The database failed.
-pub async fn nudge(pool: impl PgExecutor<'_>, process: &str, business: &str) -> Result<bool, sqlx::Error> {
-    let nudged = sqlx::query("update work.due set due_at = now() where process = $1 and business = $2")
-        .bind(process)
-        .bind(business)
-        .execute(pool)
-        .await?;
-    Ok(nudged.rows_affected() > 0)
-}

@@ -58,7 +58,7 @@ pub struct Processes {
 pub(crate) struct Desk {
     /// The name under which work is taken.
     pub(crate) runner: String,
-    store: Store,
+    pub(crate) store: Store,
     pool: PgPool,
     partners: Arc<Partners>,
     patience: Patience,
