@@ -97,6 +97,7 @@ async fn start(
     let listening = || "opening the sandbox".to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.attempt(listening)?;
     let address = listener.local_addr().attempt(listening)?;
+    tracing::info!("the sandbox plays every channel in test mode at http://{address}");
     let books = match home {
         Some(home) => Books::open(&home.join("sandbox")).map_err(std::io::Error::other).attempt(listening)?,
         None => Books::in_memory(),
