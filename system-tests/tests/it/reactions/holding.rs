@@ -4,14 +4,16 @@ use std::time::{Duration, Instant};
 
 use channels::sandbox::Listing;
 use processes::check;
-use sqlx::PgConnection;
-use system_tests::branch::Branch;
+use serde_json::json;
+use sqlx::{Connection, PgConnection};
+use system_tests::branch::{Branch, fresh};
 use system_tests::client::{Client, Request};
 use system_tests::invariants;
 use system_tests::server::Server;
 use system_tests::tree::{Tree, root};
 
 use super::Outside;
+use super::looking::{ask, pay, until_told};
 
 /// Read models are behind by milliseconds; what was done a moment ago is put away as soon.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -66,4 +68,63 @@ fn every_test_of_reactions_asks_whether_all_holds() {
         }
     }
     assert!(tests_count > 20, "only {tests_count} tests of reactions were found");
+}
+
+/// What somebody could do to the tables, and what does not hold then.
+const TAMPERING: [(&str, &str); 11] = [
+    ("I2", "update read.accounts set balance_minor = balance_minor + 1 where account = 'fees:revenue'"),
+    ("I6: refunds", "update read.payments set refunded_minor = captured_minor + 1"),
+    ("I6: nothing", "update read.journal_entries set reverses = 'REF', aggregate_id = 'PAY', event_type = 'bounced'"),
+    ("I20", "update read.postings set amount_minor = amount_minor + 1 \
+             where account_id = (select id from read.accounts where account = 'channel:stripe:receivable')"),
+    ("I22", "update read.payment_attempts set phase = 'failed', decline = null"),
+    (
+        "I23",
+        "insert into log.events select (select max(position) + 1 from log.events), gen_random_uuid(), aggregate_type, \
+         aggregate_id, sequence + 1, 'waiting', '1.0', '{\"waiting\":{}}', metadata, merchant_id, livemode, recorded_at \
+         from log.events where aggregate_type = 'saga' and event_type = 'completed' limit 1",
+    ),
+    ("I24: no process", "delete from work.due where process = 'return_suspense'"),
+    ("I24: whoever", "update read.saga_instances set metadata = '{}' where status = 'failed'"),
+    ("I24: nothing", "update work.due set due_at = now() - interval '6 minutes'"),
+    (
+        "I25",
+        "update read.saga_instances set status = 'compensated', compensated_at = now() where status = 'completed'",
+    ),
+    ("I26", "update read.saga_instances set status = 'completed' where business_type = 'return_suspense'"),
+];
+
+// covers I6, I20, I21, I22, I23, I24, I25, I26
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_hold_is_named() {
+    let outside = Outside::reporting().await;
+    let branch = Branch::own(&outside.environment()).await.unwrap();
+    outside.report_to(&branch.server);
+    let merchant = branch.merchant().await.unwrap();
+    let mut log = branch.ledger.superuser().await.unwrap();
+    let paid = pay(&branch, &merchant.test, &fresh("paid"), "pm_sandbox_visa", "automatic").await;
+    let kept = pay(&branch, &merchant.test, &fresh("kept"), "pm_sandbox_partial_capture_kept", "automatic").await;
+    until_told(&mut log, &paid, "captured", 1).await;
+    let refund = json!({ "payment_no": paid, "amount": 1_000, "reason": "returned" });
+    ask(&branch, &merchant.test, "/api/v1/refunds", &refund).await;
+    until_told(&mut log, &paid, "refund_confirmed", 1).await;
+    until_told(&mut log, &kept, "money_suspended", 1).await;
+    all_holds(&branch, Some(&outside)).await;
+    let listing = outside.books.listing();
+    for (named, tampering) in TAMPERING {
+        let mut undone = log.begin().await.unwrap();
+        sqlx::query(tampering).execute(&mut *undone).await.unwrap();
+        let broken = check::broken(&mut undone, Some(&listing)).await.unwrap();
+        assert!(broken.iter().any(|broken| broken.invariant.starts_with(named)), "{named}: {broken:#?}");
+        undone.rollback().await.unwrap();
+    }
+    let mut doubled = listing.clone();
+    doubled.effects[0].count = 2;
+    let broken = check::broken(&mut log, Some(&doubled)).await.unwrap();
+    assert!(broken.len() == 1 && broken[0].invariant.starts_with("I21"), "{broken:#?}");
+    let mut short = listing.clone();
+    short.totals[0].captured_minor -= 1;
+    let broken = check::broken(&mut log, Some(&short)).await.unwrap();
+    assert!(broken.len() == 1 && broken[0].invariant.starts_with("I20"), "{broken:#?}");
+    all_holds(&branch, Some(&outside)).await;
 }
