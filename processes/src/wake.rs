@@ -49,10 +49,12 @@ impl Follower for Wake {
             let heard = read(events)?;
             heard.iter().for_each(|heard| self.desk.briefs.hear(heard));
             let mut asked = gather(&heard);
-            asked.extend(self.let_go_on(&heard).await?);
             let taken_count = self.desk.room().min(asked.len());
             unsettled::enter(books, &self.desk.store, &heard).await?;
             due::enter(&mut *books, &self.desk.runner, &asked, taken_count).await?;
+            let by_people = self.asked_by_people(&heard).await?;
+            due::enter(&mut *books, &self.desk.runner, &by_people, 0).await?;
+            self.desk.hand_over(due::take_these(&mut *books, &self.desk.runner, &by_people).await?);
             let later = asked.split_off(taken_count);
             self.desk.hand_over(asked);
             if !later.is_empty() {
@@ -65,7 +67,7 @@ impl Follower for Wake {
 
 impl Wake {
     /// What a person has let go on, or ended, is looked at at once.
-    async fn let_go_on(&self, heard: &[Event<'_>]) -> Result<Vec<Due>, Poison> {
+    async fn asked_by_people(&self, heard: &[Event<'_>]) -> Result<Vec<Due>, Poison> {
         let mut asked = BTreeMap::new();
         for Event { recorded, .. } in heard.iter().filter(|event| matches!(event.fact, Fact::Saga(_))) {
             let read = self.desk.store.read::<Saga>(&recorded.aggregate_id).await;
@@ -75,7 +77,7 @@ impl Wake {
                 continue;
             };
             let business: Arc<str> = about.business_id.as_str().into();
-            // Of which payment it is, what waits knows, and what was let go on waits.
+            // Of which payment it is, the table knows: what was let go on waits there.
             let payment = if business.starts_with("PAY") { Arc::clone(&business) } else { "".into() };
             let livemode = about.livemode;
             let work = Work { process: process.name(), business, payment, merchant_id, livemode };

@@ -233,7 +233,10 @@ async fn left(books: &mut PgConnection, merchant: &Merchant) -> String {
         select s.payload -> 'started' ->> 'process' || ' of ' || (s.payload -> 'started' ->> 'business_id') || ' goes on' \
         from log.events s where s.aggregate_type = 'saga' and s.event_type = 'started' and s.merchant_id = $1::uuid \
         and not exists (select from log.events e where e.aggregate_type = 'saga' and e.aggregate_id = s.aggregate_id \
-                        and e.event_type in ('completed', 'compensated', 'attention_needed'))) x";
+                        and e.event_type in ('completed', 'compensated', 'attention_needed')) \
+        and not exists (select from work.due d where d.process = s.payload -> 'started' ->> 'process' \
+                        and d.business = s.payload -> 'started' ->> 'business_id' \
+                        and d.due_at > now() + interval '10 minutes')) x";
     sqlx::query_scalar(left).bind(uuid(merchant)).fetch_one(books).await.unwrap()
 }
 
