@@ -15,6 +15,8 @@ pub struct Refund {
     phase: Phase,
     /// When the money last moved, by what the channel says.
     moved_at: Option<DateTime<Utc>>,
+    /// When it failed, where that is known.
+    failed_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +78,7 @@ impl Aggregate for Refund {
             RefundCommand::Send => self.send(),
             RefundCommand::ReportSucceeded { channel_refund_no, effective_at } => {
                 self.succeed(channel_refund_no, *effective_at)
-            },
+            }
             RefundCommand::ReportFailed { decline, effective_at } => self.fail(*decline, *effective_at),
             RefundCommand::ReportUnknown => self.lose_sight(),
             RefundCommand::ReportBounced => self.bounce(),
@@ -92,7 +94,10 @@ impl Aggregate for Refund {
                 self.phase = if self.phase == Phase::Failed { Phase::SucceededLate } else { Phase::Succeeded };
                 self.moved_at = *effective_at;
             }
-            RefundEvent::Failed { .. } => self.phase = Phase::Failed,
+            RefundEvent::Failed { effective_at, .. } => {
+                self.phase = Phase::Failed;
+                self.failed_at = *effective_at;
+            }
             RefundEvent::Bounced { effective_at, .. } => {
                 self.phase = Phase::Bounced;
                 self.moved_at = *effective_at;
@@ -127,6 +132,8 @@ impl Refund {
         self.requested()?;
         match self.phase {
             Phase::Requested => Err(RefundRefusal::RefundNotSent),
+            // It had succeeded before it failed: what went has come back, and neither was booked.
+            Phase::Failed if is_before(effective_at, self.failed_at) => Ok(Vec::new()),
             Phase::Sent | Phase::Unknown | Phase::Failed => {
                 let channel_refund_no = channel_refund_no.to_owned();
                 Ok(vec![RefundEvent::Succeeded { channel_refund_no, effective_at }])
@@ -135,13 +142,16 @@ impl Refund {
         }
     }
 
-    /// A failure told of after a success is a bounce; one that was told of before the success is old news.
+    /// A failure told of after a success is a bounce; after one that came late, only if it is the later of the two.
     fn fail(&self, decline: Decline, effective_at: Option<DateTime<Utc>>) -> Decision {
         let payment_id = self.requested()?.payment_id;
         match self.phase {
             Phase::Requested => Err(RefundRefusal::RefundNotSent),
-            Phase::Sent | Phase::Unknown => Ok(vec![RefundEvent::Failed { decline }]),
+            Phase::Sent | Phase::Unknown => Ok(vec![RefundEvent::Failed { decline, effective_at }]),
             Phase::Succeeded => Ok(vec![RefundEvent::Bounced { payment_id, effective_at }]),
+            Phase::SucceededLate if is_before(self.moved_at, effective_at) => {
+                Ok(vec![RefundEvent::Bounced { payment_id, effective_at }])
+            }
             Phase::Failed | Phase::SucceededLate | Phase::Bounced => Ok(Vec::new()),
         }
     }
@@ -188,6 +198,11 @@ impl Refund {
     pub fn payment_id(&self) -> Option<PaymentId> {
         self.requested.as_ref().map(|requested| requested.payment_id)
     }
+}
+
+/// Where both are known.
+fn is_before(one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one < other)
 }
 
 #[cfg(test)]

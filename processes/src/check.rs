@@ -1,4 +1,4 @@
-//! What must hold of everything that follows from payments, asked of the tables and of a channel.
+//! What must hold of all that follows from payments, asked of tables and of a channel.
 
 use std::{collections::BTreeMap, fmt};
 

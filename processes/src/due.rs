@@ -122,7 +122,11 @@ pub(crate) async fn take(pool: impl PgExecutor<'_>, runner: &str, most: i64) -> 
 }
 
 /// Takes these whether or not they are due, as the table knows them.
-pub(crate) async fn take_these(books: impl PgExecutor<'_>, runner: &str, asked: &[Due]) -> Result<Vec<Due>, sqlx::Error> {
+pub(crate) async fn take_these(
+    books: impl PgExecutor<'_>,
+    runner: &str,
+    asked: &[Due],
+) -> Result<Vec<Due>, sqlx::Error> {
     if asked.is_empty() {
         return Ok(Vec::new());
     }

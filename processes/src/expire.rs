@@ -5,8 +5,9 @@ use std::sync::Arc;
 use channels::Void;
 use chrono::TimeDelta;
 use domain::{
+    actor::Actor,
     fact::Fact,
-    payment::{Payment, PaymentCommand, Report, event::PaymentEvent},
+    payment::{Payment, PaymentCommand, Report, attempt::Phase, event::PaymentEvent},
     saga::step::CoursePhase,
 };
 
@@ -55,6 +56,7 @@ impl Process for Expire {
         let (attempt, of) = (tried.number, format!("{id}/{}", tried.number));
         let left = payment.left_to_capture().filter(|(left, _)| left.amount_minor > 0);
         let Some((left, is_being_captured)) = left else {
+            cancel(turn, &id, &of)?;
             close(turn, &of)?;
             return Ok(Next::Rest);
         };
@@ -101,6 +103,19 @@ impl Process for Expire {
 /// The authorisation was captured whole as it came: where both are heard of together there is nothing to look at.
 pub(crate) fn is_captured_at_once(stream: &str, fact: &Fact) -> bool {
     matches!(fact, Fact::Payment(PaymentEvent::Captured(captured)) if is_automatic(stream, captured))
+}
+
+/// The channel told of it in a report before it answered that it had let go: it ends the payment all the same, unless
+/// part of it was captured.
+fn cancel(turn: &mut Turn<'_, '_>, id: &Arc<str>, of: &str) -> Result<(), Stop> {
+    let Some(memory) = Memory::opened(turn, of)? else { return Ok(()) };
+    let was_asked = memory.course(turn, CHANNEL)?.phase() != CoursePhase::NotStarted && !memory.has_ended(turn)?;
+    let is_voided = turn.state::<Payment>(id)?.tried().is_some_and(|tried| tried.phase == Phase::Voided);
+    if was_asked && is_voided {
+        let cancel = PaymentCommand::Cancel { by: Actor::Process, reason: None };
+        turn.offer::<Payment>(id, &cancel)?.ok();
+    }
+    Ok(())
 }
 
 /// Nothing is left that could expire.

@@ -117,7 +117,8 @@ impl Refunding<'_> {
             Standing::Going(next) => return Ok(next),
             Standing::Ended(End::Declined(decline)) => {
                 self.memory.fail(turn, CHANNEL, &said(decline))?;
-                RefundCommand::ReportFailed { decline, effective_at: None }
+                // Whatever had happened before is not so any more.
+                RefundCommand::ReportFailed { decline, effective_at: Some(turn.now) }
             }
             Standing::Ended(End::Settled(Done::Refunded(refunded))) => {
                 if refunded.amount != amount {

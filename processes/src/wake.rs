@@ -3,15 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
-    adjustment::Adjustment,
-    aggregate::Aggregate as _,
-    fact::Fact,
-    id::MerchantId,
-    order::Order,
-    payment::Payment,
-    refund::Refund,
-    saga::Saga,
-    settlement::Settlement,
+    adjustment::Adjustment, aggregate::Aggregate as _, fact::Fact, id::MerchantId, order::Order, payment::Payment,
+    refund::Refund, saga::Saga, settlement::Settlement,
 };
 use event_store::{Follower, Poison, Recorded};
 use futures_util::future::BoxFuture;

@@ -175,7 +175,7 @@ fn at_channel(refunds: &mut Rows<RefundRow>, recorded: &Recorded, fact: &RefundE
         RefundEvent::OutcomeUnknown => row.under_way(),
         RefundEvent::Succeeded { channel_refund_no, .. } => row.channel_refund_no = Some(channel_refund_no.clone()),
         // Whether the money went is told by the payment.
-        RefundEvent::Failed { decline } => row.decline = Some(word(decline)),
+        RefundEvent::Failed { decline, .. } => row.decline = Some(word(decline)),
         RefundEvent::Bounced { .. } => {}
     }
     Ok(())

@@ -27,8 +27,11 @@ pub enum RefundEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         effective_at: Option<DateTime<Utc>>,
     },
+    /// When it failed, where that is known.
     Failed {
         decline: Decline,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effective_at: Option<DateTime<Utc>>,
     },
     /// When the money came back, where the channel says so.
     Bounced {

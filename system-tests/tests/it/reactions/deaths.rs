@@ -69,7 +69,12 @@ async fn a_server_that_dies_at_any_turn_or_call_is_followed_by_one_that_finishes
                 break;
             }
             died += 1;
-            say(&format!("died at {} of {:?}, finished in {:.1?}", death.trap(), death.scenario.story, begun.elapsed()));
+            say(&format!(
+                "died at {} of {:?}, finished in {:.1?}",
+                death.trap(),
+                death.scenario.story,
+                begun.elapsed()
+            ));
             death.nth += 1;
             // The next ones that are certain have their own turn.
             if !goes_on || death.is_certain() {

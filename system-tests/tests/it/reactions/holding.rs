@@ -75,8 +75,11 @@ const TAMPERING: [(&str, &str); 11] = [
     ("I2", "update read.accounts set balance_minor = balance_minor + 1 where account = 'fees:revenue'"),
     ("I6: refunds", "update read.payments set refunded_minor = captured_minor + 1"),
     ("I6: nothing", "update read.journal_entries set reverses = 'REF', aggregate_id = 'PAY', event_type = 'bounced'"),
-    ("I20", "update read.postings set amount_minor = amount_minor + 1 \
-             where account_id = (select id from read.accounts where account = 'channel:stripe:receivable')"),
+    (
+        "I20",
+        "update read.postings set amount_minor = amount_minor + 1 \
+             where account_id = (select id from read.accounts where account = 'channel:stripe:receivable')",
+    ),
     ("I22", "update read.payment_attempts set phase = 'failed', decline = null"),
     (
         "I23",
@@ -87,10 +90,7 @@ const TAMPERING: [(&str, &str); 11] = [
     ("I24: no process", "delete from work.due where process = 'return_suspense'"),
     ("I24: whoever", "update read.saga_instances set metadata = '{}' where status = 'failed'"),
     ("I24: nothing", "update work.due set due_at = now() - interval '6 minutes'"),
-    (
-        "I25",
-        "update read.saga_instances set status = 'compensated', compensated_at = now() where status = 'completed'",
-    ),
+    ("I25", "update read.saga_instances set status = 'compensated', compensated_at = now() where status = 'completed'"),
     ("I26", "update read.saga_instances set status = 'completed' where business_type = 'return_suspense'"),
 ];
 

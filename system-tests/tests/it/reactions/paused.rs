@@ -1,4 +1,4 @@
-//! A runner that is stopped in the middle of a piece of work, and goes on when another has done it.
+//! A runner stopped in the middle of its work, and resumed when another has done it.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -24,7 +24,8 @@ async fn a_runner_that_was_paused_finds_its_work_done_and_does_nothing_twice() {
     let branch = Branch::own(&[("DAYBOOK_SANDBOX_URL", &outside.url)]).await.unwrap();
     outside.report_to(&branch.server);
     let mut books = branch.ledger.superuser().await.unwrap();
-    for (point, story) in crash::OF_A_PROCESS.iter().zip([Story::Taken, Story::Declined, Story::Taken, Story::Declined]) {
+    for (point, story) in crash::OF_A_PROCESS.iter().zip([Story::Taken, Story::Declined, Story::Taken, Story::Declined])
+    {
         let trap = format!("{point}@take_payment:1");
         let trapped: Vec<(&str, &str)> =
             outside.environment().into_iter().chain([("DAYBOOK_PAUSE_AT", &*trap)]).collect();

@@ -41,7 +41,12 @@ async fn of_two_that_want_the_same_funds_the_second_is_refused() {
         until_told(&mut log, &payment, "refund_reserved", 1).await;
     }
     until_ended(&mut log, "give_back", "REF", "completed", 6).await;
-    until(&mut log, "select sum(refunded_minor)::bigint from read.payments where merchant_id = $1::uuid",
-          merchant.id.trim_start_matches("MER"), 60_000).await;
+    until(
+        &mut log,
+        "select sum(refunded_minor)::bigint from read.payments where merchant_id = $1::uuid",
+        merchant.id.trim_start_matches("MER"),
+        60_000,
+    )
+    .await;
     all_holds(&branch, None).await;
 }

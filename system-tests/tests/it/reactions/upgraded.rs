@@ -1,4 +1,4 @@
-//! What came before there was a table for it, and what comes late: it is settled all the same.
+//! What came before its table was there, and what comes late: it is settled all the same.
 
 use std::sync::Arc;
 
@@ -184,7 +184,10 @@ async fn what_people_adjust_is_on_the_funds_of_each_merchant_it_touches() {
     let whose = "select count(*) from log.events where aggregate_type = 'settled_funds' and event_type = 'debited' \
                  and merchant_id = $1::uuid and not livemode";
     until(&mut log, whose, one.id.trim_start_matches("MER"), 1).await;
-    branch.operate(&format!("/api/v1/adjustments/{adjustment}/reverse"), &json!({ "reason": "it was right" })).await.unwrap();
+    branch
+        .operate(&format!("/api/v1/adjustments/{adjustment}/reverse"), &json!({ "reason": "it was right" }))
+        .await
+        .unwrap();
     ask(&branch, &second, &format!("/api/v1/adjustments/{adjustment}/reverse/approve"), &json!({})).await;
     until(&mut log, OF_FUNDS, "credited", 2).await;
     until(&mut log, OF_FUNDS, "debited", 2).await;
