@@ -13,6 +13,7 @@ mod brief;
 mod call;
 mod cancel;
 mod capture;
+pub mod check;
 mod due;
 mod errand;
 mod expire;
@@ -32,7 +33,6 @@ mod turn;
 mod unsettled;
 mod wake;
 
-pub use due::nudge;
 pub use errand::Patience;
 pub use process::NAMES;
 pub use runner::Processes;

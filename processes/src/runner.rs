@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     brief::Briefs,
-    call::Heard,
+    call::{Call, Heard},
     due::{self, Due, Looked, Then},
     errand::Patience,
     process::{self, Next, Stop},
@@ -58,7 +58,7 @@ pub struct Processes {
 pub(crate) struct Desk {
     /// The name under which work is taken.
     pub(crate) runner: String,
-    store: Store,
+    pub(crate) store: Store,
     pool: PgPool,
     partners: Arc<Partners>,
     patience: Patience,
@@ -271,12 +271,11 @@ impl Desk {
         };
         let mut heard = None;
         for _turn in 0..TURNS_MAX {
+            if crash::is_doubled() && heard.is_none() {
+                drop(self.turn(&due.work, &known, None).await);
+            }
             match self.turn(&due.work, &known, heard.take()).await {
-                Ok(Next::Call(call)) => {
-                    crash::point("process.before_call");
-                    heard = Some(call.make(&self.partners).await);
-                    crash::point("process.after_call");
-                }
+                Ok(Next::Call(call)) => heard = Some(self.call(due.work.process, &call).await),
                 Ok(Next::Wait(until)) => return Then::At(until),
                 Ok(Next::Rest) => return Then::Done,
                 Err(Trouble::Passing(reason)) => return later(&reason),
@@ -284,6 +283,17 @@ impl Desk {
             }
         }
         Then::At(Utc::now())
+    }
+
+    /// What a channel says; a test may have it asked twice, as if whoever heard it first had died.
+    async fn call(&self, process: &'static str, call: &Call) -> Heard {
+        crash::point_of("process.before_call", process);
+        let mut heard = call.make(&self.partners).await;
+        if crash::is_doubled() {
+            heard = call.make(&self.partners).await;
+        }
+        crash::point_of("process.after_call", process);
+        heard
     }
 
     async fn known(&self, work: &Work) -> Result<Known, String> {
@@ -301,6 +311,7 @@ impl Desk {
         let Some(process) = process::named(work.process) else {
             return Err(Trouble::Stuck("there is no such process".to_owned()));
         };
+        let whose = work.process;
         let tenant = Tenant { merchant_id: Some(work.merchant_id.uuid()), livemode: Some(work.livemode) };
         let metadata = vec![("actor", "process".to_owned()), ("process", work.process.to_owned())];
         // The store may decide more than once: what the last decision came to is what was written.
@@ -323,9 +334,9 @@ impl Desk {
                 }
             }),
         };
-        crash::point("process.before_turn");
+        crash::point_of("process.before_turn", whose);
         let outcome = self.store.execute(act).await;
-        crash::point("process.after_turn");
+        crash::point_of("process.after_turn", whose);
         match outcome {
             Ok(Outcome::Accepted { .. }) => {
                 let next = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
