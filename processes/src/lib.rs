@@ -13,6 +13,7 @@ mod brief;
 mod call;
 mod cancel;
 mod capture;
+pub mod check;
 mod due;
 mod errand;
 mod expire;
@@ -36,7 +37,7 @@ mod turn;
 mod unsettled;
 mod wake;
 
-pub use due::{TAKE, nudge};
+pub use due::TAKE;
 pub use errand::Patience;
 pub use process::NAMES;
 pub use remittances::ask_for as ask_for_remittance;

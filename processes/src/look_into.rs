@@ -131,9 +131,10 @@ fn of_refund(turn: &mut Turn<'_, '_>, agreed: &Agreed, payment: &Payment, refund
     };
     let command = match heard {
         Heard::Settled(Done::Refunded(refunded)) if refunded.amount == amount => {
-            RefundCommand::ReportSucceeded { channel_refund_no: refunded.channel_refund_no.clone() }
+            let (channel_refund_no, effective_at) = (refunded.channel_refund_no.clone(), Some(refunded.effective_at));
+            RefundCommand::ReportSucceeded { channel_refund_no, effective_at }
         }
-        Heard::Declined(decline) => RefundCommand::ReportFailed { decline: *decline },
+        Heard::Declined(decline) => RefundCommand::ReportFailed { decline: *decline, effective_at: Some(turn.now) },
         Heard::Settled(_) | Heard::Unknown(_) | Heard::NotSent(_) | Heard::Absent => return Ok(Next::Rest),
     };
     turn.offer::<Refund>(&id, &command)?.ok();

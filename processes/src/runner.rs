@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     brief::Briefs,
-    call::Heard,
+    call::{Call, Heard},
     due::{self, Due, Looked, Then},
     errand::Patience,
     hint::heed,
@@ -283,11 +283,13 @@ impl Desk {
         };
         let mut heard = None;
         for _turn in 0..TURNS_MAX {
+            if crash::is_doubled() && heard.is_none() {
+                drop(self.turn(&due.work, &known, None).await);
+            }
             match self.turn(&due.work, &known, heard.take()).await {
                 Ok(Next::Call(call)) => {
-                    crash::point("process.before_call");
-                    heard = Some(call.under(known.trace.as_deref()).make(&self.partners).await);
-                    crash::point("process.after_call");
+                    let call = call.under(known.trace.as_deref());
+                    heard = Some(self.call(due.work.process, &call).await);
                 }
                 Ok(Next::Wait(until)) => return Then::At(until),
                 Ok(Next::Rest) => return Then::Done,
@@ -296,6 +298,17 @@ impl Desk {
             }
         }
         Then::At(Utc::now())
+    }
+
+    /// What a channel says; a test may have it asked twice, as if whoever heard it first had died.
+    async fn call(&self, process: &'static str, call: &Call) -> Heard {
+        crash::point_of("process.before_call", process);
+        let mut heard = call.make(&self.partners).await;
+        if crash::is_doubled() {
+            heard = call.make(&self.partners).await;
+        }
+        crash::point_of("process.after_call", process);
+        heard
     }
 
     async fn known(&self, work: &Work) -> Result<Known, String> {
@@ -314,6 +327,7 @@ impl Desk {
         let Some(process) = process::named(work.process) else {
             return Err(Trouble::Stuck("there is no such process".to_owned()));
         };
+        let whose = work.process;
         let tenant = Tenant { merchant_id: Some(work.merchant_id.uuid()), livemode: Some(work.livemode) };
         // What a channel said when it was asked is news to all processes, as its report would be.
         let signs_as = if work.process == LOOK_INTO { "asked_by" } else { "process" };
@@ -339,9 +353,9 @@ impl Desk {
                 }
             }),
         };
-        crash::point("process.before_turn");
+        crash::point_of("process.before_turn", whose);
         let outcome = self.store.execute(act).await;
-        crash::point("process.after_turn");
+        crash::point_of("process.after_turn", whose);
         match outcome {
             Ok(Outcome::Accepted { .. }) => {
                 let next = decided.lock().unwrap_or_else(PoisonError::into_inner).take();

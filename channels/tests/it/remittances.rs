@@ -1,4 +1,4 @@
-//! What every channel in the list remits: every movement once, on a day that stays as it was told.
+//! What every channel in the list remits: each movement once, on a day that stays told.
 
 use channels::{
     AskRemittance, Line, NotSent, Remitted,

@@ -1,4 +1,4 @@
-//! `daybook remittance`: what channels have paid for which day, and what of it is none of ours.
+//! `daybook remittance`: what channels paid for which day, and what is none of ours.
 
 use std::{process::ExitCode, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The table of days whose remittance is to be fetched, and the lines that are none of ours.
+//! The table of days whose remittance is to be fetched, and of lines that are not ours.
 
 use channels::remittance::Moved;
 use chrono::NaiveDate;

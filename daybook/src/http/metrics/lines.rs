@@ -1,4 +1,4 @@
-//! How the lines to channels stand, as metrics: a few series for each that somebody plays.
+//! How the lines to channels stand, as metrics: a few series for each that is played.
 
 use channels::{BreakerState, Partners};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry, proto::MetricFamily};

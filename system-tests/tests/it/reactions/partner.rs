@@ -1,4 +1,4 @@
-//! A partner that cannot be reached, or wants us to wait for a year; and whose trace it is told.
+//! A partner that is away, or wants us to wait for a year; and whose trace it is told.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::holding::all_holds;
 use super::{Outside, PAYMENTS, asking, merchant, metric, pay, post, said, until_all, until_sql};
 
 const SOON: Duration = Duration::from_secs(40);
@@ -59,6 +60,7 @@ async fn a_partner_that_wants_a_year_is_left_alone_for_six_hours() {
     pay(&mut client, &merchant.test, "pm_sandbox_visa", json!({})).await;
     until_sql(&branch, waiting, 4, SOON).await;
     assert!(heard.try_recv().is_err(), "asked all the same");
+    all_holds(&branch, Some(&Outside::new(FaultPlan::default()).await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,6 +85,7 @@ async fn a_partner_works_under_the_trace_of_whoever_asked() {
          and metadata ->> 'trace_id' = '{trace}'"
     );
     until_sql(&branch, &remembered, 1, SOON).await;
+    all_holds(&branch, Some(&Outside::new(FaultPlan::default()).await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,14 +109,14 @@ async fn a_partner_that_is_away_is_left_alone_seen_to_be_and_found_again() {
     assert!(metric(&branch, "payment_gateway_channel_failures_total").await >= 20);
 
     // One looks whether it is back, and then all go on.
-    let outside = Outside::at(TcpListener::bind(address).await.unwrap(), FaultPlan::default());
+    let outside = Outside::at(TcpListener::bind(address).await.unwrap(), FaultPlan::default(), None);
     until_all(&mut client, &merchant.test, &wanted, SOON).await;
     assert_eq!(metric(&branch, "payment_gateway_channel_breaker_state").await, 0);
     let held_back = "select coalesce(sum(breaker_open), 0)::bigint from work.lines";
     let mut books = branch.ledger.superuser().await.unwrap();
     let held_back: i64 = sqlx::query_scalar(held_back).fetch_one(&mut books).await.unwrap();
     assert!(held_back > 0, "nobody was held back");
-    super::assert_true(&branch, &outside).await;
+    all_holds(&branch, Some(&outside)).await;
 }
 
 /// What a merchant and an operator see of a channel that nobody plays: at once, and in words.
@@ -129,4 +132,5 @@ async fn real_money_without_a_partner_is_answered_in_words() {
     let said = said(&branch, &["channel", "list"]);
     assert!(said.contains("no partner is configured: payments fail at once, and say so"), "{said}");
     until_sql(&branch, super::DUE, 0, SOON).await;
+    all_holds(&branch, None).await;
 }

@@ -10,6 +10,7 @@ use system_tests::branch::Branch;
 use system_tests::client::{Answer, Client, Request};
 use system_tests::traffic::vault;
 
+use super::holding::all_holds;
 use super::{Outside, REACTING, merchant, metric, pay, status, until_all, until_sql};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -49,6 +50,7 @@ async fn a_report_counts_only_when_it_is_signed_and_once_however_often_it_comes(
     assert_eq!(deliver(&mut client, &large, &secret).await.verdict(), "413 body_too_large");
     assert_eq!(status(&mut client, &merchant.test, &payment).await, "success");
     until_sql(&branch, events, 1, SOON).await;
+    all_holds(&branch, None).await;
 }
 
 /// A sandbox that reports nothing: what it did is found by asking.
@@ -63,7 +65,7 @@ async fn without_any_report_everything_is_found_out_by_asking() {
         wanted.push((pay(&mut client, &merchant.test, &format!("pm_sandbox_{token}"), json!({})).await, ends));
     }
     until_all(&mut client, &merchant.test, &wanted, SOON).await;
-    super::assert_true(&branch, &outside).await;
+    all_holds(&branch, Some(&outside)).await;
 }
 
 fn captured(report_id: &str, payment: &str, amount_minor: i64) -> String {
@@ -108,7 +110,7 @@ async fn a_report_nobody_signed_changes_nothing_and_has_the_channel_asked() {
         let mut log = branch.ledger.superuser().await.unwrap();
         sqlx::query_scalar(&events(&refused)).fetch_one(&mut log).await.unwrap()
     };
-    super::assert_true(&branch, &outside).await;
+    all_holds(&branch, Some(&outside)).await;
 
     // Of a flood, a trickle; and of what is none of ours nothing.
     for number in 0..200_u32 {

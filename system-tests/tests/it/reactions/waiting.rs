@@ -1,4 +1,4 @@
-//! Sagas that wait by the thousand: what they cost in memory, in reads and while nothing happens.
+//! Sagas that wait by the thousand: what they cost in memory, in reads, and when idle.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use system_tests::client::Request;
 use system_tests::say::say;
 use system_tests::times::times;
 
+use super::holding::all_holds;
 use super::{PAYMENTS, REACTING, merchant, pay, until_all, until_sql};
 
 const WARMING_UP: usize = 500;
@@ -107,6 +108,7 @@ async fn those_that_wait_cost_little_memory_no_scans_and_next_to_no_work() {
     let scans = reads(&mut books).await.0 - read_after.0;
     assert_eq!(scans, 0, "whole scans of what is due");
     assert!(grown_mib < MOST_MIB, "{grown_mib} MiB for {count}");
+    all_holds(&branch, None).await;
     say(&format!(
         "{count} waiting sagas, entered in {:.0} s: {grown_mib} MiB more, {idle_percent:.1} % of a processor while idle, \
          {} looks for what is due in {} s, no scan\n{plan}",
