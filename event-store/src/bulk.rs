@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::DateTime;
 use domain::fact::Fact;
 use futures_util::TryStreamExt as _;
 use sqlx::Error;
@@ -13,6 +13,9 @@ use uuid::Uuid;
 use crate::connect::Database;
 use crate::recorded::Recorded;
 use crate::stats;
+
+/// Postgres counts from 2000.
+const US_TO_2000: i64 = 946_684_800_000_000;
 
 /// A connection that copies the log out, run by run, each in a transaction of its own.
 pub struct Bulk {
@@ -24,6 +27,24 @@ pub struct Run {
     bytes: Vec<u8>,
     after: i64,
     upto: i64,
+}
+
+/// An event as it came over the wire: borrowed, and not made sure of in any way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance<'r> {
+    pub position: i64,
+    pub event_id: Uuid,
+    pub aggregate_type: &'r str,
+    pub aggregate_id: &'r str,
+    pub sequence: i64,
+    pub event_type: &'r str,
+    pub event_version: &'r str,
+    pub payload: &'r str,
+    pub metadata: &'r str,
+    pub merchant_id: Option<Uuid>,
+    pub livemode: Option<bool>,
+    /// Microseconds since 1970.
+    pub recorded_at_us: i64,
 }
 
 impl Database {
@@ -73,7 +94,7 @@ impl Run {
         let mut wire = Wire::after_header(&self.bytes).ok_or_else(cut)?;
         let mut expected = self.after;
         while wire.begins_row().ok_or_else(cut)? {
-            let event = wire.event().ok_or_else(cut)?;
+            let event = wire.glance().and_then(recorded).ok_or_else(cut)?;
             expected = expected.saturating_add(1);
             if event.position != expected {
                 let hole = format!("the log has a hole: position {} follows {}", event.position, expected - 1);
@@ -83,6 +104,43 @@ impl Run {
         }
         if expected == self.upto { Ok(events) } else { Err(Error::Protocol(format!("the log ends at {expected}"))) }
     }
+}
+
+impl Run {
+    /// Whatever came, one after the other; false where one could not be read, which is the last then.
+    pub fn glance<'r>(&'r self, mut each: impl FnMut(Glance<'r>)) -> bool {
+        let Some(mut wire) = Wire::after_header(&self.bytes) else { return false };
+        while let Some(true) = wire.begins_row() {
+            match wire.glance() {
+                Some(glance) => each(glance),
+                None => return false,
+            }
+        }
+        wire.0.is_empty()
+    }
+}
+
+fn recorded(glance: Glance<'_>) -> Option<Recorded> {
+    // Nearly all events are of kinds this program knows: their names need not be copied.
+    let known = Fact::known(glance.aggregate_type, glance.event_type);
+    let name = |known: Option<&'static str>, found: &str| match known {
+        Some(known) if known == found => Cow::Borrowed(known),
+        Some(_) | None => Cow::Owned(found.to_owned()),
+    };
+    Some(Recorded {
+        position: glance.position,
+        event_id: glance.event_id,
+        aggregate_type: name(known.map(|known| known.aggregate_type), glance.aggregate_type),
+        aggregate_id: Arc::from(glance.aggregate_id),
+        sequence: glance.sequence,
+        event_type: name(known.map(|known| known.event_type), glance.event_type),
+        event_version: name(known.map(|known| known.event_version), glance.event_version),
+        payload: Arc::from(glance.payload),
+        metadata: Arc::from(glance.metadata),
+        merchant_id: glance.merchant_id,
+        livemode: glance.livemode,
+        recorded_at: DateTime::from_timestamp_micros(glance.recorded_at_us)?,
+    })
 }
 
 fn cut() -> Error {
@@ -111,33 +169,20 @@ impl<'b> Wire<'b> {
         }
     }
 
-    fn event(&mut self) -> Option<Recorded> {
-        let position = self.long()?;
-        let event_id = self.uuid()??;
-        let aggregate_type = self.text()?;
-        let aggregate_id = Arc::from(self.text()?);
-        let sequence = self.long()?;
-        let event_type = self.text()?;
-        let event_version = self.text()?;
-        // Nearly all events are of kinds this program knows: their names need not be copied.
-        let known = Fact::known(aggregate_type, event_type);
-        let name = |known: Option<&'static str>, found: &str| match known {
-            Some(known) if known == found => Cow::Borrowed(known),
-            Some(_) | None => Cow::Owned(found.to_owned()),
-        };
-        Some(Recorded {
-            position,
-            event_id,
-            aggregate_type: name(known.map(|known| known.aggregate_type), aggregate_type),
-            aggregate_id,
-            sequence,
-            event_type: name(known.map(|known| known.event_type), event_type),
-            event_version: name(known.map(|known| known.event_version), event_version),
-            payload: Arc::from(self.text()?),
-            metadata: Arc::from(self.text()?),
+    fn glance(&mut self) -> Option<Glance<'b>> {
+        Some(Glance {
+            position: self.long()?,
+            event_id: self.uuid()??,
+            aggregate_type: self.text()?,
+            aggregate_id: self.text()?,
+            sequence: self.long()?,
+            event_type: self.text()?,
+            event_version: self.text()?,
+            payload: self.text()?,
+            metadata: self.text()?,
             merchant_id: self.uuid()?,
             livemode: self.field()?.map(|byte| byte == [1]),
-            recorded_at: self.time()?,
+            recorded_at_us: self.long()?.checked_add(US_TO_2000)?,
         })
     }
 
@@ -174,11 +219,5 @@ impl<'b> Wire<'b> {
             Some(bytes) => Uuid::from_slice(bytes).ok().map(Some),
             None => Some(None),
         }
-    }
-
-    fn time(&mut self) -> Option<DateTime<Utc>> {
-        const SECONDS_TO_2000: i64 = 946_684_800;
-        let epoch = DateTime::from_timestamp(SECONDS_TO_2000, 0)?;
-        epoch.checked_add_signed(TimeDelta::microseconds(self.long()?))
     }
 }
