@@ -1,12 +1,26 @@
 //! The witness: a Merkle tree over the log, signed checkpoints, proofs, and whoever checks them.
+//!
+//! [`Tree`] follows the log and grows the tree, [`Notary`] signs it now and then and writes down what it signed where
+//! the database is not. Proofs are made from the stored tree and checked with nothing but a public key.
 
 pub mod checkpoint;
 pub mod edge;
 pub mod hash;
 pub mod key;
 pub mod leaf;
+mod notary;
+pub mod outside;
 pub mod proof;
+mod proofs;
+pub mod receipt;
+mod rows;
 mod tile;
+mod tree;
+
+pub use notary::{Notary, NotaryFailure, Signed, signed_before};
+pub use proofs::{Proofs, ProofsFailure};
+pub use rows::{Damaged, Standing, TreeFailure};
+pub use tree::Tree;
 
 #[cfg(test)]
 mod tests;
