@@ -39,6 +39,11 @@ impl Edge {
         self.size
     }
 
+    /// What is open of each level.
+    pub(crate) fn levels(&self) -> &[Vec<Hash>] {
+        &self.levels
+    }
+
     /// Takes in the next leaf; tiles that are full with it are given out.
     pub fn push(&mut self, leaf: Hash, full: &mut Vec<Tile>) {
         self.size = self.size.saturating_add(1);

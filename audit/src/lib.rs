@@ -9,16 +9,22 @@ pub mod hash;
 pub mod key;
 pub mod leaf;
 mod notary;
+mod openapi;
 pub mod outside;
 pub mod proof;
 mod proofs;
 pub mod receipt;
+mod routes;
 mod rows;
+mod rules;
 mod tile;
 mod tree;
+pub mod verify;
 
 pub use notary::{Notary, NotaryFailure, Signed, signed_before};
+pub use openapi::operations;
 pub use proofs::{Proofs, ProofsFailure};
+pub use routes::{ROUTES, Route, Witness, router};
 pub use rows::{Damaged, Standing, TreeFailure};
 pub use tree::Tree;
 

@@ -77,7 +77,11 @@ impl Notary {
         // Tree, tiles and what was signed of them, all of one moment.
         sqlx::query("set transaction isolation level repeatable read").execute(&mut *moment).await?;
         let standing = rows::standing(&mut *moment).await?;
-        let last = rows::last_checkpoint(&mut *moment).await?.map(|kept| kept.read()).transpose().map_err(TreeFailure::from)?;
+        let last = rows::last_checkpoint(&mut *moment)
+            .await?
+            .map(|kept| kept.read())
+            .transpose()
+            .map_err(TreeFailure::from)?;
         let outside = self.outside.as_ref().and_then(Outside::newest).cloned();
         for before in [last.as_ref(), outside.as_ref()].into_iter().flatten() {
             self.continues(&mut moment, standing, before.claimed()).await?;

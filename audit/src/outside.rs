@@ -68,7 +68,9 @@ impl Outside {
         let leaves = newest.as_ref().map_or(0, |note| note.claimed().size);
         cut_history(&directory.join(HISTORY)).map_err(io)?;
         if !cut_leaves(&directory.join(LEAVES), leaves).map_err(io)? {
-            return Err(OutsideFailure::Damaged(format!("a checkpoint of {leaves} was signed, and not so many leaves are there")));
+            return Err(OutsideFailure::Damaged(format!(
+                "a checkpoint of {leaves} was signed, and not so many leaves are there"
+            )));
         }
         Ok(Self { directory: directory.to_owned(), _lock: lock, newest, leaves })
     }

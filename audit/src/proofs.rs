@@ -70,7 +70,11 @@ impl Proofs {
         if events.is_empty() {
             return Err(ProofsFailure::Absent);
         }
-        if i64::try_from(events.len()).is_ok_and(|count| count <= EVENTS_MAX) { Ok(events) } else { Err(ProofsFailure::TooMany) }
+        if i64::try_from(events.len()).is_ok_and(|count| count <= EVENTS_MAX) {
+            Ok(events)
+        } else {
+            Err(ProofsFailure::TooMany)
+        }
     }
 
     /// The journal entry at a position.

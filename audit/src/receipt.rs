@@ -173,7 +173,8 @@ impl Receipt {
         for Proven { event, path } in &self.events {
             let position = event.position;
             let failed = |source| ReceiptFailure::Position { position, source };
-            let index = u64::try_from(position.saturating_sub(1)).map_err(|_negative| failed(ProofFailure::OutOfRange))?;
+            let index =
+                u64::try_from(position.saturating_sub(1)).map_err(|_negative| failed(ProofFailure::OutOfRange))?;
             let leaf = event.leaf().hash(&mut room);
             verify_inclusion(leaf, index, path, checkpoint.size, checkpoint.root).map_err(failed)?;
         }
@@ -232,7 +233,8 @@ impl Growth {
         if first.origin != second.origin {
             return Err(ReceiptFailure::Other("the checkpoints are of two logs"));
         }
-        let failed = |source| ReceiptFailure::Position { position: i64::try_from(first.size).unwrap_or(i64::MAX), source };
+        let failed =
+            |source| ReceiptFailure::Position { position: i64::try_from(first.size).unwrap_or(i64::MAX), source };
         verify_consistency((first.size, first.root), (second.size, second.root), &self.path).map_err(failed)?;
         Ok((first.size, second.size))
     }

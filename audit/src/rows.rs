@@ -19,7 +19,9 @@ pub struct Standing {
 
 /// The stored tree contradicts itself: it was changed by somebody else than the follower.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored tree is damaged: {0}; `daybook verify` says where, `daybook audit rebuild` makes it anew from the log")]
+#[error(
+    "the stored tree is damaged: {0}; `daybook verify` says where, `daybook audit rebuild` makes it anew from the log"
+)]
 pub struct Damaged(pub(crate) String);
 
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +56,10 @@ async fn read_standing(books: impl PgExecutor<'_>, select: &str) -> Result<Stand
     Ok(Standing { size: u64::try_from(size).unwrap_or_default(), root })
 }
 
-pub(crate) async fn write_standing(books: impl PgExecutor<'_>, Standing { size, root }: Standing) -> Result<(), sqlx::Error> {
+pub(crate) async fn write_standing(
+    books: impl PgExecutor<'_>,
+    Standing { size, root }: Standing,
+) -> Result<(), sqlx::Error> {
     let written = sqlx::query("update audit.tree set size = $1, root = $2").bind(number(size)).bind(root.0.as_slice());
     written.execute(books).await.map(drop)
 }
@@ -69,7 +74,9 @@ pub(crate) async fn edge(books: impl PgExecutor<'_>, size: u64) -> Result<Edge, 
         None => Vec::new(),
     };
     let edge = Edge::of(size, levels.map(of_level).collect());
-    edge.ok_or_else(|| Damaged(format!("the open tiles of a tree of {size} are not all there, or not as long as they must be")).into())
+    edge.ok_or_else(|| {
+        Damaged(format!("the open tiles of a tree of {size} are not all there, or not as long as they must be")).into()
+    })
 }
 
 pub(crate) async fn tiles(
@@ -81,8 +88,7 @@ pub(crate) async fn tiles(
     if levels.is_empty() {
         return Ok(Tiles::default());
     }
-    let rows: Vec<(i16, i64, Vec<u8>)> =
-        sqlx::query_as(TILES).bind(levels).bind(indexes).fetch_all(books).await?;
+    let rows: Vec<(i16, i64, Vec<u8>)> = sqlx::query_as(TILES).bind(levels).bind(indexes).fetch_all(books).await?;
     let mut found = BTreeMap::new();
     for (level, index, bytes) in rows {
         let hashes = hashes(&bytes).ok_or_else(|| Damaged(format!("tile {index} of level {level} is cut")))?;

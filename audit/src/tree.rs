@@ -37,7 +37,11 @@ async fn grow(books: &mut PgConnection, events: &[Arc<Recorded>]) -> Result<(), 
     for event in events {
         // A position is the number of its leaf, counted from one: none is left out, none comes twice.
         if u64::try_from(event.position) != Ok(edge.size().saturating_add(1)) {
-            return Err(Poison::Event(format!("the tree has {} leaves, and position {} comes", edge.size(), event.position)));
+            return Err(Poison::Event(format!(
+                "the tree has {} leaves, and position {} comes",
+                edge.size(),
+                event.position
+            )));
         }
         edge.push(Leaf::from(&**event).hash(&mut room), &mut full);
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::DateTime;
 use domain::fact::Fact;
 use futures_util::TryStreamExt as _;
-use sqlx::Error;
 use sqlx::postgres::PgConnection;
+use sqlx::{Error, Executor as _};
 use uuid::Uuid;
 
 use crate::connect::Database;
@@ -83,6 +83,41 @@ impl Bulk {
     }
 }
 
+/// Reads the whole log once; the planner may take any way.
+const AT_LENGTH: &str = "set enable_seqscan = on; set work_mem = '64MB'";
+const REPEATED: &str = "with twice as (\
+         select event_id from log.events where position <= $1 group by event_id having count(*) > 1) \
+     select (array_agg(e.position order by e.position))[2] as again \
+       from log.events e join twice using (event_id) where e.position <= $1 group by e.event_id order by again limit 1";
+const ENDS: &str = "select aggregate_type, aggregate_id, max(sequence) from log.events where position <= $1 \
+     group by aggregate_type, aggregate_id";
+
+impl Bulk {
+    /// The first position whose event has the id of one before it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn repeated_event_id(&mut self, upto: i64) -> Result<Option<i64>, Error> {
+        self.connection.execute(AT_LENGTH).await?;
+        let again: Option<Option<i64>> =
+            sqlx::query_scalar(REPEATED).bind(upto).fetch_optional(&mut self.connection).await?;
+        Ok(again.flatten())
+    }
+
+    /// Hands over where each stream is, by type and id, as of a position.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn stream_ends(&mut self, upto: i64, mut each: impl FnMut(&str, &str, i64)) -> Result<(), Error> {
+        self.connection.execute(AT_LENGTH).await?;
+        let mut rows = sqlx::query_as::<_, (String, String, i64)>(ENDS).bind(upto).fetch(&mut self.connection);
+        while let Some((kind, id, sequence)) = rows.try_next().await? {
+            each(&kind, &id, sequence);
+        }
+        Ok(())
+    }
+}
+
 impl Run {
     /// Every event of the run.
     ///
@@ -94,7 +129,7 @@ impl Run {
         let mut wire = Wire::after_header(&self.bytes).ok_or_else(cut)?;
         let mut expected = self.after;
         while wire.begins_row().ok_or_else(cut)? {
-            let event = wire.glance().and_then(recorded).ok_or_else(cut)?;
+            let event = wire.glance().and_then(|glance| glance.recorded()).ok_or_else(cut)?;
             expected = expected.saturating_add(1);
             if event.position != expected {
                 let hole = format!("the log has a hole: position {} follows {}", event.position, expected - 1);
@@ -120,27 +155,30 @@ impl Run {
     }
 }
 
-fn recorded(glance: Glance<'_>) -> Option<Recorded> {
-    // Nearly all events are of kinds this program knows: their names need not be copied.
-    let known = Fact::known(glance.aggregate_type, glance.event_type);
-    let name = |known: Option<&'static str>, found: &str| match known {
-        Some(known) if known == found => Cow::Borrowed(known),
-        Some(_) | None => Cow::Owned(found.to_owned()),
-    };
-    Some(Recorded {
-        position: glance.position,
-        event_id: glance.event_id,
-        aggregate_type: name(known.map(|known| known.aggregate_type), glance.aggregate_type),
-        aggregate_id: Arc::from(glance.aggregate_id),
-        sequence: glance.sequence,
-        event_type: name(known.map(|known| known.event_type), glance.event_type),
-        event_version: name(known.map(|known| known.event_version), glance.event_version),
-        payload: Arc::from(glance.payload),
-        metadata: Arc::from(glance.metadata),
-        merchant_id: glance.merchant_id,
-        livemode: glance.livemode,
-        recorded_at: DateTime::from_timestamp_micros(glance.recorded_at_us)?,
-    })
+impl Glance<'_> {
+    /// A copy to keep; none where its time is none.
+    pub fn recorded(&self) -> Option<Recorded> {
+        // Nearly all events are of kinds this program knows: their names need not be copied.
+        let known = Fact::known(self.aggregate_type, self.event_type);
+        let name = |known: Option<&'static str>, found: &str| match known {
+            Some(known) if known == found => Cow::Borrowed(known),
+            Some(_) | None => Cow::Owned(found.to_owned()),
+        };
+        Some(Recorded {
+            position: self.position,
+            event_id: self.event_id,
+            aggregate_type: name(known.map(|known| known.aggregate_type), self.aggregate_type),
+            aggregate_id: Arc::from(self.aggregate_id),
+            sequence: self.sequence,
+            event_type: name(known.map(|known| known.event_type), self.event_type),
+            event_version: name(known.map(|known| known.event_version), self.event_version),
+            payload: Arc::from(self.payload),
+            metadata: Arc::from(self.metadata),
+            merchant_id: self.merchant_id,
+            livemode: self.livemode,
+            recorded_at: DateTime::from_timestamp_micros(self.recorded_at_us)?,
+        })
+    }
 }
 
 fn cut() -> Error {
