@@ -1,17 +1,18 @@
 //! Signs checkpoints: never one that does not continue what was signed before; writes them down twice.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use event_store::Store;
 use sqlx::postgres::{PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use crate::checkpoint::{Checkpoint, Note};
+use crate::checkpoint::Checkpoint;
 use crate::edge::WIDTH;
 use crate::hash::Hash;
 use crate::key::{SignFailure, Signer};
-use crate::outside::{Outside, OutsideFailure};
+use crate::outside::{Copy, Outside, OutsideFailure};
 use crate::rows::{self, Damaged, Standing, TreeFailure};
 
 /// Leaves and checkpoints written outside in one step.
@@ -212,10 +213,24 @@ async fn leaves(pool: &PgPool, first: u64, upto: u64) -> Result<Vec<Hash>, Notar
     Ok(leaves.ok_or_else(|| TreeFailure::from(Damaged(format!("leaves before {upto} are missing"))))?.to_vec())
 }
 
-/// What was signed last in a directory, as far as it goes: for whoever is about to serve.
+/// Makes sure that the log is the one that was signed: no shorter, and with the root it had. For whoever is about to serve;
+/// a log restored from an older copy is not to be written on as if nothing had been.
 ///
 /// # Errors
-/// It cannot be read.
-pub fn signed_before(directory: &std::path::Path) -> Result<Option<Note>, OutsideFailure> {
-    crate::outside::Copy::of(directory).newest()
+/// It is not; or it cannot be told.
+pub async fn self_check(store: &Store, pool: &PgPool, directory: &Path) -> Result<(), NotaryFailure> {
+    let Some(note) = Copy::of(directory).newest()? else { return Ok(()) };
+    let Checkpoint { size, root, .. } = note.claimed();
+    let last = store.events(rows::number(size.saturating_sub(1)), 1).await?;
+    if last.is_empty() {
+        let words = format!("the log ends before position {size}, and a checkpoint of {size} was signed");
+        return Err(NotaryFailure::NotContinued(words));
+    }
+    let mut moment = pool.begin().await?;
+    // Where the tree has not come so far, its notary will find out.
+    if rows::standing(&mut *moment).await?.size >= *size && rows::root_at(&mut *moment, *size).await? != *root {
+        let words = format!("the tree has another root at {size} than was signed");
+        return Err(NotaryFailure::NotContinued(words));
+    }
+    Ok(())
 }

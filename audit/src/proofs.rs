@@ -84,7 +84,7 @@ impl Proofs {
     pub async fn entry(&self, position: i64) -> Result<Recorded, ProofsFailure> {
         let event = self.event(position).await?;
         let fact = self.store.upcasters().fact(&event);
-        let moves = fact.map_err(|reason| Damaged(reason)).map_err(TreeFailure::from)?;
+        let moves = fact.map_err(Damaged).map_err(TreeFailure::from)?;
         if moves.posting().moves_no_money() { Err(ProofsFailure::NoEntry(position)) } else { Ok(event) }
     }
 
@@ -97,6 +97,11 @@ impl Proofs {
         let note = self.reaching(position).await?;
         let size = note.claimed().size;
         let mut connection = self.pool.acquire().await?;
+        // While the tree is made anew it may be smaller than what was signed.
+        let grown = rows::standing(connection.deref_mut()).await?.size;
+        if grown < size {
+            return Err(ProofsFailure::NotSigned { position, signed: grown });
+        }
         let mut proven = Vec::with_capacity(events.len());
         for event in events {
             let path = path(connection.deref_mut(), event.position, size).await?;

@@ -82,7 +82,10 @@ impl<'v> Walk<'v> {
         let head = bulk.head().await?;
         if self.resumed {
             let (ends, streams) = (&mut self.ends, &self.streams);
-            bulk.stream_ends(self.at, |kind, id, sequence| drop(ends.insert(streams.name(kind, id), sequence))).await?;
+            bulk.stream_ends(self.at, |kind, id, sequence| {
+                ends.insert(streams.name(kind, id), sequence);
+            })
+            .await?;
         }
         let before_the_first = bulk.run(i64::MIN, 0).await?;
         let mut findings = Vec::new();
