@@ -15,6 +15,7 @@ mod walk;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use event_store::{Database, Upcasters};
 
@@ -57,7 +58,12 @@ pub struct Verify {
     pub trusted: Vec<VerifierKey>,
     /// Where to write down how far it has come, and to go on from.
     pub state: Option<PathBuf>,
+    /// How often.
+    pub save_every: Duration,
 }
+
+/// As often as costs nothing.
+pub const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

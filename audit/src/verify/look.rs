@@ -67,6 +67,8 @@ pub(super) fn look(run: &Run, (after, upto): (i64, i64), upcasters: &Upcasters, 
     });
     if !is_whole {
         looked.tell(expected, Kind::Unreadable, "its columns are not those of an event");
+        looked.fill(expected, upto.saturating_add(1));
+        return looked;
     }
     looked.missing(expected, upto.saturating_add(1));
     looked
@@ -89,8 +91,12 @@ impl Looked {
                 format!("the events up to {upto} are gone")
             };
             self.tell(from, Kind::Removed, &gone);
-            let count = usize::try_from(to.saturating_sub(from)).unwrap_or_default();
-            self.leaves.extend(std::iter::repeat_n(NO_LEAF, count));
+            self.fill(from, to);
         }
+    }
+
+    fn fill(&mut self, from: i64, to: i64) {
+        let count = usize::try_from(to.saturating_sub(from)).unwrap_or_default();
+        self.leaves.extend(std::iter::repeat_n(NO_LEAF, count));
     }
 }

@@ -26,12 +26,12 @@ const RUN: i64 = 16_384;
 const AT_ONCE: usize = 3;
 /// Findings after which the walk ends: nobody reads more.
 const ENOUGH: usize = 100;
-const BETWEEN_STATES: Duration = Duration::from_secs(2);
 
 pub(super) struct Walk<'v> {
     database: &'v Database,
     upcasters: Arc<Upcasters>,
     state: Option<&'v PathBuf>,
+    save_every: Duration,
     streams: Streams,
     ends: HashMap<Stream, i64>,
     last_recorded_us: i64,
@@ -67,6 +67,7 @@ impl<'v> Walk<'v> {
             database: &verify.database,
             upcasters: Arc::clone(&verify.upcasters),
             state: verify.state.as_ref(),
+            save_every: verify.save_every,
             streams: Streams::default(),
             ends: HashMap::default(),
             last_recorded_us,
@@ -147,7 +148,7 @@ impl<'v> Walk<'v> {
                 reader.abort();
                 return Ok(Some(upto.saturating_add(1)));
             }
-            if saved.elapsed() >= BETWEEN_STATES {
+            if saved.elapsed() >= self.save_every {
                 self.save()?;
                 saved = Instant::now();
             }

@@ -9,7 +9,7 @@ use std::{
 use audit::{
     key::VerifierKey,
     receipt::{Growth, Receipt, ReceiptFailure, Shown},
-    verify::{Kind, Report, Verify as Check},
+    verify::{Kind, Report, SAVE_EVERY, Verify as Check},
 };
 use chrono::DateTime;
 use clap::{Args, Subcommand};
@@ -109,6 +109,7 @@ impl Verify {
             notes,
             trusted: self.trust.read()?,
             state: self.resume.clone(),
+            save_every: SAVE_EVERY,
         };
         let bar = bar();
         let watch = |at: i64, head: i64| {

@@ -71,6 +71,14 @@ impl Watched {
         watched
     }
 
+    /// The same ledger under the same key, to be gone on with otherwise.
+    async fn twin(&self, seed: u64) -> Self {
+        let (place, key) = (Directory::fresh(), self.key.clone());
+        std::fs::copy(self.place.at("key"), place.at("key")).unwrap();
+        let ledger = Ledger::copy_of(&self.ledger).await.unwrap();
+        Self { ledger, traffic: Traffic::new(Mix::seeded(seed)).unwrap(), place, key }
+    }
+
     fn outside(&self) -> PathBuf {
         self.place.at("checkpoints")
     }
@@ -126,6 +134,7 @@ impl Watched {
             notes: Vec::new(),
             trusted: vec![self.key.clone()],
             state: None,
+            save_every: audit::verify::SAVE_EVERY,
         }
     }
 
