@@ -1,4 +1,4 @@
-//! A checkpoint: how large the tree is and its root, in the form of C2SP, with signatures.
+//! A checkpoint: size and root of the tree, in the form of C2SP, with signatures.
 //!
 //! ```text
 //! <origin>

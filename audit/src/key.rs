@@ -1,4 +1,4 @@
-//! The keys of checkpoints, in the text forms of C2SP signed notes: who signs, who verifies.
+//! The keys of checkpoints, in the forms of C2SP signed notes: to sign, to verify.
 
 use std::fmt;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The witness: a Merkle tree over the log, signed checkpoints, proofs, and whoever checks them.
+//! The witness: a Merkle tree over the log, signed checkpoints, proofs, the check.
 //!
 //! [`Tree`] follows the log and grows the tree, [`Notary`] signs it now and then and writes down what it signed where
 //! the database is not. Proofs are made from the stored tree and checked with nothing but a public key.

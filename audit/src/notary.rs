@@ -1,4 +1,4 @@
-//! Signs checkpoints: never one that does not continue what was signed before; writes them down twice.
+//! Signs checkpoints: none that does not continue what was signed before.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the OpenAPI document tells of the questions about proofs, made from the list of routes.
+//! What the OpenAPI document tells of the questions about proofs.
 
 use domain::payment::PaymentRefusal;
 use domain::refusal::Listed as _;

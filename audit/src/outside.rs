@@ -1,4 +1,4 @@
-//! The directory outside the database: what was signed, all of it, and the hash of every leaf.
+//! The directory outside the database: what was signed, and the hash of every leaf.
 //!
 //! `checkpoint` is the newest, `checkpoints` every one of them, `leaves` 32 bytes for each event, `keys` the public keys.
 //! All but `checkpoint` only ever grow; what is in them is synced before `checkpoint` speaks of it.

@@ -1,4 +1,4 @@
-//! The stored tree made anew from the log, in one transaction, by the owner of the schema.
+//! The stored tree made anew from the log, in one transaction, by the owner.
 
 use event_store::{Database, Run};
 use sqlx::Connection as _;

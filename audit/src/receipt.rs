@@ -1,4 +1,4 @@
-//! A receipt: events with their proofs under a signed checkpoint; checked with a public key and nothing else.
+//! A receipt: events with their proofs; checked with a public key and nothing else.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Proofs over HTTP: checkpoints, consistency, events, entries, receipts; each its owner's.
+//! Proofs over HTTP: checkpoints, consistency, events, entries, receipts.
 
 use axum::{
     Router,

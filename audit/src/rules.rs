@@ -1,4 +1,4 @@
-//! Why a question about proofs is answered with no: each code with its status and sentence.
+//! Why a question about proofs is answered with no: codes, statuses, sentences.
 
 use domain::refusal::Rule;
 

@@ -1,4 +1,4 @@
-//! The tree, its proofs and its checkpoints: against published vectors and another's tree.
+//! The tree, its proofs, its checkpoints: published vectors, and another's tree.
 
 mod leaves;
 mod mutations;

@@ -1,4 +1,4 @@
-//! The follower that grows the tree: leaves, tiles, root and its place in the log, in one transaction.
+//! The follower that grows the tree: leaves, tiles and root, with its place in the log.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Checks the whole log from its first event, against everything that was ever signed of it.
+//! Checks the whole log from its first event, against all that was signed of it.
 //!
 //! One connection copies the log out, run by run; each run is hashed and read on threads of its own (`look`); what
 //! depends on order is done as they come back (`walk`): sequences, time, the tree, held against the stored tree and the

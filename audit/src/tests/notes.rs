@@ -1,4 +1,4 @@
-//! Checkpoints and their keys: the form others have published, and everything that is not it.
+//! Checkpoints and their keys: the form others published, and all that is not it.
 
 use crate::checkpoint::{Checkpoint, Note, NoteFailure};
 use crate::hash::Hash;

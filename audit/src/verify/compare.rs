@@ -29,6 +29,8 @@ pub(super) struct Compared {
     /// What is wrong with the upper levels and the root of the stored tree.
     pub(super) damages: Vec<Finding>,
     standing: Option<Standing>,
+    /// The tiles that are not full where the stored tree ends.
+    open: Vec<Tile>,
     proven_before: u64,
 }
 
@@ -44,7 +46,7 @@ impl Compared {
         let reached = signed.partition_point(|signed| signed.size <= edge.size());
         let proven_before = halfway.map_or(0, |halfway| halfway.proven);
         let (pool, met, damages) = (pool.clone(), Vec::new(), Vec::new());
-        Self { pool, edge, references, signed, reached, met, damages, standing, proven_before }
+        Self { pool, edge, references, signed, reached, met, damages, standing, open: Vec::new(), proven_before }
     }
 
     pub(super) const fn edge(&self) -> &Edge {
@@ -102,14 +104,11 @@ impl Compared {
             self.met.push(Met { agrees: signed.root == self.edge.root(), signed: signed.clone() });
             self.reached = self.reached.saturating_add(1);
         }
-        if let Some(standing) = self.standing.filter(|standing| standing.size == size)
-            && standing.root != self.edge.root()
-        {
-            self.damages.push(Finding::new(
-                rows::number(size),
-                Kind::Tree,
-                "the root in the database is another than the log's",
-            ));
+        let Some(standing) = self.standing.filter(|standing| standing.size == size) else { return };
+        self.open = self.edge.open_tiles().collect();
+        if standing.root != self.edge.root() {
+            let words = "the root in the database is another than the log's";
+            self.damages.push(Finding::new(rows::number(size), Kind::Tree, words));
         }
     }
 
@@ -120,9 +119,7 @@ impl Compared {
         if differs {
             return Ok(());
         }
-        if self.edge.size() == size {
-            full.extend(self.edge.open_tiles());
-        }
+        full.append(&mut self.open);
         full.retain(|tile| tile.level > 0 && end(tile) <= size);
         let places = full.iter().map(|tile| (tile.level, tile.index));
         let stored = match rows::tiles(&self.pool, places).await {

@@ -1,4 +1,4 @@
-//! Leaves that were written down earlier: in the tiles, in a directory; held against the log's.
+//! Leaves written down earlier, in the tiles or outside; held against the log's.
 
 use sqlx::postgres::PgPool;
 

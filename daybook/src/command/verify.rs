@@ -1,4 +1,4 @@
-//! `daybook verify`: the whole log from its first event; or one receipt, with nothing else.
+//! `daybook verify`: the whole log from its first event; or one receipt, offline.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,4 @@
-//! The witness from outside: what it signs, what it proves, and every way of tampering it finds.
+//! The witness from outside: what it signs and proves, and the tampering it finds.
 
 mod proofs;
 mod restored;

@@ -1,4 +1,4 @@
-//! Signing: only what continues, twice written down; keys that change; checks broken off and taken up.
+//! Signing: only what continues, written down twice; keys that are changed.
 
 use std::path::Path;
 
