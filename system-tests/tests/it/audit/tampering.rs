@@ -65,7 +65,7 @@ const WAYS: &[(&str, Kind, i64)] = &[
     ("update audit.tiles set hashes = overlay(hashes placing '\\x00' from 33 for 1) where level = 1", Kind::Tree, 257),
     ("update audit.tree set root = sha256('')", Kind::Tree, 600),
     ("delete from audit.tree", Kind::Tree, 0),
-    ("update audit.checkpoints set note = replace(note, '300', '301') where size = 300", Kind::Checkpoint, 301),
+    ("update audit.checkpoints set note = replace(note, '300', '301') where size = 300", Kind::Checkpoint, 300),
     ("delete from audit.checkpoints where size = 300", Kind::Checkpoint, 300),
 ];
 const FORGED_IN: &str = "forge";
