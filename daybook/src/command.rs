@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod acts;
+mod audit;
 mod beside;
 mod channel;
 mod dev;
@@ -27,11 +28,13 @@ mod migrate;
 mod place;
 mod postgres;
 mod projection;
+mod proof;
 mod remittance;
 mod saga;
 mod sandbox;
 mod serve;
 mod token;
+mod verify;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +49,8 @@ Examples:
   daybook remittance list                       what channels paid for which day, and what of it is none of ours
   daybook projection list                       the read models, and how far behind they are
   daybook export hledger > books.journal        the whole journal, for hledger to check
+  daybook receipt PAY… --out receipt.json       a payment's events with the proof that they are in the log
+  daybook verify --key PUB                      the whole log, against everything that was signed of it
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
   daybook postgres psql                         look into the development database
   daybook postgres run -- cargo test            a fresh Postgres for one command
@@ -77,6 +82,10 @@ enum Command {
     Export(export::Export),
     Erase(erase::Erase),
     Token(token::Token),
+    Audit(audit::Audit),
+    Proof(proof::Proof),
+    Receipt(proof::OfPayment),
+    Verify(verify::Verify),
 }
 
 /// Reads the command line and does what it asks for. Where it asks for nothing we know, says so and ends the process.
@@ -103,6 +112,10 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Export(export) => runtime()?.block_on(export.run()),
         Command::Erase(erase) => runtime()?.block_on(erase.run()),
         Command::Token(token) => runtime()?.block_on(token.run()),
+        Command::Audit(audit) => runtime()?.block_on(audit.run()),
+        Command::Proof(proof) => runtime()?.block_on(proof.run()),
+        Command::Receipt(receipt) => runtime()?.block_on(receipt.run()),
+        Command::Verify(verify) => runtime()?.block_on(verify.run()),
     }
 }
 

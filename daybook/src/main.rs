@@ -12,6 +12,7 @@ mod keys;
 mod logging;
 mod outside;
 mod serving;
+mod witness;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

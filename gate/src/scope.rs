@@ -34,6 +34,8 @@ pub enum Scope {
     ReadSagas,
     /// The books of all merchants, whole.
     ExportBooks,
+    /// Events as they stand in the log, with the proof that they do; checkpoints.
+    ReadProofs,
 }
 
 impl Scope {
@@ -54,6 +56,7 @@ impl Scope {
         Self::ReadLedger,
         Self::ReadSagas,
         Self::ExportBooks,
+        Self::ReadProofs,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -74,6 +77,7 @@ impl Scope {
             Self::ReadLedger => "ledger:read",
             Self::ReadSagas => "sagas:read",
             Self::ExportBooks => "books:read",
+            Self::ReadProofs => "proofs:read",
         }
     }
 
@@ -82,8 +86,8 @@ impl Scope {
         match self {
             Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle => true,
             Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants | Self::ReadAnalytics => true,
-            // Its own accounts.
-            Self::ReadLedger => true,
+            // Its own accounts, its own events.
+            Self::ReadLedger | Self::ReadProofs => true,
             Self::PayOut | Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
             Self::ReadSagas | Self::ExportBooks => false,
         }
@@ -99,9 +103,11 @@ impl Scope {
                 Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants | Self::ReadSagas => true,
                 Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
                 Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
-                Self::ReadAnalytics | Self::ReadLedger | Self::ExportBooks => false,
+                Self::ReadAnalytics | Self::ReadLedger | Self::ExportBooks | Self::ReadProofs => false,
             },
-            Role::Analyst => self.is_for_reading() && !matches!(self, Self::ReadSagas | Self::ExportBooks),
+            Role::Analyst => {
+                self.is_for_reading() && !matches!(self, Self::ReadSagas | Self::ExportBooks | Self::ReadProofs)
+            }
             Role::Auditor => self.is_for_reading(),
         }
     }
@@ -110,7 +116,8 @@ impl Scope {
     pub const fn is_for_reading(self) -> bool {
         match self {
             Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants => true,
-            Self::ReadAnalytics | Self::ReadLedger | Self::ReadSagas | Self::ExportBooks => true,
+            Self::ReadAnalytics | Self::ReadLedger | Self::ReadSagas => true,
+            Self::ExportBooks | Self::ReadProofs => true,
             Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
             Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
         }
