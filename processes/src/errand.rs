@@ -187,9 +187,9 @@ fn is_first(turn: &mut Turn<'_, '_>, memory: &Memory, step: Step) -> Result<bool
     Ok(memory.course(turn, step)?.tries_count() <= 1)
 }
 
-/// Longer with every try, and a little different for every saga, so that they do not all come at once.
+/// Longer with every try since a person last looked, and a little different for every saga, so that they do not all come at once.
 fn pause(turn: &mut Turn<'_, '_>, memory: &Memory, step: Step) -> Result<TimeDelta, Stop> {
-    let tries_count = memory.course(turn, step)?.tries_count().clamp(1, 5);
+    let tries_count = memory.course(turn, step)?.fresh_tries_count().clamp(1, 5);
     let longer = 8_i32.pow(tries_count.saturating_sub(1));
     let jitter = memory.id().bytes().rev().take(2).fold(0_i32, |sum, byte| (sum * 31 + i32::from(byte)) % 250);
     let base = turn.patience.retry_after * longer;

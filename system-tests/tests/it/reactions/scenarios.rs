@@ -232,6 +232,9 @@ async fn left(books: &mut PgConnection, merchant: &Merchant) -> String {
         select process || ' of ' || business || ' is due' as told from work.due \
         where merchant_id = $1::uuid and process <> 'open_settlement' and due_at < now() + interval '10 minutes' \
         union all \
+        select 'the processes are behind' from log.followers \
+        where name = 'processes' and position < (select max(position) from log.events) \
+        union all \
         select s.payload -> 'started' ->> 'process' || ' of ' || (s.payload -> 'started' ->> 'business_id') || ' goes on' \
         from log.events s where s.aggregate_type = 'saga' and s.event_type = 'started' and s.merchant_id = $1::uuid \
         and not exists (select from log.events e where e.aggregate_type = 'saga' and e.aggregate_id = s.aggregate_id \

@@ -1,4 +1,4 @@
-//! A compensation its channel refuses again and again: somebody owns it, its money is seen.
+//! A compensation its channel refuses again and again has an owner, and its money is seen.
 
 use serde_json::json;
 use sqlx::PgConnection;
@@ -60,7 +60,7 @@ async fn a_compensation_that_fails_twenty_times_waits_for_its_owner_and_its_mone
         about.contains("operations") && about.contains("due_at") && about.contains("does not give back"),
         "{about}"
     );
-    let asked = Request::get("/api/v1/ledger/balances?account=suspense").by(&branch.operator);
+    let asked = Request::get("/api/v1/ledger/balances").by(&branch.operator);
     let balances = branch.client().send(&asked).await.unwrap().body;
     assert!(balances.contains("suspense") && balances.contains("5000"), "{balances}");
     // Each of the twenty was asked for once, and none of them moved anything.
