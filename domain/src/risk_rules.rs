@@ -41,6 +41,8 @@ refusals! {
         RulesTooMany = "rules_too_many", 422, "A rule set has at most 200 rules.", "规则集最多包含 200 条规则。";
         ThresholdsCrossed = "thresholds_crossed", 422,
             "Rejection begins below review.", "拒绝分数低于人工审核分数。";
+        ReviewPeriodMalformed = "review_period_malformed", 422,
+            "A review takes between one second and 30 days.", "人工审核时限须在 1 秒至 30 天之间。";
         RuleIdRepeated = "rule_id_repeated", 422, "Two rules have the same id.", "两条规则的编号相同。";
         RuleNamesNothing = "rule_names_nothing", 422,
             "A rule names nothing that it could fire at.", "规则没有列出任何触发对象。";

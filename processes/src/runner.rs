@@ -7,7 +7,7 @@ use std::{
 };
 
 use channels::Partners;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use event_store::{Act, Answer, Failure, Outcome, Store, Tenant, Verdict, crash};
 use sqlx::{PgConnection, PgPool};
 use tokio::{
@@ -20,10 +20,12 @@ use uuid::Uuid;
 use crate::{
     brief::Briefs,
     call::Heard,
+    count::{self, Count, Questions, Seen},
+    counted,
     due::{self, Due, Looked, Then},
     errand::Patience,
     process::{self, Next, Stop},
-    turn::{Known, Turn, Work},
+    turn::{Counted, Known, Turn, Work},
     unsettled,
     wake::Wake,
 };
@@ -44,6 +46,10 @@ const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_secs(1);
 /// Calls under way when the process is to end have as long to come back.
 const ENDED_WITHIN: Duration = Duration::from_secs(15);
+/// While the counters of the risk check have not come to where an attempt began.
+const LOOK_AT_COUNTERS_AGAIN: TimeDelta = TimeDelta::milliseconds(20);
+/// What a decision says that is to be made again with the counters at hand.
+const UNCOUNTED: &str = "uncounted";
 /// How an event says that a process wrote it.
 pub(crate) const WRITTEN_BY: &str = "\"process\":";
 
@@ -52,6 +58,7 @@ pub struct Processes {
     desk: Arc<Desk>,
     looked: mpsc::UnboundedReceiver<Looked>,
     hands: mpsc::UnboundedReceiver<Due>,
+    questions: Questions,
 }
 
 /// What everybody at work shares.
@@ -63,6 +70,7 @@ pub(crate) struct Desk {
     partners: Arc<Partners>,
     patience: Patience,
     pub(crate) briefs: Briefs,
+    seen: Arc<Seen>,
     /// By process and business; and what was asked of it again since.
     under_way: Mutex<BTreeMap<Name, Option<Due>>>,
     looked: mpsc::UnboundedSender<Looked>,
@@ -83,6 +91,7 @@ impl Processes {
     pub fn new(store: Store, pool: PgPool, partners: Arc<Partners>, patience: Patience) -> Self {
         let (looked_at, looked) = mpsc::unbounded_channel();
         let (handed, hands) = mpsc::unbounded_channel();
+        let (seen, questions) = Seen::new();
         let desk = Arc::new(Desk {
             runner: Uuid::now_v7().to_string(),
             store,
@@ -90,24 +99,32 @@ impl Processes {
             partners,
             patience,
             briefs: Briefs::new(),
+            seen,
             under_way: Mutex::default(),
             looked: looked_at,
             handed,
             more: Arc::default(),
         });
-        Self { desk, looked, hands }
+        Self { desk, looked, hands, questions }
     }
 
     /// Works until told to stop; then lets calls under way come back, within bounds.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { desk, looked, hands } = self;
+        let Self { desk, looked, hands, questions } = self;
+        let counting = Count::new(desk.store.clone(), Arc::clone(&desk.seen));
+        let counting = desk.store.follow(counting, desk.pool.clone());
+        let answering = tokio::spawn(count::answer(desk.pool.clone(), desk.store.clone(), questions));
         let wake = desk.store.follow(Wake { desk: Arc::clone(&desk) }, desk.pool.clone());
         let settling = tokio::spawn(settle(desk.pool.clone(), looked, Arc::clone(&desk.more)));
-        tokio::join!(wake.run(stop.clone()), take_due(&desk, stop.clone()), work(&desk, hands, stop));
+        let following = async { tokio::join!(wake.run(stop.clone()), counting.run(stop.clone())) };
+        tokio::join!(following, take_due(&desk, stop.clone()), work(&desk, hands, stop.clone()));
         // With it goes the last who has anything to settle.
         drop(desk);
         if let Err(reason) = settling.await {
             tracing::error!(%reason, "what was looked at was not settled; it comes back");
+        }
+        if let Err(reason) = answering.await {
+            tracing::error!(%reason, "what was counted could not be told");
         }
     }
 }
@@ -265,7 +282,7 @@ impl Desk {
 
     /// Turn after turn, until there is nothing to do now.
     async fn go_on(&self, due: &Due) -> Then {
-        let known = match self.known(&due.work).await {
+        let mut known = match self.known(&due.work).await {
             Ok(known) => Arc::new(known),
             Err(failure) => return later(&failure),
         };
@@ -279,6 +296,10 @@ impl Desk {
                 }
                 Ok(Next::Wait(until)) => return Then::At(until),
                 Ok(Next::Rest) => return Then::Done,
+                Err(Trouble::Uncounted) => match self.count(&due.work, &known).await {
+                    Ok(counted) => known = Arc::new(Known { counted, ..Known::clone(&known) }),
+                    Err(then) => return then,
+                },
                 Err(Trouble::Passing(reason)) => return later(&reason),
                 Err(Trouble::Stuck(reason)) => return Then::Failed { reason },
             }
@@ -293,7 +314,16 @@ impl Desk {
         let brief = self.briefs.of(&self.store, &work.payment).await.map_err(|failure| failure.to_string())?;
         let merchant_since = self.briefs.since(&self.store, &work.merchant_id.to_string()).await;
         let merchant_since = merchant_since.map_err(|failure| failure.to_string())?;
-        Ok(Known { brief, merchant_since, ..Known::default() })
+        let begun = brief.begun.as_ref();
+        let remembered = begun.and_then(|begun| self.seen.remembered(&work.payment, begun.attempt));
+        let counted = remembered.map_or(Counted::NotAsked, Counted::Known);
+        Ok(Known { brief, merchant_since, counted, ..Known::default() })
+    }
+
+    async fn count(&self, work: &Work, known: &Known) -> Result<Counted, Then> {
+        let found = counted::look(&self.store, &self.seen, work, known).await;
+        let found = found.map_err(|failure| later(&failure.to_string()))?;
+        found.ok_or_else(|| Then::At(Utc::now() + LOOK_AT_COUNTERS_AGAIN))
     }
 
     /// One reaction, decided and written by the store's writer in one append.
@@ -319,6 +349,7 @@ impl Desk {
                         Ok(Verdict::Accepted(Answer::default()))
                     }
                     Err(Stop::Halt(halt)) => Err(halt),
+                    Err(Stop::Uncounted) => Ok(Verdict::Refused(Answer { status: 503, body: UNCOUNTED.to_owned() })),
                     Err(Stop::Refused(code)) => Ok(Verdict::Refused(Answer { status: 422, body: code.to_owned() })),
                 }
             }),
@@ -331,6 +362,7 @@ impl Desk {
                 let next = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
                 next.ok_or_else(|| Trouble::Stuck("it decided nothing".to_owned()))
             }
+            Ok(Outcome::Refused { answer, .. }) if answer.body == UNCOUNTED => Err(Trouble::Uncounted),
             Ok(Outcome::Refused { answer, .. }) => Err(Trouble::Stuck(format!("refused: {}", answer.body))),
             Ok(other) => Err(Trouble::Passing(format!("{other:?}"))),
             Err(failure @ (Failure::Data { .. } | Failure::TooLarge { .. } | Failure::Unreadable { .. })) => {
@@ -347,6 +379,8 @@ enum Trouble {
     Passing(String),
     /// The work itself cannot be done.
     Stuck(String),
+    /// It is to know first what was counted before.
+    Uncounted,
 }
 
 fn later(reason: &str) -> Then {

@@ -206,3 +206,20 @@ fn the_default_rules_are_sound() {
         assert_eq!(check(&RuleSet::by_default(livemode)), Ok(()));
     }
 }
+
+#[test]
+fn a_review_takes_some_time_and_no_more_than_a_month() {
+    use crate::risk::rule_set::{ReviewPolicy, Unreviewed};
+    let lasting = |within_seconds| {
+        let review = Some(ReviewPolicy { within_seconds, then: Unreviewed::Reject });
+        RuleSet { review, ..RuleSet::by_default(true) }
+    };
+    for wrong in [0, ReviewPolicy::WITHIN_SECONDS_MAX + 1] {
+        refused(&lasting(wrong), RiskRulesRefusal::ReviewPeriodMalformed);
+    }
+    for right in [1, ReviewPolicy::WITHIN_SECONDS_MAX] {
+        Told::untold().when(&publish(&lasting(right))).then(&["published"]);
+    }
+    assert_eq!(RuleSet::by_default(true).review_policy().within_seconds, 86_400);
+    assert_eq!(RuleSet::by_default(true).review_policy().then, Unreviewed::CallSomebody);
+}

@@ -1,0 +1,290 @@
+//! What of an event is counted, and of whom: the same for the live counters and for a replay.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::{
+    aggregate::Aggregate as _,
+    blind_index::BlindIndex,
+    currency::Currency,
+    fact::Fact,
+    id::MerchantId,
+    merchant::Merchant,
+    money::Money,
+    payment::{Agreed, Payment, event::PaymentEvent, origin::Origin},
+    risk::{
+        exposure::Exposure,
+        facts::{AsOf, Counters},
+        rule::Per,
+        velocity::Velocity,
+    },
+};
+use event_store::{Poison, Recorded, Store};
+
+use crate::brief::Begun;
+
+/// Whose attempts are counted, by mode.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Subject {
+    pub(crate) per: Per,
+    /// As the table has it.
+    pub(crate) name: String,
+}
+
+/// An attempt as it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Begins {
+    pub(crate) payment: Arc<str>,
+    pub(crate) attempt: u32,
+    pub(crate) at: DateTime<Utc>,
+    /// On the merchant's calendar.
+    pub(crate) today: NaiveDate,
+    pub(crate) amount: Money,
+    pub(crate) subjects: Vec<Subject>,
+}
+
+/// What one event does to the counters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Effect {
+    pub(crate) position: i64,
+    pub(crate) begins: Option<Begins>,
+    /// Whose day changes, which, and by how much.
+    pub(crate) turnover: Option<(Subject, NaiveDate, Currency, i64)>,
+}
+
+/// The rows of the subjects at hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rows(pub(crate) BTreeMap<Subject, Velocity>);
+
+/// What is remembered of payments that passed lately; of the others the log knows.
+#[derive(Default)]
+pub(crate) struct Payments {
+    kept: BTreeMap<Arc<str>, Paying>,
+    oldest: VecDeque<Arc<str>>,
+}
+
+struct Paying {
+    livemode: bool,
+    merchant_id: MerchantId,
+    customer: Option<BlindIndex>,
+    amount: Money,
+    exposure: Exposure,
+}
+
+const PAYMENTS_MAX: usize = 20_000;
+const PAGE: i64 = 500;
+
+impl Subject {
+    pub(crate) fn new(livemode: bool, per: Per, who: &str) -> Self {
+        let mode = if livemode { "live" } else { "test" };
+        let kind = match per {
+            Per::Merchant => "merchant",
+            Per::Customer => "customer",
+            Per::CardToken => "card",
+            Per::Ip => "ip",
+            Per::Country => "country",
+        };
+        Self { per, name: format!("{mode} {kind} {who}") }
+    }
+
+    /// Everybody an attempt is counted for.
+    pub(crate) fn all_of(
+        livemode: bool,
+        merchant_id: MerchantId,
+        customer: Option<&BlindIndex>,
+        origin: &Origin,
+    ) -> Vec<Self> {
+        let merchant = Self::new(livemode, Per::Merchant, &merchant_id.to_string());
+        let known = |per, who: Option<&str>| who.map(|who| Self::new(livemode, per, who));
+        let others = [
+            known(Per::Customer, customer.map(BlindIndex::as_str)),
+            known(Per::CardToken, origin.card_token.as_ref().map(BlindIndex::as_str)),
+            known(Per::Ip, origin.ip.as_ref().map(BlindIndex::as_str)),
+            known(Per::Country, origin.ip_country.map(domain::country::Country::code)),
+        ];
+        std::iter::once(merchant).chain(others.into_iter().flatten()).collect()
+    }
+}
+
+impl Begins {
+    /// The attempt of a payment that began so.
+    pub(crate) fn of(
+        payment: &Arc<str>,
+        agreed: &Agreed,
+        customer: Option<&BlindIndex>,
+        begun: &Begun,
+        merchant: &Merchant,
+    ) -> Self {
+        Self {
+            payment: Arc::clone(payment),
+            attempt: begun.attempt,
+            at: begun.at,
+            today: day_of(merchant, begun.at),
+            amount: agreed.amount,
+            subjects: Subject::all_of(agreed.livemode, agreed.merchant_id, customer, &begun.origin),
+        }
+    }
+}
+
+impl Effect {
+    /// Whom it is about.
+    pub(crate) fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        let begins = self.begins.iter().flat_map(|begins| &begins.subjects);
+        begins.chain(self.turnover.iter().map(|(subject, ..)| subject))
+    }
+}
+
+impl Rows {
+    pub(crate) fn apply(&mut self, effect: &Effect) {
+        if let Some(Begins { at, amount, subjects, .. }) = &effect.begins {
+            for subject in subjects {
+                self.0.entry(subject.clone()).or_default().count(*at, *amount);
+            }
+        }
+        if let Some((subject, day, currency, minor)) = &effect.turnover {
+            self.0.entry(subject.clone()).or_default().turn_over(*day, *currency, *minor);
+        }
+    }
+
+    /// Goes back before the effect.
+    pub(crate) fn undo(&mut self, effect: &Effect) {
+        if let Some(Begins { at, amount, subjects, .. }) = &effect.begins {
+            for subject in subjects {
+                if let Some(velocity) = self.0.get_mut(subject) {
+                    velocity.uncount(*at, *amount);
+                }
+            }
+        }
+        if let Some((subject, day, currency, minor)) = &effect.turnover
+            && let Some(velocity) = self.0.get_mut(subject)
+        {
+            velocity.turn_over(*day, *currency, minor.saturating_neg());
+        }
+    }
+
+    /// What was counted before an attempt that begins at this position.
+    pub(crate) fn before(&self, begins: &Begins, position: i64) -> Counters {
+        let as_of = AsOf { position: position.saturating_sub(1), at: begins.at };
+        let mut counters = Counters::default();
+        for subject in &begins.subjects {
+            let Some(velocity) = self.0.get(subject) else { continue };
+            let tallies = velocity.windows(as_of).into_iter().filter(|(_window, tally)| tally.count > 0);
+            counters.velocity.extend(tallies.map(|(window, tally)| ((subject.per, window), tally)));
+            if subject.per == Per::Merchant {
+                counters.periods = velocity.periods(begins.today, as_of);
+            }
+        }
+        counters
+    }
+}
+
+impl Payments {
+    /// What the next event of the log does; `None` for most. Events of a payment come in order.
+    pub(crate) async fn effect(&mut self, store: &Store, event: &Recorded) -> Result<Option<Effect>, Poison> {
+        if event.aggregate_type != Payment::TYPE || !Exposure::TELLING.contains(&&*event.event_type) {
+            return Ok(None);
+        }
+        let told = read(event)?;
+        if !matches!(told, PaymentEvent::Initiated(_)) && !self.kept.contains_key(&event.aggregate_id) {
+            self.recall(store, event).await?;
+        }
+        let Some((change, attempt)) = self.hear(event, &told) else { return Ok(None) };
+        let Some(paying) = self.kept.get(&event.aggregate_id) else { return Ok(None) };
+        let (livemode, merchant_id) = (paying.livemode, paying.merchant_id);
+        let merchant: Arc<str> = merchant_id.to_string().into();
+        let (merchant, _version) = store.read::<Merchant>(&merchant).await.map_err(log_away)?;
+        let begins = attempt.map(|(attempt, origin)| Begins {
+            payment: Arc::clone(&event.aggregate_id),
+            attempt,
+            at: event.recorded_at,
+            today: day_of(&merchant, event.recorded_at),
+            amount: paying.amount,
+            subjects: Subject::all_of(livemode, merchant_id, paying.customer.as_ref(), origin),
+        });
+        let turnover = change.map(|change| {
+            let subject = Subject::new(livemode, Per::Merchant, &merchant_id.to_string());
+            (subject, day_of(&merchant, change.begun_at), change.currency, change.minor)
+        });
+        Ok(Some(Effect { position: event.position, begins, turnover }))
+    }
+
+    /// Folds the event; what it changes of the turnover, and the attempt it begins. Nothing of what changes nothing.
+    fn hear<'t>(
+        &mut self,
+        event: &Recorded,
+        told: &'t PaymentEvent,
+    ) -> Option<(Option<domain::risk::exposure::Change>, Option<(u32, &'t Origin)>)> {
+        let attempt = if let PaymentEvent::Initiated(initiated) = told {
+            self.keep(Arc::clone(&event.aggregate_id), Paying::of(initiated));
+            Some((1, &initiated.origin))
+        } else if let PaymentEvent::AttemptOpened(opened) = told {
+            Some((opened.attempt, &opened.origin))
+        } else {
+            None
+        };
+        let paying = self.kept.get_mut(&event.aggregate_id)?;
+        let change = paying.exposure.fold(told, event.recorded_at);
+        (change.is_some() || attempt.is_some()).then_some((change, attempt))
+    }
+
+    /// Reads what came before an event of a payment that is not remembered.
+    async fn recall(&mut self, store: &Store, event: &Recorded) -> Result<(), Poison> {
+        let mut after = 0;
+        while after < event.sequence.saturating_sub(1) {
+            let page = store.stream_events(Payment::TYPE, &event.aggregate_id, after, PAGE).await?;
+            let Some(last) = page.last().map(|last| last.sequence) else { break };
+            for earlier in page.iter().filter(|earlier| earlier.sequence < event.sequence) {
+                if Exposure::TELLING.contains(&&*earlier.event_type) {
+                    let told = read(earlier)?;
+                    self.hear(earlier, &told);
+                }
+            }
+            after = last;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, payment: Arc<str>, paying: Paying) {
+        self.oldest.push_back(Arc::clone(&payment));
+        self.kept.insert(payment, paying);
+        while self.oldest.len() > PAYMENTS_MAX
+            && let Some(oldest) = self.oldest.pop_front()
+        {
+            self.kept.remove(&oldest);
+        }
+    }
+}
+
+impl Paying {
+    fn of(initiated: &domain::payment::event::Initiated) -> Self {
+        let email = initiated.purpose.customer_email.as_ref();
+        Self {
+            livemode: initiated.livemode,
+            merchant_id: initiated.merchant_id,
+            customer: email.and_then(|email| email.blind_index()?.parse().ok()),
+            amount: initiated.amount,
+            exposure: Exposure::default(),
+        }
+    }
+}
+
+/// The merchant's day; that of UTC where no time zone was agreed.
+fn day_of(merchant: &Merchant, at: DateTime<Utc>) -> NaiveDate {
+    merchant.schedule().and_then(|schedule| schedule.day_of(at)).unwrap_or_else(|| at.date_naive())
+}
+
+fn read(event: &Recorded) -> Result<PaymentEvent, Poison> {
+    let mut payload = serde_json::Deserializer::from_str(&event.payload);
+    match Fact::read(&event.aggregate_type, &mut payload) {
+        Ok(Fact::Payment(told)) => Ok(told),
+        Ok(_another) => Err(Poison::Event("an event of a payment that is none".to_owned())),
+        Err(reason) => Err(Poison::Event(reason.to_string())),
+    }
+}
+
+fn log_away(failure: event_store::Failure) -> Poison {
+    Poison::Database(sqlx::Error::Protocol(failure.to_string()))
+}
