@@ -6,6 +6,7 @@
 
 mod adjustments;
 mod carry_out;
+mod countries;
 pub mod demo;
 mod merchants;
 mod openapi;
@@ -22,6 +23,7 @@ mod settlements;
 mod tenant;
 mod trades;
 
+pub use countries::{Countries, CountriesFailure, Source};
 pub use openapi::operations;
 pub use reports::{Inbox, inbox};
 pub use routes::{Api, ROUTES, Route, router};

@@ -24,6 +24,7 @@ use sqlx::PgPool;
 use crate::{
     adjustments,
     carry_out::{carry_out, is_dry_run},
+    countries::Countries,
     merchants, orders,
     payments::{self, bulk},
     plan::Plan,
@@ -334,6 +335,7 @@ pub const ROUTES: &[Route] = &[
 pub struct Api {
     pub gate: Gate,
     pub pool: PgPool,
+    pub countries: Countries,
 }
 
 /// All of them, behind the gate.

@@ -13,7 +13,10 @@ use processes::Patience;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use vault::Vault;
 
-use crate::failure::{Attempt as _, Result};
+use crate::{
+    failure::{Attempt as _, Result},
+    origins::Origins,
+};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Outside {
@@ -40,6 +43,9 @@ pub(crate) struct Outside {
     #[arg(long, env = "DAYBOOK_CHANNEL_ABSENT_AFTER_MS", default_value_t = 90_000, value_name = "MS",
           value_parser = clap::value_parser!(u32).range(10..))]
     channel_absent_after_ms: u32,
+
+    #[command(flatten)]
+    pub(crate) origins: Origins,
 }
 
 impl Outside {

@@ -44,6 +44,7 @@ pub(crate) async fn serve(
 ) -> Result<()> {
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
+    let (gate, countries) = (gate.behind(outside.origins.proxies()), outside.origins.countries(stopping.clone())?);
     let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
     let (inbox, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
@@ -59,7 +60,7 @@ pub(crate) async fn serve(
     let processes = OptionFuture::from(outside.has_processes().then(|| processes.run(stopping)));
     let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models, processes) });
     let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
-    let router = http::router(Api { gate, pool: database::pool(app_url)? }, inbox, reads)?;
+    let router = http::router(Api { gate, pool: database::pool(app_url)?, countries }, inbox, reads)?;
     http::serve(listener, router, interrupt).await;
     stop.send_replace(true);
     if let Err(reason) = followers.await {

@@ -1,5 +1,6 @@
 //! The risk rules of one mode: a rule set with a version, a blocklist and an allowlist.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use crate::{
     aggregate::Aggregate,
     free_text::FreeText,
     id::OperatorId,
+    network::Network,
     refusal::refusals,
     risk::{engine::Rulebook, entry::Entry, rule_set::RuleSet},
 };
@@ -149,6 +151,16 @@ impl RiskRules {
             return Ok(Vec::new());
         }
         Ok(vec![RiskRulesEvent::Disallowed { entry: entry.clone(), by, reason: reason.clone() }])
+    }
+
+    /// The entries of both lists that hold the address, the narrowest first.
+    #[must_use]
+    pub fn listed(&self, address: IpAddr) -> Vec<Network> {
+        let is_listed = |network: &Network| {
+            let entry = Entry::Ip(*network);
+            self.blocked.contains(&entry) || self.allowed.contains(&entry)
+        };
+        Network::around(address).filter(is_listed).collect()
     }
 
     /// What payments are assessed by: the rules last published, else those given for the mode, as version 0.

@@ -18,7 +18,9 @@ use crate::{
 };
 
 mod address;
+mod origin;
 pub use address::{Email, Url};
+pub use origin::Address;
 
 const LIST_MAX: usize = 1_000;
 

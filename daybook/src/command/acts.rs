@@ -7,7 +7,7 @@ use axum::{
     http::{Request, header},
 };
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
-use command_api::{Api, ROUTES, Route};
+use command_api::{Api, Countries, ROUTES, Route};
 use gate::{Gate, Limits};
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
@@ -124,7 +124,7 @@ pub(super) async fn run(route: &'static Route, matches: &ArgMatches) -> Result<E
     let store = place.store().await?;
     let pool = database::pool(&place.url()?)?;
     let gate = Gate::new(store.clone(), place.vault().await?, None, Limits::default());
-    let response = command_api::router(Api { gate, pool }).oneshot(request).await;
+    let response = command_api::router(Api { gate, pool, countries: Countries::default() }).oneshot(request).await;
     let Ok(response) = response;
     let is_done = response.status().is_success();
     let body = to_bytes(response.into_body(), ANSWER_MAX).await.map_err(std::io::Error::other);

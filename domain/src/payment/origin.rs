@@ -23,9 +23,35 @@ pub struct Origin {
     pub customer_country: Option<Country>,
 }
 
+/// How channels begin the tokens that stand for one card. Other methods (`wallet`) stand for nobody in particular.
+const OF_CARDS: [&str; 4] = ["pm_", "card_", "tok_", "src_"];
+/// No card stands behind these.
+const OF_THE_SANDBOX: &str = "pm_sandbox_";
+
+/// Whether a method is the token of one card.
+#[must_use]
+pub fn names_a_card(method: &str) -> bool {
+    OF_CARDS.iter().any(|prefix| method.starts_with(prefix)) && !method.starts_with(OF_THE_SANDBOX)
+}
+
 impl Origin {
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_card_is_counted_as_one() {
+        for card in ["pm_card_visa", "pm_1PgafF", "tok_visa", "card_1", "src_1"] {
+            assert!(names_a_card(card), "{card}");
+        }
+        for other in ["wallet", "pm_sandbox_visa", "", "alipay", "PM_1"] {
+            assert!(!names_a_card(other), "{other}");
+        }
     }
 }
