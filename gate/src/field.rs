@@ -19,6 +19,7 @@ use crate::{
 
 mod address;
 mod origin;
+mod risk;
 pub use address::{Email, Url};
 pub use origin::Address;
 

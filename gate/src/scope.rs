@@ -21,6 +21,8 @@ pub enum Scope {
     KeepBooks,
     /// Register merchants, agree terms, issue keys.
     KeepMerchants,
+    /// Publish rules of risk, block and allow.
+    KeepRisk,
     /// Ask a channel to do something on its own.
     WorkChannels,
     /// Payments, refunds and orders.
@@ -46,6 +48,7 @@ impl Scope {
         Self::DecideReviews,
         Self::KeepBooks,
         Self::KeepMerchants,
+        Self::KeepRisk,
         Self::WorkChannels,
         Self::ReadPayments,
         Self::ReadSettlements,
@@ -66,6 +69,7 @@ impl Scope {
             Self::DecideReviews => "reviews:write",
             Self::KeepBooks => "books:write",
             Self::KeepMerchants => "merchants:write",
+            Self::KeepRisk => "risk:write",
             Self::WorkChannels => "channels:write",
             Self::ReadPayments => "payments:read",
             Self::ReadSettlements => "settlements:read",
@@ -85,6 +89,7 @@ impl Scope {
             // Its own accounts.
             Self::ReadLedger => true,
             Self::PayOut | Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+            Self::KeepRisk => false,
             Self::ReadSagas | Self::ExportBooks => false,
         }
     }
@@ -98,7 +103,7 @@ impl Scope {
                 Self::DecideReviews => true,
                 Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants | Self::ReadSagas => true,
                 Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
-                Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+                Self::KeepBooks | Self::KeepMerchants | Self::KeepRisk | Self::WorkChannels => false,
                 Self::ReadAnalytics | Self::ReadLedger | Self::ExportBooks => false,
             },
             Role::Analyst => self.is_for_reading() && !matches!(self, Self::ReadSagas | Self::ExportBooks),
@@ -112,7 +117,8 @@ impl Scope {
             Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants => true,
             Self::ReadAnalytics | Self::ReadLedger | Self::ReadSagas | Self::ExportBooks => true,
             Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
-            Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+            Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::KeepRisk => false,
+            Self::WorkChannels => false,
         }
     }
 
