@@ -25,6 +25,7 @@ mod migrate;
 mod place;
 mod postgres;
 mod projection;
+mod risk;
 mod saga;
 mod sandbox;
 mod serve;
@@ -39,6 +40,7 @@ Examples:
   daybook payment cancel PAY… --dry-run         every write of the API, as an operator
   daybook log tail                              what happens, as it happens
   daybook saga list --status failed             what waits for a person
+  daybook risk show                             the risk rules in force, and both lists
   daybook projection list                       the read models, and how far behind they are
   daybook export hledger > books.journal        the whole journal, for hledger to check
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
@@ -76,10 +78,17 @@ enum Command {
 
 /// Reads the command line and does what it asks for. Where it asks for nothing we know, says so and ends the process.
 pub(crate) fn run() -> Result<ExitCode> {
-    let matches = Line::command().subcommands(acts::commands()).get_matches();
+    let acts = acts::commands().into_iter().map(|noun| match noun.get_name() {
+        "risk" => noun.subcommands(risk::commands()),
+        _ => noun,
+    });
+    let matches = Line::command().subcommands(acts).get_matches();
     logging::start();
     if let Some((route, matches)) = acts::asked(&matches) {
         return runtime()?.block_on(acts::run(route, matches));
+    }
+    if let Some((verb, matches)) = risk::asked(&matches) {
+        return runtime()?.block_on(risk::run(verb, matches));
     }
     let line = Line::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match line.command {

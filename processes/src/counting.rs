@@ -165,6 +165,14 @@ impl Rows {
         }
     }
 
+    /// What matters to nobody at this moment goes.
+    pub(crate) fn forget(&mut self, at: DateTime<Utc>) {
+        for velocity in self.0.values_mut() {
+            velocity.forget(at);
+        }
+        self.0.retain(|_subject, velocity| velocity.idle_on().is_some());
+    }
+
     /// What was counted before an attempt that begins at this position.
     pub(crate) fn before(&self, begins: &Begins, position: i64) -> Counters {
         let as_of = AsOf { position: position.saturating_sub(1), at: begins.at };
@@ -209,6 +217,11 @@ impl Payments {
             (subject, day_of(&merchant, change.begun_at), change.currency, change.minor)
         });
         Ok(Some(Effect { position: event.position, begins, turnover }))
+    }
+
+    /// The merchant of a payment that was heard of just now, and its customer.
+    pub(crate) fn whose(&self, payment: &Arc<str>) -> Option<(MerchantId, Option<BlindIndex>)> {
+        self.kept.get(payment).map(|paying| (paying.merchant_id, paying.customer.clone()))
     }
 
     /// Folds the event; what it changes of the turnover, and the attempt it begins. Nothing of what changes nothing.

@@ -104,7 +104,7 @@ fn kind(field: &Value) -> &'static str {
     match field.get("type").and_then(Value::as_str) {
         Some("integer") => "NUMBER",
         Some("boolean") => "true|false",
-        Some("array" | "object") => "JSON",
+        Some("array" | "object") => "JSON|@FILE",
         _ => "TEXT",
     }
 }
@@ -164,6 +164,13 @@ fn request(route: &Route, matches: &ArgMatches, key: &str) -> std::result::Resul
 fn value(field: &Value, text: &str) -> std::result::Result<Value, String> {
     match field.get("type").and_then(Value::as_str) {
         Some("string") => Ok(text.into()),
+        Some("array" | "object") => match text.strip_prefix('@') {
+            Some(file) => {
+                let read = std::fs::read_to_string(file).map_err(|reason| format!("reading {file}: {reason}"))?;
+                serde_json::from_str(&read).map_err(|reason| format!("{file} is no JSON: {reason}"))
+            }
+            None => serde_json::from_str(text).map_err(|_not_json| format!("takes {}", kind(field))),
+        },
         _ => serde_json::from_str(text).map_err(|_not_json| format!("takes {}", kind(field))),
     }
 }
