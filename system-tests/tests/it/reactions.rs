@@ -9,6 +9,7 @@ mod pay_out;
 mod racing;
 mod reports;
 mod return_suspense;
+mod risk;
 mod settle;
 mod tokens;
 
