@@ -100,11 +100,11 @@ async fn hear(
         }
         Evidence::RefundSucceeded { refund_id, channel_refund_no, .. } => {
             let channel_refund_no = channel_refund_no.clone();
-            let command = RefundCommand::ReportSucceeded { channel_refund_no };
+            let command = RefundCommand::ReportSucceeded { channel_refund_no, effective_at: Some(effective_at) };
             (payment_of(api, *refund_id).await?, tell::<Refund>(*refund_id, command))
         }
         Evidence::RefundFailed { refund_id, decline } => {
-            let command = RefundCommand::ReportFailed { decline: *decline };
+            let command = RefundCommand::ReportFailed { decline: *decline, effective_at: Some(effective_at) };
             (payment_of(api, *refund_id).await?, tell::<Refund>(*refund_id, command))
         }
         Evidence::Payout { payout_id, evidence, amount } => {

@@ -44,6 +44,11 @@ pub(crate) struct Outside {
           value_parser = clap::value_parser!(u32).range(10..))]
     channel_absent_after_ms: u32,
 
+    /// For how long a merchant may capture what was authorised; then the channel is to let go of it
+    #[arg(long, env = "DAYBOOK_CAPTURED_WITHIN_S", default_value_t = 7 * 24 * 60 * 60, value_name = "S",
+          value_parser = clap::value_parser!(u32).range(1..=90 * 24 * 60 * 60))]
+    captured_within_s: u32,
+
     #[command(flatten)]
     pub(crate) origins: Origins,
 }
@@ -62,6 +67,7 @@ impl Outside {
         Patience {
             retry_after: of(self.channel_retry_after_ms),
             look_again_after: of(self.channel_retry_after_ms.saturating_mul(3)),
+            captured_within: TimeDelta::seconds(i64::from(self.captured_within_s)),
             last_look_after: of(self.channel_absent_after_ms),
         }
     }
@@ -97,6 +103,7 @@ async fn start(
     let listening = || "opening the sandbox".to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.attempt(listening)?;
     let address = listener.local_addr().attempt(listening)?;
+    tracing::info!("the sandbox plays every channel in test mode at http://{address}");
     let books = match home {
         Some(home) => Books::open(&home.join("sandbox")).map_err(std::io::Error::other).attempt(listening)?,
         None => Books::in_memory(),

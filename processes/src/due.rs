@@ -121,6 +121,34 @@ pub(crate) async fn take(pool: impl PgExecutor<'_>, runner: &str, most: i64) -> 
     Ok(found)
 }
 
+/// Takes these whether or not they are due, as the table knows them.
+pub(crate) async fn take_these(
+    books: impl PgExecutor<'_>,
+    runner: &str,
+    asked: &[Due],
+) -> Result<Vec<Due>, sqlx::Error> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(
+        "update work.due d set due_at = now() + $3 * interval '1 second', taken_by = $4 \
+         from unnest($1::text[], $2::text[]) as a (process, business) \
+         where d.process = a.process and d.business = a.business \
+         returning d.process, d.business, d.payment, d.merchant_id, d.livemode, d.heard",
+    )
+    .bind(asked.iter().map(|due| due.work.process).collect::<Vec<&str>>())
+    .bind(asked.iter().map(|due| &*due.work.business).collect::<Vec<&str>>())
+    .bind(KEPT_FOR_SECONDS)
+    .bind(runner)
+    .fetch_all(books)
+    .await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        found.extend(read(row)?);
+    }
+    Ok(found)
+}
+
 /// How long until something is due; none where nothing is.
 pub(crate) async fn next_in_seconds(pool: impl PgExecutor<'_>) -> Result<Option<f64>, sqlx::Error> {
     sqlx::query_scalar("select extract(epoch from min(due_at) - clock_timestamp())::float8 from work.due")
@@ -178,17 +206,4 @@ fn read(row: &PgRow) -> Result<Option<Due>, sqlx::Error> {
         livemode: row.try_get(4)?,
     };
     Ok(Some(Due { work, heard: row.try_get(5)? }))
-}
-
-/// Lets a piece of work be looked at now; whether there is any of that name.
-///
-/// # Errors
-/// The database failed.
-pub async fn nudge(pool: impl PgExecutor<'_>, process: &str, business: &str) -> Result<bool, sqlx::Error> {
-    let nudged = sqlx::query("update work.due set due_at = now() where process = $1 and business = $2")
-        .bind(process)
-        .bind(business)
-        .execute(pool)
-        .await?;
-    Ok(nudged.rows_affected() > 0)
 }

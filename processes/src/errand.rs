@@ -1,13 +1,14 @@
 //! One request to a channel, from before it is sent until its fate is known.
 
-use channels::{Done, NotSent, Unknown};
+use channels::{Done, NotSent, Unknown, Void, Voided};
 use chrono::TimeDelta;
-use domain::{payment::attempt::Decline, saga::step::CoursePhase};
+use domain::{channel::Channel, payment::attempt::Decline, saga::step::CoursePhase};
 
 use crate::{
-    call::{Call, Care, Heard},
+    call::{Call, Care, Heard, Request},
     process::{Next, Stop},
     saga::{Memory, Step},
+    take_payment::said,
     turn::Turn,
 };
 
@@ -21,6 +22,9 @@ pub struct Patience {
     pub retry_after: TimeDelta,
     /// While the partner is at it, or waits for the customer.
     pub look_again_after: TimeDelta,
+    /// For so long a merchant may capture. Card networks let an authorisation lapse after about as long, and until then the
+    /// customer cannot use the money: what nobody has claimed by then goes back.
+    pub captured_within: TimeDelta,
     /// When no more tries are left: long enough that a request which is still not known was never received.
     pub last_look_after: TimeDelta,
 }
@@ -30,6 +34,7 @@ impl Default for Patience {
         Self {
             retry_after: TimeDelta::seconds(1),
             look_again_after: TimeDelta::seconds(3),
+            captured_within: TimeDelta::days(7),
             last_look_after: TimeDelta::seconds(90),
         }
     }
@@ -78,6 +83,50 @@ pub(crate) fn go_on(turn: &mut Turn<'_, '_>, memory: &Memory, step: Step, call: 
         CoursePhase::Succeeded => return Ok(Standing::Going(Next::Rest)),
     };
     Ok(Standing::Going(Next::Call(Box::new(Call { care, ..call }))))
+}
+
+/// Goes on with a request that must be done in the end: where the channel refuses it, a person has to look, who reads
+/// `refused` and the channel's reason. What the channel did, once it has; until then, what comes next.
+pub(crate) fn insist<T>(
+    turn: &mut Turn<'_, '_>,
+    memory: &Memory,
+    step: Step,
+    call: Call,
+    (refused, wanted): (&str, fn(Done) -> Option<T>),
+) -> Result<Result<T, Next>, Stop> {
+    match go_on(turn, memory, step, call)? {
+        Standing::Going(next) => Ok(Err(next)),
+        Standing::Ended(End::Settled(done)) => Ok(wanted(done).ok_or(Next::Rest)),
+        Standing::Ended(End::Declined(decline)) => {
+            memory.fail(turn, step, &said(decline))?;
+            let reason = format!("{refused}: {}", said(decline));
+            memory.need_attention(turn, &reason, "operations").map(Err)
+        }
+    }
+}
+
+/// An authorisation at a channel, and the request to let go of it.
+pub(crate) struct Held {
+    pub(crate) channel: Channel,
+    pub(crate) livemode: bool,
+    pub(crate) void: Void,
+}
+
+/// Has the channel let go of an authorisation, as [`insist`] does.
+pub(crate) fn let_go(
+    turn: &mut Turn<'_, '_>,
+    memory: &Memory,
+    step: Step,
+    held: Held,
+    refused: &str,
+) -> Result<Result<Voided, Next>, Stop> {
+    let Held { channel, livemode, void } = held;
+    let call = Call { channel, livemode, care: Care::Send, request: Request::Void(void) };
+    let voided = |done| match done {
+        Done::Voided(voided) => Some(voided),
+        Done::Authorised(_) | Done::Captured(_) | Done::Refunded(_) | Done::PaidOut(_) => None,
+    };
+    insist(turn, memory, step, call, (refused, voided))
 }
 
 fn hear(

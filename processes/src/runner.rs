@@ -19,11 +19,12 @@ use uuid::Uuid;
 
 use crate::{
     brief::Briefs,
-    call::Heard,
+    call::{Call, Heard},
     count::{self, Count, Questions, Seen},
     counted,
     due::{self, Due, Looked, Then},
     errand::Patience,
+    looked,
     process::{self, Next, Stop},
     turn::{Counted, Known, Turn, Work},
     unsettled,
@@ -36,9 +37,6 @@ const UNDER_WAY_MAX: usize = 512;
 const TAKEN_AT_ONCE: usize = 256;
 /// Calls and reactions to them, one after the other, before others come.
 const TURNS_MAX: usize = 32;
-/// What was looked at is settled together.
-const SETTLED_TOGETHER: usize = 1_000;
-const SETTLED_WITHIN: Duration = Duration::from_millis(20);
 /// However long nothing is due: others may have entered something.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
@@ -65,7 +63,7 @@ pub struct Processes {
 pub(crate) struct Desk {
     /// The name under which work is taken.
     pub(crate) runner: String,
-    store: Store,
+    pub(crate) store: Store,
     pool: PgPool,
     partners: Arc<Partners>,
     patience: Patience,
@@ -78,7 +76,7 @@ pub(crate) struct Desk {
     more: Arc<Notify>,
 }
 
-type Name = (&'static str, Arc<str>);
+pub(crate) type Name = (&'static str, Arc<str>);
 
 /// A runner's sign of life, and when it looked last whose has ended.
 struct Presence {
@@ -115,7 +113,7 @@ impl Processes {
         let counting = desk.store.follow(counting, desk.pool.clone());
         let answering = tokio::spawn(count::answer(desk.pool.clone(), desk.store.clone(), questions));
         let wake = desk.store.follow(Wake { desk: Arc::clone(&desk) }, desk.pool.clone());
-        let settling = tokio::spawn(settle(desk.pool.clone(), looked, Arc::clone(&desk.more)));
+        let settling = tokio::spawn(looked::settle(desk.pool.clone(), looked, Arc::clone(&desk.more)));
         let following = async { tokio::join!(wake.run(stop.clone()), counting.run(stop.clone())) };
         tokio::join!(following, take_due(&desk, stop.clone()), work(&desk, hands, stop.clone()));
         // With it goes the last who has anything to settle.
@@ -161,34 +159,6 @@ async fn take_due(desk: &Arc<Desk>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(pause) => {}
         }
     }
-}
-
-/// Writes down what became of what was looked at, much of it together.
-async fn settle(pool: PgPool, mut looked: mpsc::UnboundedReceiver<Looked>, more: Arc<Notify>) {
-    let mut together = Vec::with_capacity(SETTLED_TOGETHER);
-    while looked.recv_many(&mut together, SETTLED_TOGETHER).await > 0 {
-        tokio::time::sleep(SETTLED_WITHIN).await;
-        while together.len() < SETTLED_TOGETHER
-            && let Ok(more) = looked.try_recv()
-        {
-            together.push(more);
-        }
-        let settled = latest(std::mem::take(&mut together));
-        if let Err(failure) = due::settle(&pool, &settled).await {
-            tracing::warn!(%failure, "what was looked at was not settled; it comes back");
-            tokio::time::sleep(PAUSE).await;
-        }
-        // A timer may be due before all that are known of.
-        if settled.iter().any(|looked| !matches!(looked.then, Then::Done)) {
-            more.notify_one();
-        }
-    }
-}
-
-/// Of each piece of work, what was found last.
-fn latest(looked: Vec<Looked>) -> Vec<Looked> {
-    let by_name: BTreeMap<Name, Looked> = looked.into_iter().map(|looked| (looked.due.name(), looked)).collect();
-    by_name.into_values().collect()
 }
 
 impl Desk {
@@ -288,12 +258,11 @@ impl Desk {
         };
         let mut heard = None;
         for _turn in 0..TURNS_MAX {
+            if crash::is_doubled() && heard.is_none() {
+                drop(self.turn(&due.work, &known, None).await);
+            }
             match self.turn(&due.work, &known, heard.take()).await {
-                Ok(Next::Call(call)) => {
-                    crash::point("process.before_call");
-                    heard = Some(call.make(&self.partners).await);
-                    crash::point("process.after_call");
-                }
+                Ok(Next::Call(call)) => heard = Some(self.call(due.work.process, &call).await),
                 Ok(Next::Wait(until)) => return Then::At(until),
                 Ok(Next::Rest) => return Then::Done,
                 Err(Trouble::Uncounted) => match self.count(&due.work, &known).await {
@@ -305,6 +274,17 @@ impl Desk {
             }
         }
         Then::At(Utc::now())
+    }
+
+    /// What a channel says; a test may have it asked twice, as if whoever heard it first had died.
+    async fn call(&self, process: &'static str, call: &Call) -> Heard {
+        crash::point_of("process.before_call", process);
+        let mut heard = call.make(&self.partners).await;
+        if crash::is_doubled() {
+            heard = call.make(&self.partners).await;
+        }
+        crash::point_of("process.after_call", process);
+        heard
     }
 
     async fn known(&self, work: &Work) -> Result<Known, String> {
@@ -331,6 +311,7 @@ impl Desk {
         let Some(process) = process::named(work.process) else {
             return Err(Trouble::Stuck("there is no such process".to_owned()));
         };
+        let whose = work.process;
         let tenant = Tenant { merchant_id: Some(work.merchant_id.uuid()), livemode: Some(work.livemode) };
         let metadata = vec![("actor", "process".to_owned()), ("process", work.process.to_owned())];
         // The store may decide more than once: what the last decision came to is what was written.
@@ -354,9 +335,9 @@ impl Desk {
                 }
             }),
         };
-        crash::point("process.before_turn");
+        crash::point_of("process.before_turn", whose);
         let outcome = self.store.execute(act).await;
-        crash::point("process.after_turn");
+        crash::point_of("process.after_turn", whose);
         match outcome {
             Ok(Outcome::Accepted { .. }) => {
                 let next = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -389,7 +370,7 @@ fn later(reason: &str) -> Then {
 }
 
 impl Due {
-    fn name(&self) -> Name {
+    pub(crate) fn name(&self) -> Name {
         (self.work.process, Arc::clone(&self.work.business))
     }
 }

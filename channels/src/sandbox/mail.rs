@@ -92,6 +92,8 @@ impl Mail {
             | Token::TimeoutThenAbsent
             | Token::LateSuccess
             | Token::PartialCapture
+            | Token::PartialCaptureKept
+            | Token::RefundRefused
             | Token::Flaky => self.settings.faults.report(&report.id),
         };
         self.send(report, fault).await;

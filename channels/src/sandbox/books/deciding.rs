@@ -102,6 +102,8 @@ impl Case<'_> {
             | Token::DuplicateReport
             | Token::ReportBeforeAnswer
             | Token::PartialCapture
+            | Token::PartialCaptureKept
+            | Token::RefundRefused
             | Token::Flaky => match captured {
                 Some(_) => self.after_capture(token),
                 None => Some(Later { at: self.at + self.settings.timing.authorisation, turn: Turn::Expired }),
@@ -151,6 +153,9 @@ impl Case<'_> {
             return Ok((self.declined(order, Decline::Other), None));
         };
         let (state, later) = match trade.token {
+            Token::RefundRefused | Token::PartialCaptureKept => {
+                return Ok((self.declined(order, Decline::Other), None));
+            }
             Token::RefundPending => (State::Pending, Some(Turn::Succeeded)),
             Token::RefundBounces => (State::Succeeded, Some(Turn::Declined(Decline::Other))),
             Token::Approved | Token::Declined(_) | Token::Disputed | Token::NotReceived | Token::Inquiry => {
@@ -206,7 +211,7 @@ impl Case<'_> {
             Token::Approved | Token::Declined(_) | Token::RefundPending | Token::RefundBounces => return None,
             Token::ThreeDSecure | Token::TimeoutThenApproved | Token::TimeoutThenAbsent => return None,
             Token::DuplicateReport | Token::ReportBeforeAnswer | Token::LateSuccess => return None,
-            Token::PartialCapture | Token::Flaky => return None,
+            Token::PartialCapture | Token::PartialCaptureKept | Token::RefundRefused | Token::Flaky => return None,
         };
         Some(self.afterwards(turn))
     }
@@ -228,7 +233,7 @@ fn same_currency(order: &Order, trade: &Trade) -> bool {
 }
 
 const fn captured(token: Token, amount: i64) -> i64 {
-    if matches!(token, Token::PartialCapture) { amount - amount / 2 } else { amount }
+    if matches!(token, Token::PartialCapture | Token::PartialCaptureKept) { amount - amount / 2 } else { amount }
 }
 
 /// Whether this can happen to it, as it stands.

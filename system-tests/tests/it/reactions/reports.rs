@@ -10,6 +10,7 @@ use system_tests::branch::Branch;
 use system_tests::client::{Answer, Client, Request};
 use system_tests::traffic::vault;
 
+use super::holding::all_holds;
 use super::{Outside, REACTING, merchant, pay, status, until_all, until_sql};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -45,6 +46,7 @@ async fn a_report_counts_only_when_it_is_signed_and_once_however_often_it_comes(
     assert_eq!(deliver(&mut client, &large, &secret).await.verdict(), "413 body_too_large");
     assert_eq!(status(&mut client, &merchant.test, &payment).await, "success");
     until_sql(&branch, events, 1, SOON).await;
+    all_holds(&branch, None).await;
 }
 
 /// A sandbox that reports nothing: what it did is found by asking.
@@ -59,5 +61,5 @@ async fn without_any_report_everything_is_found_out_by_asking() {
         wanted.push((pay(&mut client, &merchant.test, &format!("pm_sandbox_{token}"), json!({})).await, ends));
     }
     until_all(&mut client, &merchant.test, &wanted, SOON).await;
-    super::assert_true(&branch, &outside).await;
+    all_holds(&branch, Some(&outside)).await;
 }

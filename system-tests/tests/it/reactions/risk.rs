@@ -129,7 +129,10 @@ async fn velocity_refuses_the_payment_beyond_also_after_a_kill_and_a_replay_says
     let ends = [(refused.clone(), "failed"), (other, "success")];
     until_all(&mut client, &merchant.test, &ends, SOON).await;
     let why = assessment(&mut log, &refused).await;
-    assert_eq!((&why["reasons"], &why["rules_version"], &why["score"]), (&json!(["card_many"]), &json!(1), &json!(100)));
+    assert_eq!(
+        (&why["reasons"], &why["rules_version"], &why["score"]),
+        (&json!(["card_many"]), &json!(1), &json!(100))
+    );
 
     // The card is nowhere but in the name of the method, which the merchant gave: the counters have its index.
     let rows: i64 = sqlx::query_scalar("select count(*) from work.risk_counters where subject like 'test card %'")
