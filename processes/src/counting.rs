@@ -301,3 +301,96 @@ fn read(event: &Recorded) -> Result<PaymentEvent, Poison> {
 fn log_away(failure: event_store::Failure) -> Poison {
     Poison::Database(sqlx::Error::Protocol(failure.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use domain::risk::rule::{Period, Window};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn merchant() -> MerchantId {
+        MerchantId::new(Uuid::from_u128(1))
+    }
+
+    fn index(digit: &str) -> BlindIndex {
+        digit.repeat(64).parse().unwrap()
+    }
+
+    /// The n-th attempt, at position n, by one of two cards.
+    fn effect(n: i64) -> Effect {
+        let origin = Origin { card_token: Some(index(if n % 2 == 0 { "a" } else { "b" })), ..Origin::default() };
+        let at = DateTime::from_timestamp(1_780_000_000, 0).unwrap() + TimeDelta::seconds(n);
+        let amount = Money::new(100 * n, Currency::USD);
+        let subjects = Subject::all_of(true, merchant(), None, &origin);
+        let payment: Arc<str> = format!("PAY{n}").into();
+        let begins = Begins { payment, attempt: 1, at, today: at.date_naive(), amount, subjects };
+        let merchant = Subject::new(true, Per::Merchant, &merchant().to_string());
+        let turnover = Some((merchant, at.date_naive(), Currency::USD, amount.amount_minor));
+        Effect { position: n, begins: Some(begins), turnover }
+    }
+
+    fn seen(rows: &Rows, effect: &Effect) -> Counters {
+        rows.before(effect.begins.as_ref().unwrap(), effect.position)
+    }
+
+    #[test]
+    fn an_attempt_is_held_against_all_that_began_before_it_and_nothing_else() {
+        let effects: Vec<Effect> = (1..=7).map(effect).collect();
+        let mut rows = Rows::default();
+        let mut live = Vec::new();
+        for effect in &effects {
+            live.push(seen(&rows, effect));
+            rows.apply(effect);
+        }
+        let last = live.last().unwrap();
+        assert_eq!(last.velocity[&(Per::Merchant, Window::Minute)].count, 6);
+        assert_eq!(last.velocity[&(Per::CardToken, Window::Week)].count, 3);
+        assert_eq!(last.periods[&Period::Day].sums_minor[&Currency::USD], 2_100);
+        assert_eq!(last.periods[&Period::Day].as_of.position, 6);
+        // Whoever comes late goes back, and sees the same.
+        for (effect, live) in effects.iter().zip(&live).rev() {
+            rows.undo(effect);
+            let back = seen(&rows, effect);
+            let counts = |counters: &Counters| -> Vec<_> {
+                let velocity = counters.velocity.iter().map(|(name, tally)| (*name, tally.count, tally.sums_minor.clone()));
+                velocity.filter(|(_, count, _)| *count > 0).collect()
+            };
+            assert_eq!(counts(&back), counts(live), "{effect:?}");
+            let sum = |counters: &Counters, period| {
+                let sums = counters.periods.get(&period).map(|tally| &tally.sums_minor);
+                sums.and_then(|sums| sums.get(&Currency::USD)).copied().unwrap_or_default()
+            };
+            for period in [Period::Day, Period::Month] {
+                assert_eq!(sum(&back, period), sum(live, period));
+            }
+        }
+    }
+
+    #[test]
+    fn everybody_who_is_known_is_counted_by_mode_and_by_kind() {
+        let origin = Origin {
+            card_token: Some(index("c")),
+            ip: Some(index("c")),
+            ip_country: "DE".parse().ok(),
+            card_country: "FR".parse().ok(),
+            ..Origin::default()
+        };
+        let names = |livemode| -> Vec<String> {
+            let all = Subject::all_of(livemode, merchant(), Some(&index("c")), &origin);
+            all.into_iter().map(|subject| subject.name).collect()
+        };
+        let index = index("c");
+        let expected = [
+            format!("test merchant {}", merchant()),
+            format!("test customer {index}"),
+            format!("test card {index}"),
+            format!("test ip {index}"),
+            "test country DE".to_owned(),
+        ];
+        assert_eq!(names(false), expected);
+        assert!(names(true).iter().all(|name| !names(false).contains(name)));
+        assert_eq!(Subject::all_of(true, merchant(), None, &Origin::default()).len(), 1);
+    }
+}

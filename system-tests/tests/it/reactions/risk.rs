@@ -301,7 +301,7 @@ async fn a_review_nobody_decides_ends_as_the_rules_say() {
     publish(&branch, &reviewing("call_somebody")).await;
     let waiting = pay(&mut client, &merchant.test, "pm_sandbox_elevated_risk", json!({})).await;
     let called = "select count(*) from log.events s join log.events n on n.aggregate_id = s.aggregate_id \
-                  and n.event_type = 'needs_attention' where s.event_type = 'started' \
+                  and n.event_type = 'attention_needed' where s.event_type = 'started' \
                   and s.payload -> 'started' ->> 'business_id' = $1";
     until(&mut log, called, &waiting, 1).await;
     assert_eq!(status(&mut client, &merchant.test, &waiting).await, "requires_review");
