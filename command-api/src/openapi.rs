@@ -93,4 +93,4 @@ fn responses(route: &Route) -> Value {
 }
 
 /// The lists of refusals that are about single values.
-const VALUES: [&str; 5] = ["id", "currency", "channel", "text", "money"];
+const VALUES: [&str; 7] = ["id", "currency", "channel", "country", "network", "text", "money"];

@@ -30,6 +30,7 @@ mod postgres;
 mod projection;
 mod proof;
 mod remittance;
+mod risk;
 mod saga;
 mod sandbox;
 mod serve;
@@ -47,6 +48,7 @@ Examples:
   daybook saga list --status failed             what waits for a person
   daybook channel list                          how the lines to payment partners stand
   daybook remittance list                       what channels paid for which day, and what of it is none of ours
+  daybook risk show                             the risk rules in force, and both lists
   daybook projection list                       the read models, and how far behind they are
   daybook export hledger > books.journal        the whole journal, for hledger to check
   daybook receipt PAY… --out receipt.json       a payment's events with the proof that they are in the log
@@ -90,13 +92,20 @@ enum Command {
 
 /// Reads the command line and does what it asks for. Where it asks for nothing we know, says so and ends the process.
 pub(crate) fn run() -> Result<ExitCode> {
-    let matches = Line::command().subcommands(beside::commands(acts::commands())).get_matches();
+    let acts = acts::commands().into_iter().map(|noun| match noun.get_name() {
+        "risk" => noun.subcommands(risk::commands()),
+        _ => noun,
+    });
+    let matches = Line::command().subcommands(beside::commands(acts.collect())).get_matches();
     logging::start();
     if let Some(asked) = beside::asked(&matches) {
         return runtime()?.block_on(asked.run());
     }
     if let Some((route, matches)) = acts::asked(&matches) {
         return runtime()?.block_on(acts::run(route, matches));
+    }
+    if let Some((verb, matches)) = risk::asked(&matches) {
+        return runtime()?.block_on(risk::run(verb, matches));
     }
     let line = Line::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match line.command {

@@ -10,6 +10,7 @@ mod http;
 mod interrupt;
 mod keys;
 mod logging;
+mod origins;
 mod outside;
 mod serving;
 mod witness;

@@ -17,7 +17,10 @@ use tokio::{
 };
 use vault::Vault;
 
-use crate::failure::{Attempt as _, Result};
+use crate::{
+    failure::{Attempt as _, Result},
+    origins::Origins,
+};
 
 /// That wait to be followed; of more, nothing is known.
 const HINTS_MAX: usize = 64;
@@ -52,6 +55,9 @@ pub(crate) struct Outside {
     #[arg(long, env = "DAYBOOK_CAPTURED_WITHIN_S", default_value_t = 7 * 24 * 60 * 60, value_name = "S",
           value_parser = clap::value_parser!(u32).range(1..=90 * 24 * 60 * 60))]
     captured_within_s: u32,
+
+    #[command(flatten)]
+    pub(crate) origins: Origins,
 }
 
 impl Outside {

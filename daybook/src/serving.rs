@@ -46,6 +46,7 @@ pub(crate) async fn serve(
 ) -> Result<()> {
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
+    let (gate, countries) = (gate.behind(outside.origins.proxies()), outside.origins.countries(stopping.clone())?);
     let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
     let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
     let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
@@ -64,7 +65,7 @@ pub(crate) async fn serve(
     let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models, heeding, processes, tree) });
     let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
     let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
-    let router = http::router(Api { gate, pool: database::pool(app_url)? }, inbox, reads, proofs)?;
+    let router = http::router(Api { gate, pool: database::pool(app_url)?, countries }, inbox, reads, proofs)?;
     http::serve(listener, router, interrupt).await;
     stop.send_replace(true);
     if let Err(reason) = followers.await {

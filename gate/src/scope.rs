@@ -21,6 +21,8 @@ pub enum Scope {
     KeepBooks,
     /// Register merchants, agree terms, issue keys.
     KeepMerchants,
+    /// Publish rules of risk, block and allow.
+    KeepRisk,
     /// Ask a channel to do something on its own.
     WorkChannels,
     /// Payments, refunds and orders.
@@ -48,6 +50,7 @@ impl Scope {
         Self::DecideReviews,
         Self::KeepBooks,
         Self::KeepMerchants,
+        Self::KeepRisk,
         Self::WorkChannels,
         Self::ReadPayments,
         Self::ReadSettlements,
@@ -69,6 +72,7 @@ impl Scope {
             Self::DecideReviews => "reviews:write",
             Self::KeepBooks => "books:write",
             Self::KeepMerchants => "merchants:write",
+            Self::KeepRisk => "risk:write",
             Self::WorkChannels => "channels:write",
             Self::ReadPayments => "payments:read",
             Self::ReadSettlements => "settlements:read",
@@ -89,6 +93,7 @@ impl Scope {
             // Its own accounts, its own events.
             Self::ReadLedger | Self::ReadProofs => true,
             Self::PayOut | Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+            Self::KeepRisk => false,
             Self::ReadSagas | Self::ExportBooks => false,
         }
     }
@@ -102,7 +107,7 @@ impl Scope {
                 Self::DecideReviews => true,
                 Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants | Self::ReadSagas => true,
                 Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
-                Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+                Self::KeepBooks | Self::KeepMerchants | Self::KeepRisk | Self::WorkChannels => false,
                 Self::ReadAnalytics | Self::ReadLedger | Self::ExportBooks | Self::ReadProofs => false,
             },
             Role::Analyst => {
@@ -119,7 +124,8 @@ impl Scope {
             Self::ReadAnalytics | Self::ReadLedger | Self::ReadSagas => true,
             Self::ExportBooks | Self::ReadProofs => true,
             Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
-            Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+            Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::KeepRisk => false,
+            Self::WorkChannels => false,
         }
     }
 

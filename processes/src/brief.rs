@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use domain::aggregate::Aggregate as _;
+use domain::blind_index::BlindIndex;
 use domain::fact::Fact;
 use domain::free_text::FreeText;
 use domain::merchant::{Merchant, event::MerchantEvent};
-use domain::payment::{Payment, event::PaymentEvent};
-use event_store::Store;
+use domain::payment::{Payment, event::PaymentEvent, origin::Origin};
+use event_store::{Recorded, Store};
 
 use crate::wake::Event;
 
@@ -19,11 +20,21 @@ pub(crate) struct Brief {
     /// Of the last attempt.
     pub(crate) method: Option<String>,
     pub(crate) subject: Option<FreeText>,
-    /// The customer, as an index.
-    pub(crate) customer: Option<String>,
+    pub(crate) customer: Option<BlindIndex>,
+    /// How the last attempt began.
+    pub(crate) begun: Option<Begun>,
     trace: Option<Arc<str>>,
     /// Of what was asked for since: a capture, a refund, a cancellation.
     traces: BTreeMap<String, Arc<str>>,
+}
+
+/// An attempt, where and when it began, and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Begun {
+    pub(crate) attempt: u32,
+    pub(crate) position: i64,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) origin: Origin,
 }
 
 /// Those that passed lately, and since when merchants are known. Whatever is not here is in the log.
@@ -65,7 +76,7 @@ impl Briefs {
             kept.payments.insert(Arc::clone(&recorded.aggregate_id), Brief::default());
         }
         if let Some(brief) = kept.payments.get_mut(&recorded.aggregate_id) {
-            brief.fold(fact, &recorded.metadata);
+            brief.fold(fact, recorded);
         }
         while kept.oldest.len() > PAYMENTS_MAX
             && let Some(oldest) = kept.oldest.pop_front()
@@ -89,8 +100,8 @@ impl Briefs {
             for event in &events {
                 after = event.sequence;
                 let mut payload = serde_json::Deserializer::from_str(&event.payload);
-                if let Ok(Fact::Payment(read)) = Fact::read(Payment::TYPE, &mut payload) {
-                    brief.fold(&read, &event.metadata);
+                if let Ok(Fact::Payment(told)) = Fact::read(Payment::TYPE, &mut payload) {
+                    brief.fold(&told, event);
                 }
             }
             if i64::try_from(events.len()).unwrap_or(PAGE) < PAGE {
@@ -127,17 +138,19 @@ fn registered() -> &'static str {
 }
 
 impl Brief {
-    fn fold(&mut self, event: &PaymentEvent, metadata: &str) {
-        let trace = trace_of(metadata);
+    fn fold(&mut self, event: &PaymentEvent, recorded: &Recorded) {
+        let trace = trace_of(&recorded.metadata);
         if let PaymentEvent::Initiated(initiated) = event {
             self.method = initiated.route.method.as_ref().map(|method| method.as_str().to_owned());
             self.subject.clone_from(&initiated.purpose.subject);
             let email = initiated.purpose.customer_email.as_ref();
-            self.customer = email.and_then(|email| email.blind_index()).map(str::to_owned);
+            self.customer = email.and_then(|email| email.blind_index()?.parse().ok());
             self.trace = trace;
+            self.begin(1, &initiated.origin, recorded);
         } else if let PaymentEvent::AttemptOpened(opened) = event {
             self.method = opened.route.method.as_ref().map(|method| method.as_str().to_owned());
             self.trace = trace;
+            self.begin(opened.attempt, &opened.origin, recorded);
         } else if let PaymentEvent::CaptureRequested { capture_id, .. } = event {
             self.traces.extend(trace.map(|trace| (capture_id.to_string(), trace)));
         } else if let PaymentEvent::RefundReserved { refund_id, .. } = event {
@@ -145,6 +158,11 @@ impl Brief {
         } else if let PaymentEvent::CancellationRequested { .. } = event {
             self.traces.extend(trace.map(|trace| (CANCELLATION.to_owned(), trace)));
         }
+    }
+
+    fn begin(&mut self, attempt: u32, origin: &Origin, recorded: &Recorded) {
+        let (position, at) = (recorded.position, recorded.recorded_at);
+        self.begun = Some(Begun { attempt, position, at, origin: origin.clone() });
     }
 
     /// The trace of the request a process works for: its own, or the payment's.

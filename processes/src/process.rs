@@ -51,6 +51,8 @@ pub(crate) enum Stop {
     Halt(Halt),
     /// An aggregate said no where the process did not expect it.
     Refused(&'static str),
+    /// It needs to know what was counted before this attempt.
+    Uncounted,
 }
 
 impl From<Halt> for Stop {

@@ -161,7 +161,7 @@ impl Attempt {
             PaymentEvent::RiskRejected { .. } => self.phase = Phase::Rejected,
             PaymentEvent::ReviewRequested { .. } => self.phase = Phase::InReview,
             PaymentEvent::ReviewApproved { .. } => self.fold_review(true),
-            PaymentEvent::ReviewRejected { .. } => self.fold_review(false),
+            PaymentEvent::ReviewRejected { .. } | PaymentEvent::ReviewLapsed { .. } => self.fold_review(false),
             PaymentEvent::Submitted { .. } => self.phase = Phase::Submitted,
             PaymentEvent::OutcomeUnknown { .. } => self.phase = Phase::Unknown,
             PaymentEvent::Failed { .. } => self.phase = Phase::Failed,

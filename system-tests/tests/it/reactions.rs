@@ -14,6 +14,7 @@ mod racing;
 mod remittances;
 mod reports;
 mod return_suspense;
+mod risk;
 mod same_funds;
 mod scenarios;
 mod settle;
