@@ -16,6 +16,8 @@ use crate::{
 
 mod acts;
 mod audit;
+mod beside;
+mod channel;
 mod dev;
 mod doctor;
 mod erase;
@@ -27,6 +29,7 @@ mod place;
 mod postgres;
 mod projection;
 mod proof;
+mod remittance;
 mod saga;
 mod sandbox;
 mod serve;
@@ -42,6 +45,8 @@ Examples:
   daybook payment cancel PAY… --dry-run         every write of the API, as an operator
   daybook log tail                              what happens, as it happens
   daybook saga list --status failed             what waits for a person
+  daybook channel list                          how the lines to payment partners stand
+  daybook remittance list                       what channels paid for which day, and what of it is none of ours
   daybook projection list                       the read models, and how far behind they are
   daybook export hledger > books.journal        the whole journal, for hledger to check
   daybook receipt PAY… --out receipt.json       a payment's events with the proof that they are in the log
@@ -85,8 +90,11 @@ enum Command {
 
 /// Reads the command line and does what it asks for. Where it asks for nothing we know, says so and ends the process.
 pub(crate) fn run() -> Result<ExitCode> {
-    let matches = Line::command().subcommands(acts::commands()).get_matches();
+    let matches = Line::command().subcommands(beside::commands(acts::commands())).get_matches();
     logging::start();
+    if let Some(asked) = beside::asked(&matches) {
+        return runtime()?.block_on(asked.run());
+    }
     if let Some((route, matches)) = acts::asked(&matches) {
         return runtime()?.block_on(acts::run(route, matches));
     }

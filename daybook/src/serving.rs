@@ -48,7 +48,7 @@ pub(crate) async fn serve(
     let (stop, stopping) = watch::channel(false);
     let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
     let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
-    let (inbox, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
+    let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
     let trades = store.follow(Trades, derived.clone()).run(stopping.clone());
     let erasures = store.follow(Erasures, derived).run(stopping.clone());
@@ -59,8 +59,9 @@ pub(crate) async fn serve(
     let read_models = OptionFuture::from(followed.are_kept().then(|| read_models.run(stopping.clone())));
     let work_pool = database::work_pool(app_url)?;
     let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners), outside.patience());
+    let heeding = processes.heed(hints, stopping.clone());
     let processes = OptionFuture::from(outside.has_processes().then(|| processes.run(stopping)));
-    let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models, processes, tree) });
+    let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models, heeding, processes, tree) });
     let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
     let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
     let router = http::router(Api { gate, pool: database::pool(app_url)? }, inbox, reads, proofs)?;

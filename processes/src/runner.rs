@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use channels::Partners;
+use channels::{Hint, Partners};
 use chrono::Utc;
 use event_store::{Act, Answer, Failure, Outcome, Store, Tenant, Verdict, crash};
 use sqlx::{PgConnection, PgPool};
@@ -19,10 +19,14 @@ use uuid::Uuid;
 
 use crate::{
     brief::Briefs,
-    call::Heard,
+    call::{Call, Heard},
     due::{self, Due, Looked, Then},
     errand::Patience,
+    hint::heed,
+    lines,
+    look_into::LOOK_INTO,
     process::{self, Next, Stop},
+    remittances,
     turn::{Known, Turn, Work},
     unsettled,
     wake::Wake,
@@ -58,9 +62,9 @@ pub struct Processes {
 pub(crate) struct Desk {
     /// The name under which work is taken.
     pub(crate) runner: String,
-    store: Store,
-    pool: PgPool,
-    partners: Arc<Partners>,
+    pub(crate) store: Store,
+    pub(crate) pool: PgPool,
+    pub(crate) partners: Arc<Partners>,
     patience: Patience,
     pub(crate) briefs: Briefs,
     /// By process and business; and what was asked of it again since.
@@ -98,12 +102,20 @@ impl Processes {
         Self { desk, looked, hands }
     }
 
+    /// Has channels asked about what is hinted at, until told to stop: also where others run the processes.
+    pub fn heed(&self, hints: mpsc::Receiver<Hint>, stop: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
+        let desk = Arc::clone(&self.desk);
+        async move { heed(&desk, hints, stop).await }
+    }
+
     /// Works until told to stop; then lets calls under way come back, within bounds.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let Self { desk, looked, hands } = self;
         let wake = desk.store.follow(Wake { desk: Arc::clone(&desk) }, desk.pool.clone());
         let settling = tokio::spawn(settle(desk.pool.clone(), looked, Arc::clone(&desk.more)));
-        tokio::join!(wake.run(stop.clone()), take_due(&desk, stop.clone()), work(&desk, hands, stop));
+        let taking = take_due(&desk, stop.clone());
+        let outside = async { tokio::join!(lines::show(&desk, stop.clone()), remittances::run(&desk, stop.clone())) };
+        tokio::join!(wake.run(stop.clone()), taking, Box::pin(outside), work(&desk, hands, stop.clone()));
         // With it goes the last who has anything to settle.
         drop(desk);
         if let Err(reason) = settling.await {
@@ -271,11 +283,13 @@ impl Desk {
         };
         let mut heard = None;
         for _turn in 0..TURNS_MAX {
+            if crash::is_doubled() && heard.is_none() {
+                drop(self.turn(&due.work, &known, None).await);
+            }
             match self.turn(&due.work, &known, heard.take()).await {
                 Ok(Next::Call(call)) => {
-                    crash::point("process.before_call");
-                    heard = Some(call.make(&self.partners).await);
-                    crash::point("process.after_call");
+                    let call = call.under(known.trace.as_deref());
+                    heard = Some(self.call(due.work.process, &call).await);
                 }
                 Ok(Next::Wait(until)) => return Then::At(until),
                 Ok(Next::Rest) => return Then::Done,
@@ -286,6 +300,17 @@ impl Desk {
         Then::At(Utc::now())
     }
 
+    /// What a channel says; a test may have it asked twice, as if whoever heard it first had died.
+    async fn call(&self, process: &'static str, call: &Call) -> Heard {
+        crash::point_of("process.before_call", process);
+        let mut heard = call.make(&self.partners).await;
+        if crash::is_doubled() {
+            heard = call.make(&self.partners).await;
+        }
+        crash::point_of("process.after_call", process);
+        heard
+    }
+
     async fn known(&self, work: &Work) -> Result<Known, String> {
         if work.payment.is_empty() {
             return unsettled::look(&self.store, &self.pool, work).await;
@@ -293,7 +318,8 @@ impl Desk {
         let brief = self.briefs.of(&self.store, &work.payment).await.map_err(|failure| failure.to_string())?;
         let merchant_since = self.briefs.since(&self.store, &work.merchant_id.to_string()).await;
         let merchant_since = merchant_since.map_err(|failure| failure.to_string())?;
-        Ok(Known { brief, merchant_since, ..Known::default() })
+        let trace = brief.trace(work.process, &work.business);
+        Ok(Known { brief, trace, merchant_since, ..Known::default() })
     }
 
     /// One reaction, decided and written by the store's writer in one append.
@@ -301,8 +327,12 @@ impl Desk {
         let Some(process) = process::named(work.process) else {
             return Err(Trouble::Stuck("there is no such process".to_owned()));
         };
+        let whose = work.process;
         let tenant = Tenant { merchant_id: Some(work.merchant_id.uuid()), livemode: Some(work.livemode) };
-        let metadata = vec![("actor", "process".to_owned()), ("process", work.process.to_owned())];
+        // What a channel said when it was asked is news to all processes, as its report would be.
+        let signs_as = if work.process == LOOK_INTO { "asked_by" } else { "process" };
+        let mut metadata = vec![("actor", "process".to_owned()), (signs_as, work.process.to_owned())];
+        metadata.extend(known.trace.as_ref().map(|trace| ("trace_id", trace.to_string())));
         // The store may decide more than once: what the last decision came to is what was written.
         let decided: Arc<Mutex<Option<Next>>> = Arc::default();
         let (slot, work, known) = (Arc::clone(&decided), work.clone(), Arc::clone(known));
@@ -323,9 +353,9 @@ impl Desk {
                 }
             }),
         };
-        crash::point("process.before_turn");
+        crash::point_of("process.before_turn", whose);
         let outcome = self.store.execute(act).await;
-        crash::point("process.after_turn");
+        crash::point_of("process.after_turn", whose);
         match outcome {
             Ok(Outcome::Accepted { .. }) => {
                 let next = decided.lock().unwrap_or_else(PoisonError::into_inner).take();

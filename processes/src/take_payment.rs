@@ -270,7 +270,7 @@ impl Taking<'_> {
             livemode: self.agreed.livemode,
             care: Care::Send,
             request: Request::Authorise(Authorise {
-                key: format!("{}-{}-authorise", self.id, self.tried.number),
+                key: key(&self.id, self.tried.number),
                 payment_id: self.agreed.payment_id,
                 attempt: self.tried.number,
                 amount: self.agreed.amount,
@@ -311,6 +311,11 @@ impl Taking<'_> {
         self.memory.go_back(turn, reason, NOTHING_MOVED)?;
         Ok(Next::Rest)
     }
+}
+
+/// Under which an attempt is known to its channel.
+pub(crate) fn key(payment: &str, attempt: u32) -> String {
+    format!("{payment}-{attempt}-authorise")
 }
 
 /// The order learns of every capture. What it refuses, a person has to look at: the payment has the money.

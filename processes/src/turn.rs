@@ -22,6 +22,8 @@ pub(crate) struct Work {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     pub(crate) brief: Brief,
+    /// The trace of the request that is worked for.
+    pub(crate) trace: Option<Arc<str>>,
     pub(crate) merchant_since: Option<DateTime<Utc>>,
     /// Of a merchant's, for those who settle.
     pub(crate) unsettled: Vec<Unsettled>,

@@ -1,6 +1,10 @@
 //! The probes: alive (asks nobody), ready (asks the database), and the route table.
 
-use std::{fmt::Write as _, sync::LazyLock, time::Duration};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use audit::Witness;
 use axum::{
@@ -45,7 +49,7 @@ impl FromRef<Faces> for Metrics {
 
 /// Every route of this server.
 pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads, proofs: Witness) -> Result<Router> {
-    let metrics = Metrics::new()?;
+    let metrics = Metrics::new(Arc::clone(&inbox.partners))?;
     let counting = from_fn_with_state(metrics.clone(), metrics::count);
     Ok(Router::new()
         .route("/livez", get(alive))

@@ -71,6 +71,8 @@ pub enum Decline {
     BlockedByChannel,
     /// The channel never had it, and says so past the time in which it could appear.
     NeverReceived,
+    /// Nobody plays this channel for us: nothing was sent, and nothing will be.
+    NoPartner,
     Other,
 }
 

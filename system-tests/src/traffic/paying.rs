@@ -381,7 +381,10 @@ impl Purchase {
                 reason: text("changed their mind")?,
             })),
             RefundAct::Send => RefundCommand::Send,
-            RefundAct::Succeed => RefundCommand::ReportSucceeded { channel_refund_no: format!("re_{}", self.order_no) },
+            RefundAct::Succeed => RefundCommand::ReportSucceeded {
+                channel_refund_no: format!("re_{}", self.order_no),
+                effective_at: None,
+            },
         };
         let (id, whose) = (refund_id.to_string(), self.whose());
         pen.tell(&mut self.refund, &id, whose, &command).map(drop)
