@@ -124,7 +124,7 @@ impl Verify {
         let resumed_at = halfway.as_ref().map_or(0, |halfway| halfway.upto);
         let checkpoints = signed.len();
         let walk = Walk::new(self, &pool, references, signed, standing, halfway);
-        let walked = walk.to_the_end(watch).await?;
+        let walked = walk.run(watch).await?;
         let Walked { head, proven, .. } = walked;
         findings.extend(verdict::findings(&self.database, walked).await?);
         findings.sort();

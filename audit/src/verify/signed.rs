@@ -78,7 +78,7 @@ impl Gathered {
             }
             match page.last() {
                 Some(last) if page.len() >= usize::try_from(PAGE).unwrap_or_default() => {
-                    from = last.size.saturating_add(1)
+                    from = last.size.saturating_add(1);
                 }
                 Some(_) | None => return Ok(()),
             }

@@ -78,7 +78,7 @@ impl<'v> Walk<'v> {
         }
     }
 
-    pub(super) async fn to_the_end(mut self, watch: &(dyn Fn(i64, i64) + Sync)) -> Result<Walked, VerifyFailure> {
+    pub(super) async fn run(mut self, watch: &(dyn Fn(i64, i64) + Sync)) -> Result<Walked, VerifyFailure> {
         let mut bulk = self.database.bulk().await?;
         let head = bulk.head().await?;
         if self.resumed {
