@@ -10,8 +10,10 @@ mod http;
 mod interrupt;
 mod keys;
 mod logging;
+mod origins;
 mod outside;
 mod serving;
+mod witness;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -3,17 +3,27 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use channels::{
-    Limits, Partners, SandboxAddress, Secret,
+    Hint, Limits, Partners, SandboxAddress, Secret,
     sandbox::{self, Books, Settings},
 };
 use chrono::TimeDelta;
 use clap::Args;
 use command_api::Inbox;
 use processes::Patience;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use vault::Vault;
 
-use crate::failure::{Attempt as _, Result};
+use crate::{
+    failure::{Attempt as _, Result},
+    origins::Origins,
+};
+
+/// That wait to be followed; of more, nothing is known.
+const HINTS_MAX: usize = 64;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Outside {
@@ -45,6 +55,9 @@ pub(crate) struct Outside {
     #[arg(long, env = "DAYBOOK_CAPTURED_WITHIN_S", default_value_t = 7 * 24 * 60 * 60, value_name = "S",
           value_parser = clap::value_parser!(u32).range(1..=90 * 24 * 60 * 60))]
     captured_within_s: u32,
+
+    #[command(flatten)]
+    pub(crate) origins: Origins,
 }
 
 impl Outside {
@@ -74,7 +87,7 @@ impl Outside {
         home: Option<&Path>,
         vault: &Vault,
         stopping: watch::Receiver<bool>,
-    ) -> Result<(Inbox, Option<JoinHandle<()>>)> {
+    ) -> Result<(Inbox, mpsc::Receiver<Hint>, Option<JoinHandle<()>>)> {
         let secret = Secret::new(vault.sandbox_secret().as_str());
         let (address, serving) = match &self.sandbox_url {
             Some(url) => (SandboxAddress::at(url.trim_end_matches('/')), None),
@@ -84,7 +97,8 @@ impl Outside {
             }
         };
         let partners = Arc::new(Partners::new(&address, &self.limits()));
-        Ok((Inbox { partners, secrets: [secret].into() }, serving))
+        let (hints, hinted) = mpsc::channel(HINTS_MAX);
+        Ok((Inbox { partners, secrets: [secret].into(), hints }, hinted, serving))
     }
 }
 

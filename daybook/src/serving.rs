@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use audit::Witness;
 use clap::Args;
 use command_api::{Api, Trades};
 use futures_util::future::OptionFuture;
@@ -17,6 +18,7 @@ use crate::{
     http,
     interrupt::Interrupt,
     outside::Outside,
+    witness::{self, Witnessed},
 };
 
 /// Whether this process also keeps the read models up to date.
@@ -38,14 +40,16 @@ pub(crate) async fn serve(
     listener: TcpListener,
     app_url: &str,
     gate: Gate,
-    followed: Followed,
+    (followed, witnessed): (Followed, &Witnessed),
     (outside, home): (&Outside, Option<&Path>),
     interrupt: Interrupt,
 ) -> Result<()> {
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
+    let (gate, countries) = (gate.behind(outside.origins.proxies()), outside.origins.countries(stopping.clone())?);
     let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
-    let (inbox, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
+    let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
+    let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
     let trades = store.follow(Trades, derived.clone()).run(stopping.clone());
     let erasures = store.follow(Erasures, derived).run(stopping.clone());
@@ -56,10 +60,12 @@ pub(crate) async fn serve(
     let read_models = OptionFuture::from(followed.are_kept().then(|| read_models.run(stopping.clone())));
     let work_pool = database::work_pool(app_url)?;
     let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners), outside.patience());
+    let heeding = processes.heed(hints, stopping.clone());
     let processes = OptionFuture::from(outside.has_processes().then(|| processes.run(stopping)));
-    let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models, processes) });
+    let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models, heeding, processes, tree) });
     let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
-    let router = http::router(Api { gate, pool: database::pool(app_url)? }, inbox, reads)?;
+    let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
+    let router = http::router(Api { gate, pool: database::pool(app_url)?, countries }, inbox, reads, proofs)?;
     http::serve(listener, router, interrupt).await;
     stop.send_replace(true);
     if let Err(reason) = followers.await {

@@ -101,12 +101,19 @@ pub struct Follow<F> {
     careful_upto: i64,
     /// Where the last step ended, as far as `run` has looked.
     at: i64,
+    pace: Duration,
 }
 
 impl<F: Follower> Follow<F> {
     pub(crate) fn new(follower: F, pool: PgPool, store: Store) -> Self {
         let holder = Uuid::now_v7().to_string();
-        Self { follower, pool, connection: None, store, holder, lease: None, careful_upto: 0, at: 0 }
+        Self { follower, pool, connection: None, store, holder, lease: None, careful_upto: 0, at: 0, pace: PACE }
+    }
+
+    /// Rests longer once it is caught up: its work is not waited for, and costs less in larger steps.
+    #[must_use]
+    pub fn paced(self, rest: Duration) -> Self {
+        Self { pace: rest, ..self }
     }
 
     /// One batch, its work and the checkpoint, or a word why not.
@@ -129,7 +136,7 @@ impl<F: Follower> Follow<F> {
             head.mark_seen();
             let pause = match self.step().await {
                 Ok(Step::Moved { to }) if self.is_behind(to) => continue,
-                Ok(Step::Moved { .. }) => PACE,
+                Ok(Step::Moved { .. }) => self.pace,
                 Ok(Step::Idle { .. }) => LEASE / 3,
                 Ok(Step::Elsewhere) => LEASE / 6,
                 Ok(Step::Stumbled { at, failures, reason }) => {

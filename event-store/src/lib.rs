@@ -38,7 +38,7 @@ mod writer;
 
 pub use act::{Act, Answer, DataKey, Decision, Key, Tenant, Verdict};
 pub use books::{Books, Halt};
-pub use bulk::{Bulk, Run};
+pub use bulk::{Bulk, Glance, Run};
 pub use connect::{Database, InvalidUrl};
 pub use follower::{Follow, Follower, Poison, Step, StepFailure};
 pub use framework::{Framed, Framework};

@@ -1,6 +1,6 @@
 //! One request to a channel, from before it is sent until its fate is known.
 
-use channels::{Done, NotSent, Unknown, Void, Voided};
+use channels::{Done, NotSent, Unknown, Void, Voided, outcome::Reason};
 use chrono::TimeDelta;
 use domain::{channel::Channel, payment::attempt::Decline, saga::step::CoursePhase};
 
@@ -146,7 +146,7 @@ fn hear(
         Heard::NotSent(not_sent) if not_sent.retry_after.is_none() && is_first(turn, memory, step)? => {
             // No try was ever let out, and none ever will be.
             memory.fail(turn, step, &not_sent.to_string())?;
-            return Ok(Standing::Ended(End::Declined(Decline::Other)));
+            return Ok(Standing::Ended(End::Declined(never(&not_sent.reason))));
         }
         // Nothing left the house: that costs no try either.
         Heard::NotSent(NotSent { retry_after: Some(pause), .. }) if phase == CoursePhase::Started => {
@@ -172,6 +172,15 @@ fn hear(
     }
     let reason = format!("{} is not answered for, and nobody knows whether it was done: {why}", step.1);
     memory.need_attention(turn, &reason, "operations").map(Standing::Going)
+}
+
+/// Why no try will ever be let out, for whoever waits for it.
+const fn never(reason: &Reason) -> Decline {
+    match reason {
+        Reason::NoPartner(_) => Decline::NoPartner,
+        Reason::AmountNotExpressible(_) | Reason::KeyNotExpressible | Reason::BreakerOpen => Decline::Other,
+        Reason::Paused | Reason::LineBusy | Reason::TooFast | Reason::Unreachable(_) => Decline::Other,
+    }
 }
 
 fn is_first(turn: &mut Turn<'_, '_>, memory: &Memory, step: Step) -> Result<bool, Stop> {

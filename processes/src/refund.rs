@@ -69,6 +69,11 @@ impl Process for Refund {
     }
 }
 
+/// Under which a refund is known to its channel.
+pub(crate) fn key(refund: &str) -> String {
+    format!("{refund}-refund")
+}
+
 struct Refunding<'p> {
     id: Arc<str>,
     refund_id: RefundId,
@@ -104,7 +109,7 @@ impl Refunding<'_> {
             livemode: self.agreed.livemode,
             care: Care::Send,
             request: Request::Refund(Asked {
-                key: format!("{}-refund", self.id),
+                key: key(&self.id),
                 payment_id: self.agreed.payment_id,
                 attempt,
                 refund_id: self.refund_id,

@@ -53,6 +53,8 @@ fn clear(command: &mut Command) {
     command.env("DAYBOOK_MASTER_KEY", MASTER_KEY);
     // What follows from a payment is a matter of the tests that ask for it: with `DAYBOOK_WITHOUT_PROCESSES` set to false.
     command.env("DAYBOOK_WITHOUT_PROCESSES", "true");
+    // As is the witness: with `DAYBOOK_WITHOUT_AUDIT` set to false.
+    command.env("DAYBOOK_WITHOUT_AUDIT", "true");
     for name in
         ["DATABASE_URL", "DATABASE_OWNER_URL", "DAYBOOK_LISTEN", "DAYBOOK_MASTER_KEY_FILE", "DAYBOOK_TOKEN", "RUST_LOG"]
     {

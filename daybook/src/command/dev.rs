@@ -22,6 +22,7 @@ use crate::{
     keys::Keys,
     outside::Outside,
     serving,
+    witness::Witnessed,
 };
 
 /// Serve on this machine, with a Postgres in .daybook (what `make run` starts)
@@ -44,6 +45,8 @@ pub(super) struct Dev {
     followed: serving::Followed,
     #[command(flatten)]
     outside: Outside,
+    #[command(flatten)]
+    witnessed: Witnessed,
 }
 
 impl Dev {
@@ -94,7 +97,8 @@ impl Dev {
             tracing::warn!(%failure, "what to try next could not be shown");
         }
         let outside = (&self.outside, Some(self.home.directory()));
-        serving::serve(listener, app_url, gate, self.followed, outside, interrupt).await
+        let witnessed = self.witnessed.at_home(self.home.directory())?;
+        serving::serve(listener, app_url, gate, (self.followed, &witnessed), outside, interrupt).await
     }
 
     async fn start_postgres(&self) -> Result<Arc<Cluster>> {

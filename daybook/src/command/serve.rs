@@ -5,7 +5,9 @@ use std::{net::SocketAddr, process::ExitCode};
 use clap::Args;
 use gate::{Gate, Limits, Rate};
 
-use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys, outside::Outside, serving};
+use crate::{
+    database, failure::Result, http, interrupt::Interrupt, keys::Keys, outside::Outside, serving, witness::Witnessed,
+};
 
 /// Serve HTTP on an existing, migrated database
 ///
@@ -27,6 +29,8 @@ pub(super) struct Serve {
     followed: serving::Followed,
     #[command(flatten)]
     outside: Outside,
+    #[command(flatten)]
+    witnessed: Witnessed,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -44,7 +48,8 @@ impl Serve {
         let store = database::store(&self.database_url)?;
         let gate = Gate::new(store, vault, None, self.rates.limits());
         tracing::info!(listen = %self.listen.address, "serving");
-        serving::serve(listener, &self.database_url, gate, self.followed, (&self.outside, None), interrupt).await?;
+        let followed = (self.followed, &self.witnessed);
+        serving::serve(listener, &self.database_url, gate, followed, (&self.outside, None), interrupt).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

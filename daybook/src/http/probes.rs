@@ -1,7 +1,12 @@
 //! The probes: alive (asks nobody), ready (asks the database), and the route table.
 
-use std::{fmt::Write as _, sync::LazyLock, time::Duration};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
+use audit::Witness;
 use axum::{
     Router,
     extract::{FromRef, RawQuery, Request, State},
@@ -43,8 +48,8 @@ impl FromRef<Faces> for Metrics {
 }
 
 /// Every route of this server.
-pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads) -> Result<Router> {
-    let metrics = Metrics::new()?;
+pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads, proofs: Witness) -> Result<Router> {
+    let metrics = Metrics::new(Arc::clone(&inbox.partners))?;
     let counting = from_fn_with_state(metrics.clone(), metrics::count);
     Ok(Router::new()
         .route("/livez", get(alive))
@@ -57,6 +62,7 @@ pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads) -> Result<Router> {
         .merge(command_api::router(api.clone()))
         .merge(command_api::inbox(api, inbox))
         .merge(projections::router(reads))
+        .merge(audit::router(proofs))
         .fallback(absent)
         .method_not_allowed_fallback(not_allowed)
         .layer(counting))
@@ -142,7 +148,7 @@ async fn look(pool: &PgPool, vault: &Vault) -> Vec<Check> {
 
 /// What every face tells of its routes.
 fn operations() -> impl Iterator<Item = Operation> {
-    command_api::operations().into_iter().chain(projections::operations())
+    command_api::operations().into_iter().chain(projections::operations()).chain(audit::operations())
 }
 
 /// The API, for programs.

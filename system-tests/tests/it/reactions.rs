@@ -6,12 +6,15 @@ mod faulted;
 mod give_back;
 mod holding;
 mod looking;
+mod partner;
 mod paused;
 mod pay_out;
 mod poison;
 mod racing;
+mod remittances;
 mod reports;
 mod return_suspense;
+mod risk;
 mod same_funds;
 mod scenarios;
 mod settle;
@@ -19,6 +22,7 @@ mod stuck;
 mod tokens;
 mod twice;
 mod upgraded;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,7 +71,10 @@ impl Outside {
     }
 
     async fn open(faults: FaultPlan, relay: Option<Relay>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), faults, relay)
+    }
+
+    fn at(listener: TcpListener, faults: FaultPlan, relay: Option<Relay>) -> Self {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let books = Arc::new(Books::in_memory());
         let secret = Secret::new(vault().unwrap().sandbox_secret().as_str());
@@ -89,16 +96,36 @@ impl Outside {
         Self { url, books, relay, _stop: stop }
     }
 
-    /// For a server that asks it, and is less patient than others are.
     fn environment(&self) -> [(&str, &str); 5] {
-        [
-            ("DAYBOOK_WITHOUT_PROCESSES", "false"),
-            ("DAYBOOK_SANDBOX_URL", &self.url),
-            ("DAYBOOK_CHANNEL_DEADLINE_MS", "1000"),
-            ("DAYBOOK_CHANNEL_RETRY_AFTER_MS", "100"),
-            ("DAYBOOK_CHANNEL_ABSENT_AFTER_MS", "4000"),
-        ]
+        asking(&self.url)
     }
+}
+
+/// For a server that asks a partner there, and is less patient than others are.
+fn asking(url: &str) -> [(&str, &str); 5] {
+    [
+        ("DAYBOOK_WITHOUT_PROCESSES", "false"),
+        ("DAYBOOK_SANDBOX_URL", url),
+        ("DAYBOOK_CHANNEL_DEADLINE_MS", "1000"),
+        ("DAYBOOK_CHANNEL_RETRY_AFTER_MS", "100"),
+        ("DAYBOOK_CHANNEL_ABSENT_AFTER_MS", "4000"),
+    ]
+}
+
+/// What a command of the operator's says of this ledger.
+fn said(branch: &Branch, arguments: &[&str]) -> String {
+    let mut command = system_tests::server::daybook().unwrap();
+    let output = command.args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A metric of the server, of stripe in test mode.
+async fn metric(branch: &Branch, name: &str) -> i64 {
+    let shown = branch.client().send(&Request::get("/metrics")).await.unwrap().body;
+    let series = format!("{name}{{channel=\"stripe\",mode=\"test\"}} ");
+    let value = shown.lines().find_map(|line| line.strip_prefix(&series));
+    value.unwrap_or_else(|| panic!("no {series} in {shown}")).parse().unwrap()
 }
 
 /// Starts a payment of 100.00 USD; its number.
@@ -158,7 +185,9 @@ async fn until_sql(branch: &Branch, question: &str, wanted: i64, within: Duratio
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{question}: {is}, not {wanted}");
+    let due = "select coalesce(string_agg(concat_ws(' ', process, business, due_at, failures, reason), '; '), '') from work.due";
+    let due: String = sqlx::query_scalar(due).fetch_one(&mut books).await.unwrap();
+    panic!("{question}: {is}, not {wanted}; due: {due}");
 }
 
 async fn merchant(branch: &Branch) -> (Merchant, Client) {

@@ -66,10 +66,14 @@ pub(super) const SCENARIOS: [Scenario; 16] = [
     of("record_funds", Story::RefundedAfterSettling, 1, 0),
 ];
 
+/// It remembers nothing and begins nothing: it asks once, and tells what it heard as a report would. Where it dies, whatever
+/// it was to find out is still to be found out. `reports.rs` and `remittances.rs` show what it does.
+const WITHOUT_STEPS: [&str; 1] = ["look_into"];
+
 #[test]
 fn every_process_has_a_scenario() {
     let shown: BTreeSet<&str> = SCENARIOS.iter().map(|scenario| scenario.process).collect();
-    let all: BTreeSet<&str> = processes::NAMES.iter().copied().collect();
+    let all: BTreeSet<&str> = processes::NAMES.iter().copied().filter(|name| !WITHOUT_STEPS.contains(name)).collect();
     assert_eq!(shown, all, "a process without a scenario is not shown to survive anything: add one here");
 }
 
