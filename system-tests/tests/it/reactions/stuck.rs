@@ -1,4 +1,4 @@
-//! A compensation its channel refuses again and again has an owner, and its money is seen.
+//! A compensation its channel refuses again and again has an owner; its money is seen.
 
 use serde_json::json;
 use sqlx::PgConnection;
