@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use system_tests::branch::{Branch, Merchant, fresh};
 use system_tests::client::{Client, Request};
+use system_tests::say::say;
 use system_tests::server::{Server, daybook};
 
 use super::looking::{until, until_told};
@@ -366,4 +367,31 @@ async fn rules_are_published_by_operators_once_and_a_dry_run_changes_nothing() {
     let body = json!({ "rules": passed_over, "livemode": false, "reason": "a test" });
     let refused = client.send(&Request::post(path, &body).keyed("three").by(&branch.operator)).await.unwrap();
     assert_eq!(refused.verdict(), "422 lists_passed_over");
+}
+
+/// Counts the statements that write counters.
+const WATCH: [&str; 3] = [
+    "create table public.statements (at timestamptz default now())",
+    "create function public.noted() returns trigger language plpgsql security definer as \
+     $$ begin insert into public.statements default values; return null; end $$",
+    "create trigger noted after insert on work.risk_counters for each statement execute function public.noted()",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_payments_cost_the_counters_a_few_statements() {
+    const PAYMENTS: usize = 300;
+    let branch = Branch::own(&REACTING).await.unwrap();
+    let (merchant, mut client) = merchant(&branch).await;
+    let mut log = branch.ledger.superuser().await.unwrap();
+    for statement in WATCH {
+        sqlx::query(statement).execute(&mut log).await.unwrap();
+    }
+    publish(&branch, &card_many(1_000)).await;
+    let together = bulk(&mut client, &merchant, "pm_card_many", PAYMENTS).await;
+    let counted = "select count(*) from log.events where event_type = 'risk_approved'";
+    until_sql(&branch, counted, i64::try_from(PAYMENTS).unwrap(), 3 * SOON).await;
+    assert!(decisions(&mut log, &together).await.iter().all(|decision| decision == "approve"));
+    let written: i64 = sqlx::query_scalar("select count(*) from public.statements").fetch_one(&mut log).await.unwrap();
+    say(&format!("{PAYMENTS} payments: the counters were written {written} times"));
+    assert!((1..=10).contains(&written), "{written}");
 }
