@@ -58,7 +58,7 @@ pub(crate) fn derived_pool(app_url: &str) -> Result<PgPool> {
 
 /// For the processes: their follower, what is due, what was looked at.
 pub(crate) fn work_pool(app_url: &str) -> Result<PgPool> {
-    Ok(parse(app_url)?.derived_pool(WORK_CONNECTIONS))
+    Ok(parse(app_url)?.derived_pool_by_index(WORK_CONNECTIONS))
 }
 
 /// The log, for a process that writes to it. No connection is made yet.

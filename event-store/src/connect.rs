@@ -74,6 +74,12 @@ impl Database {
         Self::made_of(self.options.clone().options([UNHURRIED]), connections)
     }
 
+    /// The same for those whose tables are read by key alone: by index, however small a table was when the statement was
+    /// planned.
+    pub fn derived_pool_by_index(&self, connections: u32) -> PgPool {
+        Self::made_of(self.options.clone().options([UNHURRIED, ("enable_seqscan", "off"), ("jit", "off")]), connections)
+    }
+
     /// Connections that write read models. What they look up by key goes by index, however small a table was when the
     /// statement was planned.
     pub fn projector_pool(&self, connections: u32) -> PgPool {

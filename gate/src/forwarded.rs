@@ -1,4 +1,4 @@
-//! Whose request it is: the address told by proxies that are believed, and by nobody else.
+//! Whose request it is: the address told by proxies that are believed.
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -1,4 +1,4 @@
-//! Counts attempts as they begin, for the risk check: a follower of the log, and what it saw.
+//! Counts attempts as they begin, for the risk check: a follower, and what it saw.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

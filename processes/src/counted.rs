@@ -1,4 +1,4 @@
-//! What had been counted before an attempt, for whoever did not find it at hand: waited for, within bounds.
+//! What was counted before an attempt, for whoever has it not at hand: awaited, bounded.
 
 use std::sync::Arc;
 

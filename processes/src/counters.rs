@@ -1,4 +1,4 @@
-//! The table of what was counted: many rows in one statement, and back to any late moment.
+//! The table of counters: many rows a statement, and back to any late moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 

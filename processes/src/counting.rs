@@ -1,4 +1,4 @@
-//! What of an event is counted, and of whom: the same for the live counters and for a replay.
+//! What of an event is counted, and of whom: the same live and in a replay.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -115,7 +115,10 @@ impl Taking<'_> {
                 if self.phase(turn)? == Phase::Initiated { Ok(Next::Rest) } else { self.go_on(turn) }
             }
             Phase::InReview => self.await_review(turn),
-            Phase::Approved => self.submit(turn),
+            Phase::Approved => {
+                self.memory.resume(turn, "the review was decided")?;
+                self.submit(turn)
+            }
             Phase::Submitted | Phase::Unknown => self.ask_channel(turn),
             Phase::Authorised | Phase::Captured => self.succeed(turn),
             Phase::Rejected => {

@@ -1,4 +1,4 @@
-//! What of a payment counts against its merchant's limits: until it is known that no money comes.
+//! What of a payment counts against its merchant's limits, until no money can come.
 
 use chrono::{DateTime, Utc};
 

@@ -1,4 +1,4 @@
-//! Attempts counted by when they began: what a window back from a moment, or a day, comes to.
+//! Attempts by when they began: what a window back, or a day, comes to.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `daybook risk replay`: what new rules would have decided over history; it writes nothing.
+//! `daybook risk replay`: what new rules would have decided; it writes nothing.
 
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, process::ExitCode};
 

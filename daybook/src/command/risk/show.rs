@@ -1,4 +1,4 @@
-//! `daybook risk show`: the rules in force with both lists, or what is known of a payment.
+//! `daybook risk show`: the rules with both lists, or what is known of a payment.
 
 use std::{collections::BTreeSet, process::ExitCode, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! The risk check at work: counted exactly, by the rules of the moment, and replayed alike.
+//! The risk check at work: exact counts, the rules of the moment, replayed alike.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use system_tests::client::{Client, Request};
 use system_tests::say::say;
 use system_tests::server::{Server, daybook};
 
+use super::holding::{all_holds, all_holds_here};
 use super::looking::{until, until_told};
 use super::{PAYMENTS, REACTING, merchant, pay, post, status, until_all, until_sql};
 
@@ -155,6 +156,7 @@ async fn velocity_refuses_the_payment_beyond_also_after_a_kill_and_a_replay_says
     let stricter = replayed(&branch, Some(&card_many(0)));
     assert_eq!(stricter["moved"], 7, "{stricter:#}");
     assert_eq!(whole(&mut log).await, before);
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -181,6 +183,7 @@ async fn what_a_server_left_undecided_is_decided_as_of_when_it_began() {
     }
     let told = decisions(&mut log, &together).await;
     assert_eq!(told.iter().map(String::as_str).collect::<Vec<_>>(), [vec!["approve"; 4], vec!["reject"; 5]].concat());
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -227,6 +230,7 @@ async fn what_is_blocked_is_refused_from_the_next_payment_on() {
     let shown: Value = serde_json::from_str(&risk(&branch, &["show", "--payment", &blocked])).unwrap();
     assert!(shown["entries"].as_array().unwrap().contains(&json!({ "ip": "192.0.2.0/24" })), "{shown:#}");
     std::fs::remove_file(countries).unwrap();
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,6 +246,7 @@ async fn a_header_tells_the_address_only_where_its_proxy_is_named() {
         let request = request.with("x-forwarded-for", "192.0.2.1, 203.0.113.5, 10.1.2.3");
         let payment = client.send(&request).await.unwrap().data("payment_no");
         until_all(&mut client, &merchant.test, &[(payment, ends)], SOON).await;
+        all_holds(&branch, None).await;
     }
 }
 
@@ -274,6 +279,7 @@ async fn a_daily_limit_holds_and_what_was_not_paid_takes_nothing_of_it() {
     until_sql(&branch, super::DUE, 0, SOON).await;
     let again = replayed(&branch, None);
     assert_eq!((&again["decisions"], &again["moved"]), (&json!(7), &json!(0)), "{again:#}");
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -309,6 +315,7 @@ async fn a_review_nobody_decides_ends_as_the_rules_say() {
     assert_eq!(client.send(&approve(&waiting)).await.unwrap().status, 200);
     until_all(&mut client, &merchant.test, &[(waiting.clone(), "success")], SOON).await;
     assert_eq!(assessment(&mut log, &waiting).await["rules_version"], 2);
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -332,6 +339,7 @@ async fn while_the_counters_stand_still_a_person_reviews_what_they_would_decide(
     let third = pay(&mut client, &merchant.test, "pm_card_1", json!({})).await;
     let beyond = pay(&mut client, &merchant.test, "pm_card_1", json!({})).await;
     until_all(&mut client, &merchant.test, &[(third, "success"), (beyond, "failed")], SOON).await;
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -367,6 +375,7 @@ async fn rules_are_published_by_operators_once_and_a_dry_run_changes_nothing() {
     let body = json!({ "rules": passed_over, "livemode": false, "reason": "a test" });
     let refused = client.send(&Request::post(path, &body).keyed("three").by(&branch.operator)).await.unwrap();
     assert_eq!(refused.verdict(), "422 lists_passed_over");
+    all_holds_here(&branch).await;
 }
 
 /// Counts the statements that write counters.
@@ -394,4 +403,5 @@ async fn many_payments_cost_the_counters_a_few_statements() {
     let written: i64 = sqlx::query_scalar("select count(*) from public.statements").fetch_one(&mut log).await.unwrap();
     say(&format!("{PAYMENTS} payments: the counters were written {written} times"));
     assert!((1..=10).contains(&written), "{written}");
+    all_holds(&branch, None).await;
 }
