@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use channels::sandbox::FaultPlan;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use system_tests::branch::{Branch, Merchant, fresh};
@@ -9,9 +10,9 @@ use system_tests::client::{Client, Request};
 use system_tests::say::say;
 use system_tests::server::{Server, daybook};
 
-use super::holding::{all_holds, all_holds_here};
+use super::holding::all_holds;
 use super::looking::{until, until_told};
-use super::{PAYMENTS, REACTING, merchant, pay, post, status, until_all, until_sql};
+use super::{Outside, PAYMENTS, REACTING, merchant, pay, post, status, until_all, until_sql};
 
 const DECIDED: &str = "select count(*) from log.events where aggregate_id = $1 \
                        and event_type in ('risk_approved', 'risk_rejected')";
@@ -375,7 +376,7 @@ async fn rules_are_published_by_operators_once_and_a_dry_run_changes_nothing() {
     let body = json!({ "rules": passed_over, "livemode": false, "reason": "a test" });
     let refused = client.send(&Request::post(path, &body).keyed("three").by(&branch.operator)).await.unwrap();
     assert_eq!(refused.verdict(), "422 lists_passed_over");
-    all_holds_here(&branch).await;
+    all_holds(&branch, Some(&Outside::new(FaultPlan::default()).await)).await;
 }
 
 /// Counts the statements that write counters.
