@@ -1,0 +1,1 @@
+//! The bus: the log on Kafka, and followers fed from Kafka.
