@@ -5,19 +5,32 @@
 
 mod chain;
 mod ends;
+mod fed;
+mod grouped;
 mod kafka;
 mod key;
 mod memory;
+mod merge;
 mod message;
+mod offsets;
+mod places;
 mod relay;
 mod sender;
+mod subscription;
 mod topic;
+mod verify;
 mod window;
 
 pub use chain::{Broken, Chain, Link, Verdict};
+pub use fed::{Fed, FedFailure, Feed};
+pub use grouped::{Grouped, Taken};
 pub use kafka::{Kafka, Security};
 pub use key::{OF_NOBODY, key, partition};
 pub use memory::follower as relay_name;
+pub use merge::{LastApplied, Merge};
 pub use message::{Foreign, HEADERS, HEADERS_OF_A_WATERMARK, SOURCE, Said, WATERMARK, dataschema, read};
+pub use offsets::{From, lags, set_offsets};
 pub use relay::{Relay, RelayFailure, Turn};
+pub use subscription::{Reading, Received, Subscription};
 pub use topic::{Topic, TopicFailure, partitions};
+pub use verify::{Verified, VerifyFailure, verify};

@@ -110,7 +110,13 @@ async fn settings(
     name: &str,
 ) -> Result<HashMap<String, String>, TopicFailure> {
     let mut settings = HashMap::new();
-    for told in admin.describe_configs([&ResourceSpecifier::Topic(name)], options).await? {
+    let told = match admin.describe_configs([&ResourceSpecifier::Topic(name)], options).await {
+        Ok(told) => told,
+        // Some brokers do not tell, or not us.
+        Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature)) => Vec::new(),
+        Err(failure) => return Err(failure.into()),
+    };
+    for told in told {
         let ConfigResource { entries, .. } = match told {
             Ok(resource) => resource,
             Err(code) => {

@@ -8,9 +8,11 @@ mod failure;
 mod home;
 mod http;
 mod interrupt;
+mod kafka;
 mod keys;
 mod logging;
 mod outside;
+mod roles;
 mod serving;
 
 #[global_allocator]

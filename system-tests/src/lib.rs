@@ -3,6 +3,7 @@
 pub mod appender;
 pub mod applied;
 pub mod branch;
+pub mod broker;
 pub mod client;
 pub mod database;
 pub mod invariants;

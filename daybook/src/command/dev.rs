@@ -20,7 +20,6 @@ use crate::{
     http,
     interrupt::Interrupt,
     keys::Keys,
-    outside::Outside,
     serving,
 };
 
@@ -41,9 +40,7 @@ pub(super) struct Dev {
     #[command(flatten)]
     rates: Rates,
     #[command(flatten)]
-    followed: serving::Followed,
-    #[command(flatten)]
-    outside: Outside,
+    told: serving::Told,
 }
 
 impl Dev {
@@ -93,8 +90,7 @@ impl Dev {
         if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
             tracing::warn!(%failure, "what to try next could not be shown");
         }
-        let outside = (&self.outside, Some(self.home.directory()));
-        serving::serve(listener, app_url, gate, self.followed, outside, interrupt).await
+        serving::serve(listener, app_url, gate, &self.told, Some(self.home.directory()), interrupt).await
     }
 
     async fn start_postgres(&self) -> Result<Arc<Cluster>> {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use clap::Args;
 use gate::{Gate, Limits, Rate};
 
-use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys, outside::Outside, serving};
+use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys, serving};
 
 /// Serve HTTP on an existing, migrated database
 ///
@@ -24,9 +24,7 @@ pub(super) struct Serve {
     #[command(flatten)]
     rates: Rates,
     #[command(flatten)]
-    followed: serving::Followed,
-    #[command(flatten)]
-    outside: Outside,
+    told: serving::Told,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -44,7 +42,7 @@ impl Serve {
         let store = database::store(&self.database_url)?;
         let gate = Gate::new(store, vault, None, self.rates.limits());
         tracing::info!(listen = %self.listen.address, "serving");
-        serving::serve(listener, &self.database_url, gate, self.followed, (&self.outside, None), interrupt).await?;
+        serving::serve(listener, &self.database_url, gate, &self.told, None, interrupt).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

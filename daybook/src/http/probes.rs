@@ -42,8 +42,22 @@ impl FromRef<Faces> for Metrics {
     }
 }
 
-/// Every route of this server.
+/// Every route of a server that answers requests.
 pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads) -> Result<Router> {
+    let answers = command_api::router(api.clone())
+        .merge(command_api::inbox(api.clone(), inbox))
+        .merge(projections::router(reads))
+        .route("/openapi.json", get(openapi))
+        .route("/docs", get(docs));
+    with(answers, api)
+}
+
+/// What is asked of one that does not.
+pub(crate) fn probes(api: Api) -> Result<Router> {
+    with(Router::new(), api)
+}
+
+fn with(answers: Router, api: Api) -> Result<Router> {
     let metrics = Metrics::new()?;
     let counting = from_fn_with_state(metrics.clone(), metrics::count);
     Ok(Router::new()
@@ -51,12 +65,8 @@ pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads) -> Result<Router> {
         .route("/readyz", get(ready))
         .route("/healthz", get(ready))
         .route("/metrics", get(metrics::show))
-        .route("/openapi.json", get(openapi))
-        .route("/docs", get(docs))
-        .with_state(Faces { pool: api.pool.clone(), vault: api.gate.vault.clone(), metrics })
-        .merge(command_api::router(api.clone()))
-        .merge(command_api::inbox(api, inbox))
-        .merge(projections::router(reads))
+        .with_state(Faces { pool: api.pool, vault: api.gate.vault, metrics })
+        .merge(answers)
         .fallback(absent)
         .method_not_allowed_fallback(not_allowed)
         .layer(counting))

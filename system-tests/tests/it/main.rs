@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod bus;
+#[cfg(test)]
 mod followers;
 #[cfg(test)]
 mod http;
