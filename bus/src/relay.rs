@@ -145,8 +145,9 @@ impl Relay {
             Err(EndFailure::Kafka(failure)) => return Err(failure.into()),
             Err(EndFailure::Database(failure)) => return Err(failure.into()),
         }
-        let last_id = self.store.events(at.saturating_sub(1), 1).await?.first().map(|event| event.event_id);
-        let mut sender = Sender::begin(&self.kafka, &self.topic, at, previous, last_id.filter(|_| at > 0))?;
+        let last = if at > 0 { self.store.events(at.saturating_sub(1), 1).await?.pop() } else { None };
+        let last_id = last.map(|event| event.event_id);
+        let mut sender = Sender::begin(&self.kafka, &self.topic, at, previous, last_id)?;
         self.pump(books, &mut sender, stop).await
     }
 

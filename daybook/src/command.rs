@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod acts;
+mod bus;
 mod dev;
 mod doctor;
 mod erase;
@@ -40,6 +41,7 @@ Examples:
   daybook log tail                              what happens, as it happens
   daybook saga list --status failed             what waits for a person
   daybook projection list                       the read models, and how far behind they are
+  daybook bus status                            the log on Kafka: the relay, and who is how far behind
   daybook export hledger > books.journal        the whole journal, for hledger to check
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
   daybook postgres psql                         look into the development database
@@ -65,6 +67,7 @@ enum Command {
     Migrate(migrate::Migrate),
     Doctor(doctor::Doctor),
     Log(log::Log),
+    Bus(bus::Bus),
     Postgres(postgres::Postgres),
     Projection(projection::Projection),
     Saga(saga::Saga),
@@ -87,6 +90,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Serve(serve) => runtime()?.block_on(serve.run()),
         Command::Migrate(migrate) => runtime()?.block_on(migrate.run()),
         Command::Doctor(doctor) => runtime()?.block_on(doctor.run()),
+        Command::Bus(bus) => runtime()?.block_on(bus.run()),
         Command::Log(log) => runtime()?.block_on(log.run()),
         Command::Postgres(postgres) => postgres.run(),
         Command::Projection(projection) => runtime()?.block_on(projection.run()),

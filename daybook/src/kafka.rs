@@ -1,6 +1,6 @@
 //! Which Kafka, and what of the ledger is on it.
 
-use bus::{Kafka, Security, Topic};
+use bus::{Feed, Kafka, Security, Topic};
 use clap::Args;
 
 use crate::failure::{Failure, Result};
@@ -28,6 +28,14 @@ pub(crate) struct OnKafka {
     /// Days that messages are kept, when the topic is made; for ever where it is not named
     #[arg(long, env = "DAYBOOK_KAFKA_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
     kafka_retention_days: Option<u16>,
+
+    /// Read models that are fed from Kafka instead of the log: their names with commas between, or `all`
+    #[arg(long, env = "DAYBOOK_KAFKA_FED", value_delimiter = ',', value_name = "NAMES")]
+    kafka_fed: Vec<String>,
+
+    /// What the names of consumer groups begin with: another one for each database of read models
+    #[arg(long, env = "DAYBOOK_KAFKA_GROUP", default_value = "daybook", value_name = "NAME")]
+    kafka_group: String,
 
     #[command(flatten)]
     way: Way,
@@ -97,6 +105,30 @@ impl OnKafka {
     pub(crate) fn must_kafka(&self) -> Result<Kafka> {
         let none = "no Kafka is named: give --kafka-brokers HOST:PORT or DAYBOOK_KAFKA_BROKERS";
         self.kafka()?.ok_or_else(|| Failure::NotThere(none.to_owned()))
+    }
+
+    /// Whether a read model is fed from Kafka.
+    pub(crate) fn feeds(&self, read_model: &str) -> bool {
+        self.kafka_fed.iter().any(|name| name == read_model || name == "all")
+    }
+
+    /// Makes sure that whoever is to be fed is a read model.
+    pub(crate) fn check_fed(&self) -> Result<()> {
+        match self.kafka_fed.iter().find(|name| *name != "all" && projections::named(name).is_none()) {
+            Some(name) => {
+                Err(Failure::NotThere(format!("there is no read model {name}: see `daybook projection list`")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn feed(&self, kafka: &Kafka, read_model: &str) -> Feed {
+        Feed { kafka: kafka.clone(), topic: self.kafka_topic.clone(), group: self.group(read_model) }
+    }
+
+    /// The consumer group of a follower.
+    pub(crate) fn group(&self, follower: &str) -> String {
+        format!("{}.{follower}", self.kafka_group)
     }
 
     pub(crate) fn topic(&self) -> Topic {

@@ -5,6 +5,7 @@ use std::{io::Write as _, process::ExitCode};
 mod command;
 mod database;
 mod failure;
+mod feeding;
 mod home;
 mod http;
 mod interrupt;

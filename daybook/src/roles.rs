@@ -26,6 +26,10 @@ pub(crate) struct Roles {
     /// Leave the read models to other processes
     #[arg(long, env = "DAYBOOK_WITHOUT_PROJECTIONS")]
     without_projections: bool,
+
+    /// A database of the read models' own, migrated as the ledger's is: all of them are then fed from Kafka
+    #[arg(long, env = "DAYBOOK_PROJECTION_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    projection_database_url: Option<String>,
 }
 
 impl Roles {
@@ -39,6 +43,10 @@ impl Roles {
 
     pub(crate) fn project(&self) -> bool {
         self.play(Role::Projections) && !self.without_projections
+    }
+
+    pub(crate) fn own_database(&self) -> Option<&str> {
+        self.projection_database_url.as_deref()
     }
 
     pub(crate) fn react(&self) -> bool {

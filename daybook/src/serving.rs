@@ -8,14 +8,14 @@ use command_api::{Api, Trades};
 use futures_util::future::OptionFuture;
 use gate::Gate;
 use processes::Processes;
-use projections::{PATIENCE, Projections, Reads};
+use projections::{PATIENCE, Reads};
 use tokio::{net::TcpListener, sync::watch};
 use vault::Erasures;
 
 use crate::{
     database,
     failure::{Attempt as _, Failure, Result},
-    http,
+    feeding, http,
     interrupt::Interrupt,
     kafka::OnKafka,
     outside::Outside,
@@ -26,19 +26,20 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Told {
     #[command(flatten)]
-    roles: Roles,
+    pub(crate) roles: Roles,
     #[command(flatten)]
     outside: Outside,
     #[command(flatten)]
-    on_kafka: OnKafka,
+    pub(crate) on_kafka: OnKafka,
 }
 
 impl Told {
     /// Makes sure that it can be done.
     fn check(&self) -> Result<()> {
-        if self.roles.must_relay() {
+        if self.roles.must_relay() || self.roles.own_database().is_some() {
             self.on_kafka.must_kafka()?;
         }
+        self.on_kafka.check_fed()?;
         let reacts_alone = self.roles.react() && self.outside.has_processes() && !self.roles.answer();
         if reacts_alone && !self.outside.has_sandbox_elsewhere() {
             let why = "processes without the API need a sandbox that both know, for test mode: start `daybook sandbox` \
@@ -70,11 +71,10 @@ pub(crate) async fn serve(
         let erasures = store.follow(Erasures, derived).run(stopping.clone());
         async { tokio::join!(trades, erasures) }
     }));
-    let read_models = Projections::new(store.clone(), database::parse(app_url)?, gate.vault.clone());
-    if roles.project() {
-        read_models.prepare().await;
-    }
-    let read_models = OptionFuture::from(roles.project().then(|| read_models.run(stopping.clone())));
+    let read_models = OptionFuture::from(match roles.project() {
+        true => Some(feeding::prepare(told, &store, app_url, &gate.vault).await?.run(stopping.clone())),
+        false => None,
+    });
     let (kafka, database) = (on_kafka.kafka()?, database::parse(app_url)?);
     let relay = kafka
         .filter(|_| roles.relay())

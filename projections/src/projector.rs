@@ -141,20 +141,20 @@ impl Projections {
         }
     }
 
-    /// Keeps all read models up to date until told to stop.
-    pub async fn run(self, stop: watch::Receiver<bool>) {
-        if let Err(reason) = self.make_ready(MODELS).await {
+    /// Keeps read models up to date until told to stop.
+    pub async fn run(self, models: Vec<&'static dyn ReadModel>, stop: watch::Receiver<bool>) {
+        if let Err(reason) = self.make_ready(&models).await {
             tracing::warn!(%reason, "not all read models could be made; each is tried again by itself");
         }
-        join_all(MODELS.iter().map(|model| self.clone().keep(*model, stop.clone()))).await;
+        join_all(models.iter().map(|model| self.clone().keep(*model, stop.clone()))).await;
     }
 
-    async fn keep(self, model: &'static dyn ReadModel, mut stop: watch::Receiver<bool>) {
+    /// A read model that has a live build of this program's version, as a follower for whoever brings it the events
+    /// from elsewhere; tried until it is so, or told to stop.
+    pub async fn ready(&self, model: &'static dyn ReadModel, stop: &mut watch::Receiver<bool>) -> Option<Projector> {
         while !*stop.borrow_and_update() {
             match self.make_ready(&[model]).await {
-                Ok(()) => {
-                    return self.store.follow(self.projects(model), self.pool.clone()).run(stop).await;
-                }
+                Ok(()) => return Some(self.projects(model)),
                 Err(reason) => {
                     tracing::warn!(read_model = model.plan().name, %reason, "it could not be made");
                     tokio::select! {
@@ -163,6 +163,13 @@ impl Projections {
                     }
                 }
             }
+        }
+        None
+    }
+
+    async fn keep(self, model: &'static dyn ReadModel, mut stop: watch::Receiver<bool>) {
+        if let Some(projector) = self.ready(model, &mut stop).await {
+            self.store.follow(projector, self.pool.clone()).run(stop).await;
         }
     }
 
