@@ -23,7 +23,7 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("ce_specversion", "1.0"),
     ("ce_id", "The id of the event, unique for ever"),
     ("ce_source", "/daybook"),
-    ("ce_type", "The type of the event"),
+    ("ce_type", "The type of the event: that of its aggregate and its own, with a . between"),
     ("ce_subject", "The stream it is of: its aggregate's type and id, with a / between"),
     ("ce_time", "When the log took it, RFC 3339 with microseconds"),
     ("ce_dataschema", "The schema of the payload, by type and version"),
@@ -82,7 +82,7 @@ impl Said {
 pub struct Foreign(&'static str);
 
 /// The headers an event is sent with.
-pub(crate) fn headers(event: &Recorded, previous: i64, key: &str) -> OwnedHeaders {
+pub fn headers(event: &Recorded, previous: i64, key: &str) -> OwnedHeaders {
     let Recorded { aggregate_type, aggregate_id, event_type, event_version, .. } = event;
     let id = event.event_id.hyphenated();
     let mut headers = OwnedHeaders::new_with_capacity(HEADERS.len());
@@ -91,10 +91,10 @@ pub(crate) fn headers(event: &Recorded, previous: i64, key: &str) -> OwnedHeader
         ("ce_specversion", "1.0"),
         ("ce_id", id.encode_lower(&mut Uuid::encode_buffer())),
         ("ce_source", SOURCE),
-        ("ce_type", event_type),
+        ("ce_type", &format!("{aggregate_type}.{event_type}")),
         ("ce_subject", &format!("{aggregate_type}/{aggregate_id}")),
         ("ce_time", &time(event.recorded_at)),
-        ("ce_dataschema", &dataschema(event_type, event_version)),
+        ("ce_dataschema", &dataschema(aggregate_type, event_type, event_version)),
         ("ce_sequence", &format!("{:019}", event.sequence)),
         ("ce_position", &event.position.to_string()),
         ("ce_previous", &previous.to_string()),
@@ -130,8 +130,8 @@ pub(crate) fn watermark(partition: usize, position: i64, previous: i64, at: Uuid
 }
 
 /// The name of the schema of an event's payload.
-pub fn dataschema(event_type: &str, event_version: &str) -> String {
-    format!("urn:daybook:event:{event_type}:{event_version}")
+pub fn dataschema(aggregate_type: &str, event_type: &str, event_version: &str) -> String {
+    format!("urn:daybook:event:{aggregate_type}.{event_type}:{event_version}")
 }
 
 fn time(at: DateTime<Utc>) -> String {
@@ -150,12 +150,13 @@ fn traceparent(metadata: &str) -> Option<&str> {
 /// It is none of ours.
 pub fn read<M: Message>(message: &M) -> Result<Said, Foreign> {
     let found = Found(message);
-    let event_type = found.text("ce_type")?;
+    let named = found.text("ce_type")?;
     let (position, previous) = (found.number("ce_position")?, found.number("ce_previous")?);
-    if event_type == WATERMARK {
+    if named == WATERMARK {
         return Ok(Said::Watermark { position, previous, event_id: found.uuid("ce_eventid").ok() });
     }
     let (aggregate_type, aggregate_id) = found.text("ce_subject")?.split_once('/').ok_or(Foreign("ce_subject"))?;
+    let (_of_the_aggregate, event_type) = named.split_once('.').ok_or(Foreign("ce_type"))?;
     let version = found.text("ce_dataschema")?.rsplit_once(':').ok_or(Foreign("ce_dataschema"))?.1;
     let recorded_at =
         DateTime::parse_from_rfc3339(found.text("ce_time")?).map_err(|_not_a_time| Foreign("ce_time"))?.to_utc();

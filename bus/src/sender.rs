@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use event_store::{Recorded, crash};
+use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, ThreadedProducer};
@@ -33,6 +34,13 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 /// Until there is room again in the producer's own queue.
 const FULL: Duration = Duration::from_millis(5);
+
+/// What the relay's producer is told.
+pub fn settings(kafka: &Kafka) -> ClientConfig {
+    let mut config = kafka.client(SETTINGS);
+    config.set("message.max.bytes", MESSAGE_LIMIT.to_string());
+    config
+}
 
 /// One producer, from where the checkpoint stands.
 pub(crate) struct Sender {
@@ -64,9 +72,7 @@ impl Sender {
         at_id: Option<Uuid>,
     ) -> Result<Self, KafkaError> {
         let window = Arc::new(Window::begin(at, previous.clone()));
-        let mut config = kafka.client(SETTINGS);
-        config.set("message.max.bytes", MESSAGE_LIMIT.to_string());
-        let producer = config.create_with_context(Arrivals(Arc::clone(&window)))?;
+        let producer = settings(kafka).create_with_context(Arrivals(Arc::clone(&window)))?;
         Ok(Self { producer, window, topic: topic.name.clone(), previous, sent: at, sent_id: at_id })
     }
 

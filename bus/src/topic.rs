@@ -12,7 +12,7 @@ use crate::kafka::{ANSWER_WITHIN, Kafka};
 
 /// The largest message: the largest payload the log takes, and as much room again for who asked and how. Brokers take
 /// 1 MiB unless told otherwise, so this is what theirs is as well.
-pub(crate) const MESSAGE_LIMIT: usize = 2 * PAYLOAD_LIMIT;
+pub const MESSAGE_LIMIT: usize = 2 * PAYLOAD_LIMIT;
 
 /// A topic, and how it is to be made.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub enum TopicFailure {
 ///
 /// # Errors
 /// It is not fit, or Kafka cannot be reached.
-pub(crate) async fn ensure(kafka: &Kafka, topic: &Topic) -> Result<(), TopicFailure> {
+pub async fn ensure(kafka: &Kafka, topic: &Topic) -> Result<(), TopicFailure> {
     let admin: AdminClient<DefaultClientContext> = kafka.client(&[]).create()?;
     let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN)).request_timeout(Some(ANSWER_WITHIN));
     let partitions = match partitions(kafka, &topic.name).await? {

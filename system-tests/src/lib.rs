@@ -2,6 +2,7 @@
 
 pub mod appender;
 pub mod applied;
+pub mod asyncapi;
 pub mod branch;
 pub mod broker;
 pub mod client;
@@ -13,6 +14,7 @@ pub mod proof;
 pub mod proxy;
 pub mod report;
 pub mod say;
+pub mod schema;
 pub mod server;
 pub mod tally;
 pub mod times;

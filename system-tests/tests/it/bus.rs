@@ -6,5 +6,6 @@ mod desk;
 mod fed;
 mod grouped;
 mod limits;
+mod readers;
 mod relayed;
 mod restored;

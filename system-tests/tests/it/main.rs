@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod asyncapi;
+#[cfg(test)]
 mod bus;
 #[cfg(test)]
 mod followers;

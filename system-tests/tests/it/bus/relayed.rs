@@ -92,13 +92,25 @@ async fn a_producer_that_broke_is_replaced_and_nothing_is_lost() {
     let mock = Broker::mock(&[("events-mock", PARTITIONS)]).unwrap();
     let mut desk = Desk::on(mock.kafka(), 75).await;
     desk.topic.name = "events-mock".to_owned();
-    let relay = desk.start_relay();
     let head = desk.add(2_000).await;
-    desk.until_relayed(head).await;
+    let mut relay = desk.relay();
+    let (stop, mut stopping) = watch::channel(false);
+    let turn = tokio::spawn(async move {
+        let ended = relay.turn(&mut stopping).await;
+        (relay, stopping, ended)
+    });
+    tokio::select! {
+        ended = async { desk.until_relayed(head).await } => ended,
+        () = async { while !turn.is_finished() { tokio::task::yield_now().await } } => {}
+    }
+    assert!(!turn.is_finished(), "it ended before its producer was broken: {:?}", turn.await.unwrap().2);
     mock.break_producers().unwrap();
     let head = desk.add(5_000).await;
+    let (mut relay, mut stopping, ended) = turn.await.unwrap();
+    assert!(matches!(ended, Err(bus::RelayFailure::Kafka(_))), "its producer did not break: {ended:?}");
+    let turn = tokio::spawn(async move { relay.turn(&mut stopping).await });
     desk.until_relayed(head).await;
-    relay.end().await;
-    let verified = desk.assert_holds(head).await;
-    assert!(verified.repeated_count > 0, "no producer broke");
+    stop.send_replace(true);
+    assert_eq!(turn.await.unwrap().unwrap(), Turn::Stopped);
+    desk.assert_holds(head).await;
 }
