@@ -1,4 +1,4 @@
-//! One partition's chain: each event names the one before it, so that nothing is lost unseen.
+//! One partition's chain: each event names the one before it.
 
 use uuid::Uuid;
 

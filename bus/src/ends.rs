@@ -1,4 +1,4 @@
-//! Whether a topic ends with events of this log: after a restore it may know more than the log does.
+//! Whether a topic ends with events of this log: after a restore it may not.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Followers fed from Kafka in the order of the log: the same work, the same checkpoint, another source.
+//! Followers fed from Kafka in the order of the log: same work, same checkpoint.
 
 use std::sync::Arc;
 use std::time::Duration;

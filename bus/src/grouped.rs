@@ -1,4 +1,4 @@
-//! Followers of whose rows each belongs to one merchant: partition by partition, shared out among many processes.
+//! Followers of one merchant's rows: partition by partition, shared out in a group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a message is keyed by, and which partition that is: as Kafka's own clients would pick it.
+//! What a message is keyed by, and which partition that is.
 
 use event_store::Recorded;
 

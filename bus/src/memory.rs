@@ -1,4 +1,4 @@
-//! What the relay remembers of a topic: how many partitions, and what the next event of each follows on.
+//! What the relay remembers of a topic: what the next event of each partition follows.
 
 use sqlx::postgres::PgConnection;
 

@@ -1,4 +1,4 @@
-//! From partitions back to one order: events by position, up to where every partition is complete.
+//! From partitions back to one order, up to where every partition is complete.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

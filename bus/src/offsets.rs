@@ -1,4 +1,4 @@
-//! Setting a consumer group's offsets: to the beginning, the end, a position's time, or a number.
+//! Setting a consumer group's offsets, and how far behind it is.
 
 use chrono::{DateTime, Utc};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};

@@ -1,4 +1,4 @@
-//! Where a follower stands in each partition: written in the transaction of the work it stands for.
+//! Where a follower stands in each partition: committed with its work.
 
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;

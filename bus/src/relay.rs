@@ -1,4 +1,4 @@
-//! The relay: every event of the log to its partition, in order; the checkpoint after the acknowledgement.
+//! The relay: every event to its partition; the checkpoint after acknowledgement.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Sending a topic again from a position on: to a topic that lost something, or was made anew.
+//! Sending a topic again from a position on.
 
 use event_store::Database;
 

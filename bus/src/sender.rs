@@ -1,4 +1,4 @@
-//! What goes out: events in the order of the log, watermarks between them, never more than the window holds.
+//! What goes out: events in order, watermarks, never more than the window holds.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -24,11 +24,19 @@ pub struct Topic {
     pub replicas: Option<i32>,
     /// How long messages are kept; for ever where none is named.
     pub retention_ms: Option<i64>,
+    /// Made and looked after by others, who alone may see its settings: only its partitions are counted here.
+    pub is_made_elsewhere: bool,
 }
 
 impl Default for Topic {
     fn default() -> Self {
-        Self { name: "daybook.events".to_owned(), partitions: 12, replicas: None, retention_ms: None }
+        Self {
+            name: "daybook.events".to_owned(),
+            partitions: 12,
+            replicas: None,
+            retention_ms: None,
+            is_made_elsewhere: false,
+        }
     }
 }
 
@@ -51,6 +59,9 @@ pub async fn ensure(kafka: &Kafka, topic: &Topic) -> Result<(), TopicFailure> {
     let options = AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN)).request_timeout(Some(ANSWER_WITHIN));
     let partitions = match partitions(kafka, &topic.name).await? {
         Some(partitions) => partitions,
+        None if topic.is_made_elsewhere => {
+            return Err(TopicFailure::Unfit(format!("the topic {} is not there, and made elsewhere", topic.name)));
+        }
         None => {
             create(&admin, &options, topic).await?;
             topic.partitions
@@ -61,6 +72,9 @@ pub async fn ensure(kafka: &Kafka, topic: &Topic) -> Result<(), TopicFailure> {
             "the topic {} has {partitions} partitions and {} are configured: configure {partitions}, or name a new topic",
             topic.name, topic.partitions
         )));
+    }
+    if topic.is_made_elsewhere {
+        return Ok(());
     }
     let settings = settings(&admin, &options, &topic.name).await?;
     judge(&topic.name, &settings).map_err(TopicFailure::Unfit)
@@ -110,18 +124,13 @@ async fn settings(
     name: &str,
 ) -> Result<HashMap<String, String>, TopicFailure> {
     let mut settings = HashMap::new();
-    let told = match admin.describe_configs([&ResourceSpecifier::Topic(name)], options).await {
-        Ok(told) => told,
-        // Some brokers do not tell, or not us.
-        Err(KafkaError::AdminOp(RDKafkaErrorCode::UnsupportedFeature)) => Vec::new(),
-        Err(failure) => return Err(failure.into()),
-    };
-    for told in told {
+    for told in admin.describe_configs([&ResourceSpecifier::Topic(name)], options).await? {
         let ConfigResource { entries, .. } = match told {
             Ok(resource) => resource,
             Err(code) => {
-                tracing::warn!(%code, topic = name, "its settings are not told; they are taken to be right");
-                continue;
+                return Err(TopicFailure::Unfit(format!(
+                    "the settings of the topic {name} are not told ({code}): allow it, or say that it is made elsewhere"
+                )));
             }
         };
         settings.extend(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));

@@ -1,4 +1,4 @@
-//! The read models of a server: each from the log or from Kafka, beside the log or in a database of their own.
+//! The read models of a server: each from the log or from Kafka.
 
 use bus::{Fed, Feed};
 use event_store::Store;

@@ -29,6 +29,10 @@ pub(crate) struct OnKafka {
     #[arg(long, env = "DAYBOOK_KAFKA_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
     kafka_retention_days: Option<u16>,
 
+    /// The topic is made and looked after by others; only its partitions are counted
+    #[arg(long, env = "DAYBOOK_KAFKA_TOPIC_MADE_ELSEWHERE")]
+    kafka_topic_made_elsewhere: bool,
+
     /// Read models that are fed from Kafka instead of the log: their names with commas between, or `all`
     #[arg(long, env = "DAYBOOK_KAFKA_FED", value_delimiter = ',', value_name = "NAMES")]
     kafka_fed: Vec<String>,
@@ -138,6 +142,7 @@ impl OnKafka {
             partitions: self.kafka_partitions.into(),
             replicas: self.kafka_replicas,
             retention_ms: self.kafka_retention_days.map(|days| i64::from(days).saturating_mul(DAY_MS)),
+            is_made_elsewhere: self.kafka_topic_made_elsewhere,
         }
     }
 }

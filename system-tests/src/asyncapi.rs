@@ -1,4 +1,4 @@
-//! `docs/asyncapi.yaml`: what is on the bus, from what the relay sends and the events there are.
+//! `docs/asyncapi.yaml`: what is on the bus, from what the relay sends.
 
 use bus::{HEADERS, HEADERS_OF_A_WATERMARK, Topic};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! Apache Kafka itself for tests and benches: one node of its own, to be killed and started again.
+//! Apache Kafka itself for tests and benches: to be killed and started again.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};

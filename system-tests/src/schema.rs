@@ -1,4 +1,4 @@
-//! JSON Schema of every event's payload, from the golden examples that the rules are tested against.
+//! JSON Schema of every event's payload, from the golden examples.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,7 +57,7 @@ impl Shape {
         }
         if !self.properties.is_empty() {
             let properties: Map<String, Value> =
-                self.properties.iter().map(|(name, shape)| (name.clone(), shape.schema())).collect();
+                self.properties.iter().map(|(name, shape)| (name.clone(), nullable(shape.schema()))).collect();
             schema.insert("properties".to_owned(), Value::Object(properties));
         }
         if let Some(items) = &self.items {
@@ -65,6 +65,18 @@ impl Shape {
         }
         Value::Object(schema)
     }
+}
+
+/// An example with a value does not show that there always is one.
+fn nullable(mut schema: Value) -> Value {
+    if let Some(kind) = schema.get_mut("type") {
+        let mut kinds: Vec<Value> = kind.as_array().cloned().unwrap_or_else(|| vec![kind.clone()]);
+        if !kinds.contains(&json!("null")) {
+            kinds.push(json!("null"));
+        }
+        *kind = Value::Array(kinds);
+    }
+    schema
 }
 
 /// The schemas of all events of this release, by the name that `ce_dataschema` gives them.
@@ -117,6 +129,7 @@ pub fn document() -> Result<Value, Problem> {
     Ok(json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The payloads of Daybook's events, by type and version",
+        "description": "From the examples that the rules are tested against: what there may be. Fields may be added.",
         "$defs": schemas()?,
     }))
 }

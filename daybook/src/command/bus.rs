@@ -1,4 +1,4 @@
-//! `daybook bus`: how the log on Kafka stands, sending it again, holding it against the log.
+//! `daybook bus`: how the log on Kafka stands, sending it again, checking it.
 
 use std::process::ExitCode;
 

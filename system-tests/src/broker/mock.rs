@@ -1,4 +1,4 @@
-//! librdkafka's mock of Kafka, on a thread of its own: where the real one is not there, or cannot be made to fail so.
+//! librdkafka's mock of Kafka, where the real one cannot be made to fail so.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 

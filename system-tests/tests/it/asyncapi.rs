@@ -1,4 +1,4 @@
-//! `docs/asyncapi.yaml` and the schemas of events: made from the code, committed, only ever added to.
+//! `docs/asyncapi.yaml` and the schemas of events: only ever added to.
 
 use std::fs;
 

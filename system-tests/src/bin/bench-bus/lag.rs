@@ -1,4 +1,4 @@
-//! How long an event takes from the log into the hands of a reader of the topic, at 10,000 a second.
+//! How long an event takes from the log to a reader of the topic.
 
 use std::time::{Duration, Instant};
 

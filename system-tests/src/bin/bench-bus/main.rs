@@ -1,4 +1,4 @@
-//! `make bench-bus`: the log through a real Kafka, beside a bare producer; and what its absence costs.
+//! `make bench-bus`: the log through a real Kafka; and what its absence costs.
 
 mod desk;
 mod feeding;

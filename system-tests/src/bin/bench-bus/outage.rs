@@ -1,4 +1,4 @@
-//! The broker away: whether commands notice, and how fast what waited is sent once it is back.
+//! The broker away: whether commands notice, and how fast the rest is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! The broker is killed and comes back: commands go on, nothing is lost, what waited comes in order.
+//! The broker is killed and comes back: commands go on, nothing is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! A relay that dies between sending, acknowledgement and checkpoint: nothing lost, nothing out of order.
+//! A relay dies between sending, acknowledgement and checkpoint: nothing is lost.
 
 use std::time::Duration;
 

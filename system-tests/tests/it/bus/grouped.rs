@@ -1,4 +1,4 @@
-//! Followers that share a topic out among them: each event once, though two may believe a partition is theirs.
+//! Followers that share a topic out among them: each event once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is too large for the bus is refused when it is written; the largest that is not gets through.
+//! What is too large for the bus is refused when it is written.
 
 use std::sync::Arc;
 

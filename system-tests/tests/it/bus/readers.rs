@@ -1,4 +1,4 @@
-//! What a reader that is not ours makes of the messages: keys, headers and payloads as documented.
+//! What a reader that is not ours makes of the messages.
 
 use std::collections::BTreeMap;
 use std::process::Command;

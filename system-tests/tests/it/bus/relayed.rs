@@ -1,4 +1,4 @@
-//! What the relay sends: every event once, in order, to the byte; and where it refuses to.
+//! What the relay sends: every event, in order; and where it refuses to.
 
 use bus::{Topic, Turn};
 use system_tests::broker::Broker;
@@ -91,7 +91,8 @@ async fn the_broker_is_apache_kafka_where_it_must_be() {
 async fn a_producer_that_broke_is_replaced_and_nothing_is_lost() {
     let mock = Broker::mock(&[("events-mock", PARTITIONS)]).unwrap();
     let mut desk = Desk::on(mock.kafka(), 75).await;
-    desk.topic.name = "events-mock".to_owned();
+    // The mock has no settings to tell.
+    (desk.topic.name, desk.topic.is_made_elsewhere) = ("events-mock".to_owned(), true);
     let head = desk.add(2_000).await;
     let mut relay = desk.relay();
     let (stop, mut stopping) = watch::channel(false);
