@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run test check bench bench-append bench-http bench-e2e bench-read bench-bus kafka db map proof mutants nightly setup help
+.PHONY: run test check bench bench-append bench-http bench-e2e bench-read bench-audit bench-bus kafka db map proof mutants nightly setup help
 
 # rustup's own directory, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -27,7 +27,7 @@ check: ## format, lints, the rules of the house: fast, needs no Postgres
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --quiet -p system-tests --test it architecture
 
-bench: bench-append bench-http bench-read bench-e2e bench-bus ## every bench
+bench: bench-append bench-http bench-read bench-e2e bench-audit bench-bus ## every bench
 
 bench-append: ## how fast the log takes commands, beside postgres-es and bare inserts
 	@scripts/setup --own-postgres
@@ -42,6 +42,11 @@ bench-e2e: ## how fast payments are taken from request to captured and shown, ev
 	@scripts/setup --own-postgres
 	cargo build --release -p daybook -p system-tests
 	cargo run --release -p system-tests --bin bench-http -- --end-to-end
+
+bench-audit: ## how fast the log is checked and proven on a million events, and what its tree costs
+	@scripts/setup --own-postgres
+	cargo build --release -p daybook -p system-tests
+	cargo run --release -p system-tests --bin bench-audit
 
 bench-read: ## how fast read models are built, kept up and asked, on a million events
 	@scripts/setup --own-postgres
@@ -79,6 +84,7 @@ nightly: ## the long way: more cases of every property, more kills, then every b
 	PROPTEST_CASES=20000 DAYBOOK_PROCESS_KILLS=500 DAYBOOK_SERVER_KILLS=100 DAYBOOK_HTTP_DEATHS=256 \
 	DAYBOOK_DISCONNECTS=10000 DAYBOOK_SLOW_SOCKETS=10000 DAYBOOK_HOT_SECONDS=600 \
 	DAYBOOK_EXPORT_ROWS=1000000 DAYBOOK_FAULTED_PAYMENTS=2000 DAYBOOK_CANCEL_RACES=1000 \
+	DAYBOOK_REMITTED_PAYMENTS=1000 DAYBOOK_WAITING_SAGAS=100000 DAYBOOK_REACTION_DEATHS=1000 \
 	DAYBOOK_RELAY_DEATHS=120 DAYBOOK_BROKER_KILLS=100 DAYBOOK_REQUIRE_KAFKA=1 $(MAKE) test
 	scripts/with-server scripts/fuzz-api 400
 	$(MAKE) bench

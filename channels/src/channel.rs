@@ -8,6 +8,7 @@ use hyper::HeaderMap;
 
 use crate::{
     outcome::{Authorised, Captured, NotSent, Outcome, PaidOut, Refunded, Status, Voided},
+    remittance::{AskRemittance, Remitted},
     report::{Secret, Told, Unverifiable},
     request::{Ask, Authorise, Capture, PayOut, Refund, Void},
 };
@@ -20,6 +21,9 @@ pub type Said<'c, T> = Pin<Box<dyn Future<Output = Result<T, NotSent>> + Send + 
 pub trait Channel: Send + Sync {
     /// Whose part it plays.
     fn name(&self) -> Name;
+
+    /// Who plays it, by a name of ours; none where nobody does, and nothing is ever sent.
+    fn partner(&self) -> Option<&'static str>;
 
     /// Authorises only, or captures at once where the request names a capture.
     fn authorise<'c>(&'c self, request: &'c Authorise) -> Said<'c, Outcome<Authorised>>;
@@ -35,6 +39,9 @@ pub trait Channel: Send + Sync {
 
     /// What became of an earlier request.
     fn status<'c>(&'c self, request: &'c Ask) -> Said<'c, Status>;
+
+    /// What came of a day, page by page.
+    fn remittance<'c>(&'c self, request: &'c AskRemittance) -> Said<'c, Remitted>;
 
     /// For how long after the last try [`Status::NotFound`] may still turn into found. Only past it is it evidence, and
     /// only whoever knows when the last try left can tell: the caller decides.

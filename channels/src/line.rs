@@ -16,15 +16,19 @@ use tokio::{
 use crate::{
     channel::{Channel, Said},
     outcome::{Authorised, Captured, NotSent, Outcome, PaidOut, Reason, Refunded, Status, Unknown, Voided},
+    remittance::{AskRemittance, Remitted},
     report::{Secret, Told, Unverifiable},
     request::{Ask, Authorise, Capture, PayOut, Refund, Void},
 };
 
 mod breaker;
+mod counts;
 mod rate;
 
 pub use breaker::BreakerState;
 use breaker::{Breaker, Showed};
+use counts::Counting;
+pub use counts::{Counts, HeldBack};
 use rate::Rate;
 
 /// However long a partner asks us to pause, we look again after this.
@@ -63,9 +67,13 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineState {
     pub breaker: BreakerState,
+    /// How long the breaker has been as it is.
+    pub breaker_for: Duration,
     pub paused_for: Option<Duration>,
     pub in_flight_count: usize,
     pub in_flight_max: usize,
+    pub per_second_max: u32,
+    pub counts: Counts,
 }
 
 pub struct Line {
@@ -75,6 +83,7 @@ pub struct Line {
     rate: Rate,
     breaker: Breaker,
     paused_until: Mutex<Option<Instant>>,
+    counting: Counting,
 }
 
 impl Line {
@@ -83,12 +92,18 @@ impl Line {
         let seats = Semaphore::new(limits.in_flight_max.clamp(1, Semaphore::MAX_PERMITS));
         let rate = Rate::new(limits.per_second, limits.burst);
         let breaker = Breaker::new(limits.failures_max, limits.open_for);
-        Self { channel, limits, seats, rate, breaker, paused_until: Mutex::default() }
+        Self { channel, limits, seats, rate, breaker, paused_until: Mutex::default(), counting: Counting::default() }
     }
 
     #[must_use]
     pub fn name(&self) -> Name {
         self.channel.name()
+    }
+
+    /// See [`Channel::partner`].
+    #[must_use]
+    pub fn partner(&self) -> Option<&'static str> {
+        self.channel.partner()
     }
 
     /// See [`Channel::absent_after`].
@@ -102,9 +117,12 @@ impl Line {
         let (now, in_flight_max) = (Instant::now(), self.limits.in_flight_max.max(1));
         LineState {
             breaker: self.breaker.state(now),
+            breaker_for: self.breaker.stands_for(now),
             paused_for: self.paused_for(now),
             in_flight_count: in_flight_max.saturating_sub(self.seats.available_permits()),
             in_flight_max,
+            per_second_max: self.limits.per_second.max(1),
+            counts: self.counting.counts(),
         }
     }
 
@@ -144,6 +162,12 @@ impl Line {
         self.ask(|| self.channel.status(request)).await
     }
 
+    /// # Errors
+    /// The partner was not asked.
+    pub async fn remittance(&self, request: &AskRemittance) -> Result<Remitted, NotSent> {
+        self.ask(|| self.channel.remittance(request)).await
+    }
+
     /// See [`Channel::parse_report`]: no limit holds back what comes in.
     ///
     /// # Errors
@@ -161,21 +185,28 @@ impl Line {
     async fn ask<'l, T: Heard>(&'l self, send: impl FnOnce() -> Said<'l, T>) -> Result<T, NotSent> {
         let seat = timeout(self.limits.patience, self.seats.acquire()).await;
         let Ok(Ok(_seat)) = seat else {
-            return Err(NotSent::later(Reason::LineBusy, self.limits.patience));
+            return Err(self.held_back(Reason::LineBusy, self.limits.patience));
         };
         let now = Instant::now();
         if let Some(left) = self.paused_for(now) {
-            return Err(NotSent::later(Reason::Paused, left));
+            return Err(self.held_back(Reason::Paused, left));
         }
-        self.rate.take(now).map_err(|wait| NotSent::later(Reason::TooFast, wait))?;
-        let pass = self.breaker.enter(now).map_err(|wait| NotSent::later(Reason::BreakerOpen, wait))?;
+        self.rate.take(now).map_err(|wait| self.held_back(Reason::TooFast, wait))?;
+        let pass = self.breaker.enter(now).map_err(|wait| self.held_back(Reason::BreakerOpen, wait))?;
         let said = match timeout(self.limits.deadline, send()).await {
             Ok(said) => said.map_err(|not_sent| self.capped(not_sent)),
             // It may have got there all the same.
             Err(_elapsed) => Ok(T::unknown(Unknown::NoAnswer)),
         };
-        pass.end(showed(&said));
+        let showed = showed(&said);
+        self.counting.let_out(showed);
+        pass.end(showed);
         said
+    }
+
+    fn held_back(&self, why: Reason, retry_after: Duration) -> NotSent {
+        self.counting.hold_back(&why);
+        NotSent::later(why, retry_after)
     }
 
     /// A pause is kept by the line as well, whoever asks next.
@@ -238,6 +269,19 @@ impl Heard for Status {
         match self {
             Self::Found(outcome) => outcome.is_trouble(),
             Self::NotFound => false,
+        }
+    }
+}
+
+impl Heard for Remitted {
+    fn unknown(why: Unknown) -> Self {
+        Self::Unknown(why)
+    }
+
+    fn is_trouble(&self) -> bool {
+        match self {
+            Self::Found(_) | Self::NotYet => false,
+            Self::Unknown(why) => why.is_trouble(),
         }
     }
 }

@@ -9,6 +9,7 @@ use hyper::HeaderMap;
 use crate::{
     channel::{Channel, Said},
     outcome::{Authorised, Captured, NotSent, Outcome, PaidOut, Reason, Refunded, Status, Voided},
+    remittance::{AskRemittance, Remitted},
     report::{Secret, Told, Unverifiable},
     request::{Ask, Authorise, Capture, PayOut, Refund, Void},
 };
@@ -25,6 +26,10 @@ impl NoPartner {
 impl Channel for NoPartner {
     fn name(&self) -> Name {
         self.0
+    }
+
+    fn partner(&self) -> Option<&'static str> {
+        None
     }
 
     fn authorise<'c>(&'c self, _: &'c Authorise) -> Said<'c, Outcome<Authorised>> {
@@ -48,6 +53,10 @@ impl Channel for NoPartner {
     }
 
     fn status<'c>(&'c self, _: &'c Ask) -> Said<'c, Status> {
+        self.say()
+    }
+
+    fn remittance<'c>(&'c self, _: &'c AskRemittance) -> Said<'c, Remitted> {
         self.say()
     }
 

@@ -69,7 +69,15 @@ pub struct Unverifiable {
     pub hint: Option<Subject>,
 }
 
+/// Whom to ask about what, because somebody who may be anybody spoke of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint {
+    pub channel: Name,
+    pub livemode: bool,
+    pub subject: Subject,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     Attempt { payment_id: PaymentId, attempt: u32 },
     Refund(RefundId),

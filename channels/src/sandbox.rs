@@ -23,6 +23,6 @@ pub use books::{
 pub use faults::{AnswerFault, FaultPlan, ReportFault};
 pub use partner::Sandbox;
 pub use server::serve;
-pub use settings::{Settings, Timing};
+pub use settings::{Backlog, Settings, Timing};
 pub use signature::{HEADER as SIGNATURE_HEADER, sign};
 pub use token::Token;

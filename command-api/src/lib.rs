@@ -6,6 +6,7 @@
 
 mod adjustments;
 mod carry_out;
+mod countries;
 pub mod demo;
 mod merchants;
 mod openapi;
@@ -17,12 +18,16 @@ mod refunds;
 mod remittances;
 mod reports;
 mod reviews;
+mod risk;
+mod router;
 mod routes;
 mod settlements;
 mod tenant;
 mod trades;
 
+pub use countries::{Countries, CountriesFailure, Source};
 pub use openapi::operations;
 pub use reports::{Inbox, inbox};
-pub use routes::{Api, ROUTES, Route, router};
+pub use router::router;
+pub use routes::{Api, ROUTES, Route};
 pub use trades::Trades;

@@ -1,17 +1,48 @@
 //! What the OpenAPI document tells of the writes, made from the list of routes.
 
-use domain::refusal::Rule;
+use domain::{channel::Channel, refusal::Rule};
 use gate::{
     openapi::{Operation, operation, parameter, path_parameters, problems},
     rules,
 };
 use serde_json::{Map, Value, json};
 
-use crate::routes::{ROUTES, Route};
+use crate::{
+    reports,
+    routes::{ROUTES, Route},
+};
 
-/// Every write.
+/// Every write, and where channels report.
 pub fn operations() -> Vec<Operation> {
-    ROUTES.iter().map(|route| Operation { path: route.path, method: "post", told: told(route).into() }).collect()
+    let writes = ROUTES.iter().map(|route| Operation { path: route.path, method: "post", told: told(route).into() });
+    writes.chain([Operation { path: reports::PATH, method: "post", told: of_reports().into() }]).collect()
+}
+
+/// Whoever reports has no key of ours: what it signs with is between us and the channel.
+fn of_reports() -> Map<String, Value> {
+    let limits = format!(
+        "Signed as the channel signs (`Sandbox-Signature` where the sandbox plays it), over the raw body of at most {} \
+         bytes. In the log before it is answered; the same report again has no effect. What is not verified changes \
+         nothing, and has the channel asked.",
+        reports::BODY_MAX
+    );
+    let mut told = operation(("channel", "report"), "Tell what happened at a channel", &limits);
+    let names: Vec<&str> = Channel::ALL.iter().map(|channel| channel.name()).collect();
+    let channel = parameter("channel", "path", true, json!({ "enum": names }), "Who reports.");
+    let signature = json!({ "type": "string" });
+    let words = "t=<unix seconds>,v1=<hex HMAC-SHA256(secret, \"{t}.{body}\")>";
+    let signature = parameter("Sandbox-Signature", "header", false, signature, words);
+    let body = json!({ "required": true, "content": { "application/json": { "schema": { "type": "object" } } } });
+    let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Answer" } } });
+    let mut responses = problems(rules::ALL.iter().copied());
+    responses.insert("200".to_owned(), json!({ "description": "Received.", "content": content }));
+    told.extend([
+        ("security".to_owned(), json!([])),
+        ("parameters".to_owned(), json!([channel, signature])),
+        ("requestBody".to_owned(), body),
+        ("responses".to_owned(), responses.into()),
+    ]);
+    told
 }
 
 fn told(route: &Route) -> Map<String, Value> {
@@ -62,4 +93,4 @@ fn responses(route: &Route) -> Value {
 }
 
 /// The lists of refusals that are about single values.
-const VALUES: [&str; 5] = ["id", "currency", "channel", "text", "money"];
+const VALUES: [&str; 7] = ["id", "currency", "channel", "country", "network", "text", "money"];

@@ -1,17 +1,26 @@
 //! Payments: start, capture, cancel.
 
+use std::net::IpAddr;
+
 use domain::{
     channel::Channel,
+    country::Country,
     currency::Currency,
     free_text::{FreeText, OrderNo},
-    id::{CaptureId, MerchantId, PaymentId},
+    id::{CaptureId, MerchantId, PaymentId, RiskRulesId},
     merchant::Merchant,
     money::Money,
-    payment::{Agreed, Initiate, Payment, PaymentCommand, PaymentRefusal, attempt::CaptureMode, event::Purpose},
+    payment::{
+        Agreed, Initiate, Payment, PaymentCommand, PaymentRefusal,
+        attempt::CaptureMode,
+        event::Purpose,
+        origin::{Origin, names_a_card},
+    },
+    risk_rules::RiskRules,
 };
 use event_store::{Books, DataKey, Halt, Verdict};
 use futures_util::future::BoxFuture;
-use gate::{Amount, Body as _, Call, Email, Metadata, Problem, Url, body, rules};
+use gate::{Address, Amount, Body as _, Call, Email, Metadata, Problem, Url, body, rules};
 use serde::Serialize;
 use vault::Vault;
 
@@ -42,6 +51,9 @@ body! {
         optional callback_url: Url = "https://example.com/callback", "Where to tell you of it.";
         optional return_url: Url = "https://example.com/return", "Where the customer goes afterwards.";
         optional metadata: Metadata = { "ticket": "42" }, "Up to 20 pairs of your own.";
+        optional customer_ip: Address = "192.0.2.7", "Where the customer is on the internet. Kept as a keyed index.";
+        optional customer_country: Country = "DE", "Where the customer lives, by the code of ISO 3166-1.";
+        optional card_country: Country = "DE", "Where the card was issued.";
     }
 }
 
@@ -121,12 +133,13 @@ impl<'p> Shown<'p> {
 }
 
 pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
-    Box::pin(async { CreatePayment::parse(&call.body)?.plan(&api.gate.vault, call) })
+    Box::pin(async { CreatePayment::parse(&call.body)?.plan(api, call) })
 }
 
 impl CreatePayment {
     /// A payment's name follows from its order: whoever asks again, under whatever key, finds the first.
-    pub(crate) fn plan(self, vault: &Vault, call: &Call) -> Result<Plan, Problem> {
+    pub(crate) fn plan(self, api: &Api, call: &Call) -> Result<Plan, Problem> {
+        let vault = &api.gate.vault;
         let world = World::named(call, self.merchant_id, self.livemode)?;
         if self.body.is_some() && self.description.is_some() {
             return Err(Problem::field("/description", rules::FIELD_TWICE));
@@ -135,6 +148,8 @@ impl CreatePayment {
         let id = PaymentId::derive(merchant_id, livemode, self.order_no.as_str());
         let (payment, merchant) = (stream(id), stream(merchant_id));
         let (purpose, data_key) = self.sealed(vault, merchant_id);
+        let address = self.customer_ip.map(|Address(address)| address).or(call.address);
+        let (origin, lists) = (self.origin(api, address), stream(RiskRulesId::derive(livemode)));
         let agreed = Agreed {
             payment_id: id,
             merchant_id,
@@ -151,7 +166,12 @@ impl CreatePayment {
             at_version::<Payment>(books, &payment, demanded)?;
             let before = books.version::<Payment>(&payment)?;
             let (agreed, method, purpose) = (agreed.clone(), method.clone(), purpose.clone());
-            let initiate = Initiate { agreed, channel, capture_mode, method, purpose, terms };
+            let ip_networks = match address {
+                Some(address) => books.state::<RiskRules>(&lists)?.listed(address),
+                None => Vec::new(),
+            };
+            let origin = Origin { ip_networks, ..origin.clone() };
+            let initiate = Initiate { agreed, channel, capture_mode, method, purpose, origin, terms };
             if let Err(refusal) = books.tell::<Payment>(&payment, &PaymentCommand::Initiate(Box::new(initiate)))? {
                 return Ok(teller.refused(refusal));
             }
@@ -161,6 +181,20 @@ impl CreatePayment {
             }
             shown(books, &teller, if is_new { CREATED } else { FOUND }, id)
         }))
+    }
+
+    /// Where it comes from, as far as it may be kept: cards and addresses as indexes, and the countries that are known.
+    fn origin(&self, api: &Api, address: Option<IpAddr>) -> Origin {
+        let vault = &api.gate.vault;
+        let card = self.pay_method.as_ref().map(FreeText::as_str).filter(|method| names_a_card(method));
+        Origin {
+            card_token: card.and_then(|card| vault.card_index(card).parse().ok()),
+            ip: address.and_then(|address| vault.address_index(address).parse().ok()),
+            ip_networks: Vec::new(),
+            ip_country: address.and_then(|address| api.countries.of(address)),
+            card_country: self.card_country,
+            customer_country: self.customer_country,
+        }
     }
 
     /// What the merchant says about the payment, personal values sealed; and the key that opens them, if there are any.

@@ -12,7 +12,7 @@ use axum::{
     http::Response,
     routing::post,
 };
-use channels::{Evidence, Partners, Secret, Told};
+use channels::{Evidence, Hint, Partners, Secret, Told, Unverifiable};
 use chrono::Utc;
 use domain::{
     aggregate::Aggregate,
@@ -23,16 +23,18 @@ use domain::{
 };
 use event_store::{Act, Outcome, Tenant};
 use gate::{Letter, Problem, Reply, rules};
+use tokio::sync::mpsc;
 
 use crate::{payouts, routes::Api, tenant::stream};
 
-const PATH: &str = "/api/v1/webhooks/{channel}";
+pub(crate) const PATH: &str = "/api/v1/webhooks/{channel}";
+
 /// Where channels tell us what happened there.
 pub fn inbox(api: Api, inbox: Inbox) -> Router {
     Router::new().route(PATH, post(receive)).with_state((api, inbox))
 }
 
-const BODY_MAX: usize = 64 * 1024;
+pub(crate) const BODY_MAX: usize = 64 * 1024;
 
 /// Who may tell us something, and what they sign it with.
 #[derive(Clone)]
@@ -40,6 +42,8 @@ pub struct Inbox {
     pub partners: Arc<Partners>,
     /// Of the sandbox, which plays every channel in test mode.
     pub secrets: Arc<[Secret]>,
+    /// Who has channels asked; where more is hinted at than is followed, the rest is dropped.
+    pub hints: mpsc::Sender<Hint>,
 }
 
 async fn receive(
@@ -53,16 +57,7 @@ async fn receive(
 
 async fn take(api: &Api, inbox: &Inbox, channel: &str, letter: &Letter) -> Result<Reply, Problem> {
     let Ok(channel) = Channel::from_str(channel) else { return Err(Problem::turned_away(rules::ROUTE_UNKNOWN)) };
-    // Whoever signed it decides whether it is about real money.
-    let verified = [false, true].into_iter().find_map(|livemode| {
-        let line = inbox.partners.line(channel, livemode);
-        let told = line.parse_report(&letter.headers, &letter.body, &inbox.secrets, Utc::now());
-        told.ok().map(|told| (livemode, told))
-    });
-    let Some((livemode, told)) = verified else {
-        tracing::warn!(%channel, request_id = letter.visit.request_id, "a report was not verified");
-        return Err(Problem::turned_away(rules::REPORT_UNVERIFIED));
-    };
+    let (livemode, told) = verify(inbox, channel, letter)?;
     for report in told {
         if let Some(why) = hear(api, channel, livemode, &report, letter).await? {
             keep(api, channel, livemode, &report, letter, &why).await.map_err(|failure| {
@@ -72,6 +67,23 @@ async fn take(api: &Api, inbox: &Inbox, channel: &str, letter: &Letter) -> Resul
         }
     }
     Ok(Reply::new(200, r#"{"code":0,"message":"received","data":{}}"#.to_owned()))
+}
+
+/// What it tells. Whoever signed it decides whether it is about real money; what nobody signed is a hint at most.
+fn verify(inbox: &Inbox, channel: Channel, letter: &Letter) -> Result<(bool, Vec<Told>), Problem> {
+    for livemode in [false, true] {
+        let line = inbox.partners.line(channel, livemode);
+        match line.parse_report(&letter.headers, &letter.body, &inbox.secrets, Utc::now()) {
+            Ok(told) => return Ok((livemode, told)),
+            Err(Unverifiable { why, hint: Some(subject) }) => {
+                let is_followed = inbox.hints.try_send(Hint { channel, livemode, subject }).is_ok();
+                tracing::debug!(%channel, why, is_followed, "a report is a hint");
+            }
+            Err(Unverifiable { hint: None, .. }) => {}
+        }
+    }
+    tracing::warn!(%channel, request_id = letter.visit.request_id, "a report was not verified");
+    Err(Problem::turned_away(rules::REPORT_UNVERIFIED))
 }
 
 /// Tells the log; or says why nobody there takes it.
@@ -100,11 +112,11 @@ async fn hear(
         }
         Evidence::RefundSucceeded { refund_id, channel_refund_no, .. } => {
             let channel_refund_no = channel_refund_no.clone();
-            let command = RefundCommand::ReportSucceeded { channel_refund_no };
+            let command = RefundCommand::ReportSucceeded { channel_refund_no, effective_at: Some(effective_at) };
             (payment_of(api, *refund_id).await?, tell::<Refund>(*refund_id, command))
         }
         Evidence::RefundFailed { refund_id, decline } => {
-            let command = RefundCommand::ReportFailed { decline: *decline };
+            let command = RefundCommand::ReportFailed { decline: *decline, effective_at: Some(effective_at) };
             (payment_of(api, *refund_id).await?, tell::<Refund>(*refund_id, command))
         }
         Evidence::Payout { payout_id, evidence, amount } => {

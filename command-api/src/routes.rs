@@ -1,12 +1,5 @@
 //! Every write there is: its address, who may ask, what it takes, what it does.
 
-use axum::{
-    Router,
-    body::Body as HttpBody,
-    extract::{Request, State},
-    http::Response,
-    routing::post,
-};
 use domain::{
     adjustment::AdjustmentRefusal,
     merchant::MerchantRefusal,
@@ -14,20 +7,21 @@ use domain::{
     payment::PaymentRefusal,
     refusal::{Listed, Rule},
     remittance::RemittanceRefusal,
+    risk_rules::RiskRulesRefusal,
     settlement::SettlementRefusal,
 };
 use futures_util::future::BoxFuture;
-use gate::{Body, Call, Entrance, Gate, Problem, Reply, Scope, rules};
+use gate::{Body, Call, Entrance, Gate, Problem, Reply, Scope};
 use serde_json::{Map, Value};
 use sqlx::PgPool;
 
 use crate::{
     adjustments,
-    carry_out::{carry_out, is_dry_run},
+    countries::Countries,
     merchants, orders,
     payments::{self, bulk},
     plan::Plan,
-    refunds, remittances, reviews, settlements,
+    refunds, remittances, reviews, risk, settlements,
 };
 
 const BODY_MAX: usize = 64 * 1024;
@@ -51,7 +45,7 @@ pub struct Route {
     pub read: Reader,
     /// The rules of the aggregate it commands.
     pub rules: fn() -> Vec<&'static Rule>,
-    work: Work,
+    pub(crate) work: Work,
 }
 
 impl Route {
@@ -63,13 +57,13 @@ impl Route {
 
 /// What it does: most make one plan.
 #[derive(Clone, Copy)]
-enum Work {
+pub(crate) enum Work {
     One(Planner),
     Many(Server),
 }
 
-type Planner = for<'c> fn(&'c Api, &'c Call) -> BoxFuture<'c, Result<Plan, Problem>>;
-type Server = for<'c> fn(&'c Api, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>;
+pub(crate) type Planner = for<'c> fn(&'c Api, &'c Call) -> BoxFuture<'c, Result<Plan, Problem>>;
+pub(crate) type Server = for<'c> fn(&'c Api, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>;
 
 const fn one<B: Body, R: Listed>(
     path: &'static str,
@@ -172,6 +166,41 @@ pub const ROUTES: &[Route] = &[
         "End a payment in review",
         Scope::DecideReviews,
         reviews::reject,
+    ),
+    one::<risk::PublishRules, RiskRulesRefusal>(
+        "/api/v1/risk/rules",
+        ("risk", "publish"),
+        "Publish the risk rules that decide from now on",
+        Scope::KeepRisk,
+        risk::publish,
+    ),
+    one::<risk::ListEntry, RiskRulesRefusal>(
+        "/api/v1/risk/blocklist",
+        ("risk", "block"),
+        "Reject what touches a merchant, customer, card, address or country",
+        Scope::KeepRisk,
+        risk::block,
+    ),
+    one::<risk::ListEntry, RiskRulesRefusal>(
+        "/api/v1/risk/blocklist/remove",
+        ("risk", "unblock"),
+        "Take an entry off the blocklist",
+        Scope::KeepRisk,
+        risk::unblock,
+    ),
+    one::<risk::ListEntry, RiskRulesRefusal>(
+        "/api/v1/risk/allowlist",
+        ("risk", "allow"),
+        "Approve what touches an entry, within limits and the blocklist",
+        Scope::KeepRisk,
+        risk::allow,
+    ),
+    one::<risk::ListEntry, RiskRulesRefusal>(
+        "/api/v1/risk/allowlist/remove",
+        ("risk", "disallow"),
+        "Take an entry off the allowlist",
+        Scope::KeepRisk,
+        risk::disallow,
     ),
     one::<settlements::OpenSettlement, SettlementRefusal>(
         "/api/v1/settlements",
@@ -334,32 +363,5 @@ pub const ROUTES: &[Route] = &[
 pub struct Api {
     pub gate: Gate,
     pub pool: PgPool,
-}
-
-/// All of them, behind the gate.
-pub fn router(api: Api) -> Router {
-    ROUTES
-        .iter()
-        .fold(Router::new(), |router, route| {
-            let serve = move |State(api): State<Api>, request: Request| enter(*route, api, request);
-            router.route(route.path, post(serve))
-        })
-        .with_state(api)
-}
-
-async fn enter(route: Route, api: Api, request: Request) -> Response<HttpBody> {
-    let gate = api.gate.clone();
-    gate.pass(route.entrance, request, move |call| async move {
-        match route.work {
-            Work::Many(serve) => serve(&api, &call).await,
-            Work::One(planner) => {
-                if call.key.is_none() && !is_dry_run(&call)? {
-                    return Err(Problem::turned_away(rules::IDEMPOTENCY_KEY_MISSING));
-                }
-                let plan = planner(&api, &call).await?;
-                carry_out(&api.gate, &call, plan).await
-            }
-        }
-    })
-    .await
+    pub countries: Countries,
 }

@@ -15,7 +15,10 @@ use crate::{
 };
 
 mod acts;
+mod audit;
+mod beside;
 mod bus;
+mod channel;
 mod dev;
 mod doctor;
 mod erase;
@@ -26,10 +29,14 @@ mod migrate;
 mod place;
 mod postgres;
 mod projection;
+mod proof;
+mod remittance;
+mod risk;
 mod saga;
 mod sandbox;
 mod serve;
 mod token;
+mod verify;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,9 +47,14 @@ Examples:
   daybook payment cancel PAY… --dry-run         every write of the API, as an operator
   daybook log tail                              what happens, as it happens
   daybook saga list --status failed             what waits for a person
+  daybook channel list                          how the lines to payment partners stand
+  daybook remittance list                       what channels paid for which day, and what of it is none of ours
+  daybook risk show                             the risk rules in force, and both lists
   daybook projection list                       the read models, and how far behind they are
   daybook bus status                            the log on Kafka: the relay, and who is how far behind
   daybook export hledger > books.journal        the whole journal, for hledger to check
+  daybook receipt PAY… --out receipt.json       a payment's events with the proof that they are in the log
+  daybook verify --key PUB                      the whole log, against everything that was signed of it
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
   daybook postgres psql                         look into the development database
   daybook postgres run -- cargo test            a fresh Postgres for one command
@@ -75,14 +87,28 @@ enum Command {
     Export(export::Export),
     Erase(erase::Erase),
     Token(token::Token),
+    Audit(audit::Audit),
+    Proof(proof::Proof),
+    Receipt(proof::OfPayment),
+    Verify(verify::Verify),
 }
 
 /// Reads the command line and does what it asks for. Where it asks for nothing we know, says so and ends the process.
 pub(crate) fn run() -> Result<ExitCode> {
-    let matches = Line::command().subcommands(acts::commands()).get_matches();
+    let acts = acts::commands().into_iter().map(|noun| match noun.get_name() {
+        "risk" => noun.subcommands(risk::commands()),
+        _ => noun,
+    });
+    let matches = Line::command().subcommands(beside::commands(acts.collect())).get_matches();
     logging::start();
+    if let Some(asked) = beside::asked(&matches) {
+        return runtime()?.block_on(asked.run());
+    }
     if let Some((route, matches)) = acts::asked(&matches) {
         return runtime()?.block_on(acts::run(route, matches));
+    }
+    if let Some((verb, matches)) = risk::asked(&matches) {
+        return runtime()?.block_on(risk::run(verb, matches));
     }
     let line = Line::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match line.command {
@@ -99,6 +125,10 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Export(export) => runtime()?.block_on(export.run()),
         Command::Erase(erase) => runtime()?.block_on(erase.run()),
         Command::Token(token) => runtime()?.block_on(token.run()),
+        Command::Audit(audit) => runtime()?.block_on(audit.run()),
+        Command::Proof(proof) => runtime()?.block_on(proof.run()),
+        Command::Receipt(receipt) => runtime()?.block_on(receipt.run()),
+        Command::Verify(verify) => runtime()?.block_on(verify.run()),
     }
 }
 

@@ -20,7 +20,7 @@ const QUESTION_WITHIN: Duration = Duration::from_secs(5);
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// One works while the other takes the lease.
 const FOLLOWER_CONNECTIONS: u32 = 2;
-const WORK_CONNECTIONS: u32 = 4;
+const WORK_CONNECTIONS: u32 = 6;
 
 /// Applies what is missing, as the owner.
 pub(crate) async fn migrate(owner_url: &str) -> Result<Status> {

@@ -57,6 +57,18 @@ pub(crate) enum Failure {
     #[error("{0}")]
     NotThere(String),
 
+    #[error(transparent)]
+    CheckpointKey(#[from] audit::key::KeyFailure),
+
+    #[error(transparent)]
+    Verify(#[from] audit::verify::VerifyFailure),
+
+    #[error(
+        "this is not the log that was signed, and it is not served: {0}. It was restored from an older copy, or \
+         changed: `daybook verify` says where. To serve it all the same, put the directory of checkpoints elsewhere"
+    )]
+    OtherLog(String),
+
     #[error("{what}: {source}")]
     Io {
         what: String,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::Router;
+use gate::Peer;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -106,13 +107,19 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut interrupt: 
             () = interrupt.asked() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let taken = select! {
                     taken = seats.take() => taken,
                     () = interrupt.asked() => break,
                 };
                 let Some(taken) = taken else { break };
-                tokio::spawn(converse(builder.clone(), stream, router.clone(), graceful.watcher(), taken));
+                tokio::spawn(converse(
+                    builder.clone(),
+                    (stream, Peer(peer.ip())),
+                    router.clone(),
+                    graceful.watcher(),
+                    taken,
+                ));
             }
             Err(error) => {
                 // Out of descriptors, most likely: conversations that end give some back.
@@ -154,13 +161,20 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-async fn converse(builder: Builder<TokioExecutor>, stream: TcpStream, router: Router, watcher: Watcher, taken: Taken) {
+async fn converse(
+    builder: Builder<TokioExecutor>,
+    (stream, peer): (TcpStream, Peer),
+    router: Router,
+    watcher: Watcher,
+    taken: Taken,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection ended before it began");
         return;
     }
     let router = TowerToHyperService::new(router);
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
         let (busy, answering) = (taken.busy(), router.call(request));
         async move {
             let _busy = busy;

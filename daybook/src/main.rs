@@ -12,9 +12,11 @@ mod interrupt;
 mod kafka;
 mod keys;
 mod logging;
+mod origins;
 mod outside;
 mod roles;
 mod serving;
+mod witness;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

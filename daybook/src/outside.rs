@@ -3,17 +3,27 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use channels::{
-    Limits, Partners, SandboxAddress, Secret,
+    Hint, Limits, Partners, SandboxAddress, Secret,
     sandbox::{self, Books, Settings},
 };
 use chrono::TimeDelta;
 use clap::Args;
 use command_api::Inbox;
 use processes::Patience;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use vault::Vault;
 
-use crate::failure::{Attempt as _, Result};
+use crate::{
+    failure::{Attempt as _, Result},
+    origins::Origins,
+};
+
+/// That wait to be followed; of more, nothing is known.
+const HINTS_MAX: usize = 64;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Outside {
@@ -40,6 +50,14 @@ pub(crate) struct Outside {
     #[arg(long, env = "DAYBOOK_CHANNEL_ABSENT_AFTER_MS", default_value_t = 90_000, value_name = "MS",
           value_parser = clap::value_parser!(u32).range(10..))]
     channel_absent_after_ms: u32,
+
+    /// For how long a merchant may capture what was authorised; then the channel is to let go of it
+    #[arg(long, env = "DAYBOOK_CAPTURED_WITHIN_S", default_value_t = 7 * 24 * 60 * 60, value_name = "S",
+          value_parser = clap::value_parser!(u32).range(1..=90 * 24 * 60 * 60))]
+    captured_within_s: u32,
+
+    #[command(flatten)]
+    pub(crate) origins: Origins,
 }
 
 impl Outside {
@@ -60,6 +78,7 @@ impl Outside {
         Patience {
             retry_after: of(self.channel_retry_after_ms),
             look_again_after: of(self.channel_retry_after_ms.saturating_mul(3)),
+            captured_within: TimeDelta::seconds(i64::from(self.captured_within_s)),
             last_look_after: of(self.channel_absent_after_ms),
         }
     }
@@ -72,7 +91,7 @@ impl Outside {
         home: Option<&Path>,
         vault: &Vault,
         stopping: watch::Receiver<bool>,
-    ) -> Result<(Inbox, Option<JoinHandle<()>>)> {
+    ) -> Result<(Inbox, mpsc::Receiver<Hint>, Option<JoinHandle<()>>)> {
         let secret = Secret::new(vault.sandbox_secret().as_str());
         let (address, serving) = match &self.sandbox_url {
             Some(url) => (SandboxAddress::at(url.trim_end_matches('/')), None),
@@ -82,7 +101,8 @@ impl Outside {
             }
         };
         let partners = Arc::new(Partners::new(&address, &self.limits()));
-        Ok((Inbox { partners, secrets: [secret].into() }, serving))
+        let (hints, hinted) = mpsc::channel(HINTS_MAX);
+        Ok((Inbox { partners, secrets: [secret].into(), hints }, hinted, serving))
     }
 }
 
@@ -95,6 +115,7 @@ async fn start(
     let listening = || "opening the sandbox".to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.attempt(listening)?;
     let address = listener.local_addr().attempt(listening)?;
+    tracing::info!("the sandbox plays every channel in test mode at http://{address}");
     let books = match home {
         Some(home) => Books::open(&home.join("sandbox")).map_err(std::io::Error::other).attempt(listening)?,
         None => Books::in_memory(),

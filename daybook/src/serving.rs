@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use audit::Witness;
 use bus::Relay;
 use clap::Args;
 use command_api::{Api, Trades};
@@ -20,6 +21,7 @@ use crate::{
     kafka::OnKafka,
     outside::Outside,
     roles::Roles,
+    witness::{self, Witnessed},
 };
 
 /// What a server was told on its command line, beside where it serves and under which keys.
@@ -55,7 +57,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     app_url: &str,
     gate: Gate,
-    told: &Told,
+    (told, witnessed): (&Told, &Witnessed),
     home: Option<&Path>,
     interrupt: Interrupt,
 ) -> Result<()> {
@@ -63,8 +65,10 @@ pub(crate) async fn serve(
     let Told { roles, outside, on_kafka } = told;
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
+    let (gate, countries) = (gate.behind(outside.origins.proxies()), outside.origins.countries(stopping.clone())?);
     let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
-    let (inbox, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
+    let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
+    let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
     let lookups = OptionFuture::from(roles.answer().then(|| {
         let trades = store.follow(Trades, derived.clone()).run(stopping.clone());
@@ -82,14 +86,16 @@ pub(crate) async fn serve(
     let relay = OptionFuture::from(relay);
     let work_pool = database::work_pool(app_url)?;
     let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners), outside.patience());
+    let heeding = OptionFuture::from(roles.answer().then(|| processes.heed(hints, stopping.clone())));
     let is_reacting = roles.react() && outside.has_processes();
     let processes = OptionFuture::from(is_reacting.then(|| processes.run(stopping)));
-    let followers = tokio::spawn(async { tokio::join!(lookups, read_models, processes, relay) });
-    let api = Api { gate: gate.clone(), pool: database::pool(app_url)? };
+    let followers = tokio::spawn(async { tokio::join!(lookups, read_models, heeding, processes, relay, tree) });
+    let api = Api { gate: gate.clone(), pool: database::pool(app_url)?, countries };
     let router = if roles.answer() {
-        http::router(api, inbox, Reads::new(gate, database::reader_pool(app_url)?, PATIENCE))?
+        let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
+        http::router(api, inbox, Reads::new(gate, database::reader_pool(app_url)?, PATIENCE), proofs)?
     } else {
-        http::probes(api)?
+        http::probes(api, &inbox)?
     };
     http::serve(listener, router, interrupt).await;
     stop.send_replace(true);

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{account::Account, aggregate::Aggregate, free_text::FreeText, id::OperatorId, refusal::refusals};
+use crate::{
+    account::Account, aggregate::Aggregate, free_text::FreeText, id::OperatorId, refusal::refusals,
+    settled_funds::SettledFundsCommand,
+};
 
 pub mod event;
 use event::{Adjusted, AdjustmentEvent, Proposed};
@@ -105,6 +108,21 @@ impl Adjustment {
     #[must_use]
     pub fn livemode(&self) -> Option<bool> {
         self.proposed.as_ref().map(|proposed| proposed.livemode)
+    }
+
+    /// What settled funds are to know of it, whether or not they do.
+    #[must_use]
+    pub fn moves_of_funds(&self) -> Vec<SettledFundsCommand> {
+        let Some(proposed) = &self.proposed else { return Vec::new() };
+        // Who approved it, and when, is nothing to the funds.
+        let adjusted = || Box::new(proposed.adjusted(proposed.by, DateTime::UNIX_EPOCH));
+        let events = match self.phase {
+            Phase::Proposed | Phase::Rejected => Vec::new(),
+            Phase::Approved | Phase::ReversalProposed => vec![AdjustmentEvent::Approved(adjusted())],
+            Phase::Reversed => vec![AdjustmentEvent::Approved(adjusted()), AdjustmentEvent::Reversed(adjusted())],
+        };
+        let moves = events.iter().flat_map(|event| SettledFundsCommand::of_adjustment(proposed.livemode, event));
+        moves.collect()
     }
 
     fn propose(&self, proposal: &Proposed) -> Decision {

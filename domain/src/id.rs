@@ -168,6 +168,14 @@ impl RefundId {
     }
 }
 
+impl RemittanceId {
+    /// Of what a channel reports for a day in one currency.
+    #[must_use]
+    pub fn derive_of_day(channel: &str, livemode: bool, currency: Currency, date: &str) -> Self {
+        Self(derive("remittance of day", &[channel, world(livemode), currency.code(), date]))
+    }
+}
+
 impl PayoutId {
     /// The payout of a settlement that nobody asks for by itself. Opened and approved again, it has another.
     #[must_use]

@@ -25,6 +25,7 @@ pub mod dispute;
 pub mod event;
 mod initiation;
 mod late_authorisation;
+pub mod origin;
 mod refund;
 mod report;
 mod risk;
@@ -36,6 +37,7 @@ use attempt::{Attempt, CaptureMode};
 use dispute::{DisputeOutcome, Disputes};
 use event::{Funds, Mismatched, PaymentEvent, Purpose};
 pub use late_authorisation::Late;
+use origin::Origin;
 use refund::Refunds;
 pub use report::Report;
 use suspense::{Source, Suspense};
@@ -82,21 +84,76 @@ enum Cancellation {
 #[derive(Clone, Debug, PartialEq)]
 pub enum PaymentCommand {
     Initiate(Box<Initiate>),
-    RecordRisk { attempt: u32, assessment: Assessment },
-    DecideReview { attempt: u32, approved: bool, by: OperatorId, reason: FreeText },
-    Submit { attempt: u32 },
-    Capture { capture_id: CaptureId, amount: Money },
-    Cancel { by: Actor, reason: Option<FreeText> },
-    Report { attempt: u32, report: Report },
-    ReleaseLateAuthorisation { attempt: u32, channel_trade_no: String },
-    ReturnSuspense { source: Source, effective_at: DateTime<Utc> },
-    ReserveRefund { refund_id: RefundId, amount: Money, by: Actor, reason: FreeText },
-    ConfirmRefund { refund_id: RefundId, effective_at: DateTime<Utc> },
-    ReleaseRefund { refund_id: RefundId, reason: FreeText },
-    BounceRefund { refund_id: RefundId, effective_at: DateTime<Utc> },
-    OpenDispute { attempt: u32, dispute_id: DisputeId, amount: Money, effective_at: DateTime<Utc> },
-    CloseDispute { dispute_id: DisputeId, outcome: DisputeOutcome, effective_at: DateTime<Utc> },
-    Settle { into: Destination, effective_at: DateTime<Utc> },
+    RecordRisk {
+        attempt: u32,
+        assessment: Assessment,
+    },
+    DecideReview {
+        attempt: u32,
+        approved: bool,
+        by: OperatorId,
+        reason: FreeText,
+    },
+    /// Nobody reviewed it in time, and the rules say that is a no.
+    LapseReview {
+        attempt: u32,
+    },
+    Submit {
+        attempt: u32,
+    },
+    Capture {
+        capture_id: CaptureId,
+        amount: Money,
+    },
+    Cancel {
+        by: Actor,
+        reason: Option<FreeText>,
+    },
+    Report {
+        attempt: u32,
+        report: Report,
+    },
+    ReleaseLateAuthorisation {
+        attempt: u32,
+        channel_trade_no: String,
+    },
+    ReturnSuspense {
+        source: Source,
+        effective_at: DateTime<Utc>,
+    },
+    ReserveRefund {
+        refund_id: RefundId,
+        amount: Money,
+        by: Actor,
+        reason: FreeText,
+    },
+    ConfirmRefund {
+        refund_id: RefundId,
+        effective_at: DateTime<Utc>,
+    },
+    ReleaseRefund {
+        refund_id: RefundId,
+        reason: FreeText,
+    },
+    BounceRefund {
+        refund_id: RefundId,
+        effective_at: DateTime<Utc>,
+    },
+    OpenDispute {
+        attempt: u32,
+        dispute_id: DisputeId,
+        amount: Money,
+        effective_at: DateTime<Utc>,
+    },
+    CloseDispute {
+        dispute_id: DisputeId,
+        outcome: DisputeOutcome,
+        effective_at: DateTime<Utc>,
+    },
+    Settle {
+        into: Destination,
+        effective_at: DateTime<Utc>,
+    },
 }
 
 /// Starts a payment, or the next attempt of one whose last attempt failed with evidence.
@@ -107,6 +164,7 @@ pub struct Initiate {
     pub capture_mode: CaptureMode,
     pub method: Option<FreeText>,
     pub purpose: Purpose,
+    pub origin: Origin,
     pub terms: Terms,
 }
 
@@ -202,6 +260,7 @@ impl Aggregate for Payment {
             PaymentCommand::DecideReview { attempt, approved, by, reason } => {
                 self.decide_review(*attempt, *approved, *by, reason)
             }
+            PaymentCommand::LapseReview { attempt } => self.lapse_review(*attempt),
             PaymentCommand::Submit { attempt } => self.submit(*attempt),
             PaymentCommand::Capture { capture_id, amount } => self.request_capture(*capture_id, *amount),
             PaymentCommand::Cancel { by, reason } => self.cancel(*by, reason.as_ref()),
@@ -258,6 +317,7 @@ impl Aggregate for Payment {
             | PaymentEvent::ReviewRequested { attempt, .. }
             | PaymentEvent::ReviewApproved { attempt, .. }
             | PaymentEvent::ReviewRejected { attempt, .. }
+            | PaymentEvent::ReviewLapsed { attempt }
             | PaymentEvent::Submitted { attempt, .. }
             | PaymentEvent::Authorised { attempt, .. }
             | PaymentEvent::OutcomeUnknown { attempt }

@@ -1,5 +1,6 @@
 //! A refund at the channel: sent under one key, until there is evidence how it ended.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{aggregate::Aggregate, id::PaymentId, payment::attempt::Decline, refusal::refusals};
@@ -12,6 +13,10 @@ use event::{RefundEvent, Requested};
 pub struct Refund {
     requested: Option<Requested>,
     phase: Phase,
+    /// When the money last moved, by what the channel says.
+    moved_at: Option<DateTime<Utc>>,
+    /// When it failed, where that is known.
+    failed_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +41,12 @@ pub enum RefundCommand {
     Send,
     ReportSucceeded {
         channel_refund_no: String,
+        effective_at: Option<DateTime<Utc>>,
     },
+    /// When it did: money that had gone came back then.
     ReportFailed {
         decline: Decline,
+        effective_at: Option<DateTime<Utc>>,
     },
     ReportUnknown,
     ReportBounced,
@@ -59,7 +67,7 @@ type Decision = Result<Vec<RefundEvent>, RefundRefusal>;
 
 impl Aggregate for Refund {
     const TYPE: &'static str = "refund";
-    const STATE_VERSION: i32 = 2;
+    const STATE_VERSION: i32 = 3;
     type Command = RefundCommand;
     type Event = RefundEvent;
     type Refusal = RefundRefusal;
@@ -68,8 +76,10 @@ impl Aggregate for Refund {
         match command {
             RefundCommand::Request(request) => self.request(request),
             RefundCommand::Send => self.send(),
-            RefundCommand::ReportSucceeded { channel_refund_no } => self.succeed(channel_refund_no),
-            RefundCommand::ReportFailed { decline } => self.fail(*decline),
+            RefundCommand::ReportSucceeded { channel_refund_no, effective_at } => {
+                self.succeed(channel_refund_no, *effective_at)
+            }
+            RefundCommand::ReportFailed { decline, effective_at } => self.fail(*decline, *effective_at),
             RefundCommand::ReportUnknown => self.lose_sight(),
             RefundCommand::ReportBounced => self.bounce(),
         }
@@ -80,10 +90,18 @@ impl Aggregate for Refund {
             RefundEvent::Requested(requested) => self.requested = Some(requested.as_ref().clone()),
             RefundEvent::Sent { .. } => self.phase = Phase::Sent,
             RefundEvent::OutcomeUnknown => self.phase = Phase::Unknown,
-            RefundEvent::Succeeded { .. } if self.phase == Phase::Failed => self.phase = Phase::SucceededLate,
-            RefundEvent::Succeeded { .. } => self.phase = Phase::Succeeded,
-            RefundEvent::Failed { .. } => self.phase = Phase::Failed,
-            RefundEvent::Bounced { .. } => self.phase = Phase::Bounced,
+            RefundEvent::Succeeded { effective_at, .. } => {
+                self.phase = if self.phase == Phase::Failed { Phase::SucceededLate } else { Phase::Succeeded };
+                self.moved_at = *effective_at;
+            }
+            RefundEvent::Failed { effective_at, .. } => {
+                self.phase = Phase::Failed;
+                self.failed_at = *effective_at;
+            }
+            RefundEvent::Bounced { effective_at, .. } => {
+                self.phase = Phase::Bounced;
+                self.moved_at = *effective_at;
+            }
         }
     }
 }
@@ -110,24 +128,30 @@ impl Refund {
         }
     }
 
-    fn succeed(&self, channel_refund_no: &str) -> Decision {
+    fn succeed(&self, channel_refund_no: &str, effective_at: Option<DateTime<Utc>>) -> Decision {
         self.requested()?;
         match self.phase {
             Phase::Requested => Err(RefundRefusal::RefundNotSent),
+            // It had succeeded before it failed: what went has come back, and neither was booked.
+            Phase::Failed if is_before(effective_at, self.failed_at) => Ok(Vec::new()),
             Phase::Sent | Phase::Unknown | Phase::Failed => {
-                Ok(vec![RefundEvent::Succeeded { channel_refund_no: channel_refund_no.to_owned() }])
+                let channel_refund_no = channel_refund_no.to_owned();
+                Ok(vec![RefundEvent::Succeeded { channel_refund_no, effective_at }])
             }
             Phase::Succeeded | Phase::SucceededLate | Phase::Bounced => Ok(Vec::new()),
         }
     }
 
-    /// A failure told of after a success is a bounce; one that was told of before the success is old news.
-    fn fail(&self, decline: Decline) -> Decision {
+    /// A failure told of after a success is a bounce; after one that came late, only if it is the later of the two.
+    fn fail(&self, decline: Decline, effective_at: Option<DateTime<Utc>>) -> Decision {
         let payment_id = self.requested()?.payment_id;
         match self.phase {
             Phase::Requested => Err(RefundRefusal::RefundNotSent),
-            Phase::Sent | Phase::Unknown => Ok(vec![RefundEvent::Failed { decline }]),
-            Phase::Succeeded => Ok(vec![RefundEvent::Bounced { payment_id }]),
+            Phase::Sent | Phase::Unknown => Ok(vec![RefundEvent::Failed { decline, effective_at }]),
+            Phase::Succeeded => Ok(vec![RefundEvent::Bounced { payment_id, effective_at }]),
+            Phase::SucceededLate if is_before(self.moved_at, effective_at) => {
+                Ok(vec![RefundEvent::Bounced { payment_id, effective_at }])
+            }
             Phase::Failed | Phase::SucceededLate | Phase::Bounced => Ok(Vec::new()),
         }
     }
@@ -148,7 +172,7 @@ impl Refund {
             Phase::Requested => Err(RefundRefusal::RefundNotSent),
             // What comes back went out before, whether or not anybody said so.
             Phase::Sent | Phase::Unknown | Phase::Failed | Phase::Succeeded | Phase::SucceededLate => {
-                Ok(vec![RefundEvent::Bounced { payment_id }])
+                Ok(vec![RefundEvent::Bounced { payment_id, effective_at: None }])
             }
             Phase::Bounced => Ok(Vec::new()),
         }
@@ -164,10 +188,21 @@ impl Refund {
         self.requested.as_ref().map(|_| self.phase)
     }
 
+    /// When the money last went or came back, where the channel has said so.
+    #[must_use]
+    pub const fn moved_at(&self) -> Option<DateTime<Utc>> {
+        self.moved_at
+    }
+
     #[must_use]
     pub fn payment_id(&self) -> Option<PaymentId> {
         self.requested.as_ref().map(|requested| requested.payment_id)
     }
+}
+
+/// Where both are known.
+fn is_before(one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one < other)
 }
 
 #[cfg(test)]

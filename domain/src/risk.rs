@@ -6,10 +6,12 @@ mod defaults;
 pub mod engine;
 pub mod entry;
 pub mod explanation;
+pub mod exposure;
 pub mod facts;
 mod look;
 pub mod rule;
 pub mod rule_set;
+pub mod velocity;
 
 /// 0 is harmless, 100 is certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The risk rules of one mode: a rule set with a version, a blocklist and an allowlist.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use crate::{
     aggregate::Aggregate,
     free_text::FreeText,
     id::OperatorId,
+    network::Network,
     refusal::refusals,
     risk::{engine::Rulebook, entry::Entry, rule_set::RuleSet},
 };
@@ -41,6 +43,8 @@ refusals! {
         RulesTooMany = "rules_too_many", 422, "A rule set has at most 200 rules.", "规则集最多包含 200 条规则。";
         ThresholdsCrossed = "thresholds_crossed", 422,
             "Rejection begins below review.", "拒绝分数低于人工审核分数。";
+        ReviewPeriodMalformed = "review_period_malformed", 422,
+            "A review takes between one second and 30 days.", "人工审核时限须在 1 秒至 30 天之间。";
         RuleIdRepeated = "rule_id_repeated", 422, "Two rules have the same id.", "两条规则的编号相同。";
         RuleNamesNothing = "rule_names_nothing", 422,
             "A rule names nothing that it could fire at.", "规则没有列出任何触发对象。";
@@ -147,6 +151,16 @@ impl RiskRules {
             return Ok(Vec::new());
         }
         Ok(vec![RiskRulesEvent::Disallowed { entry: entry.clone(), by, reason: reason.clone() }])
+    }
+
+    /// The entries of both lists that hold the address, the narrowest first.
+    #[must_use]
+    pub fn listed(&self, address: IpAddr) -> Vec<Network> {
+        let is_listed = |network: &Network| {
+            let entry = Entry::Ip(*network);
+            self.blocked.contains(&entry) || self.allowed.contains(&entry)
+        };
+        Network::around(address).filter(is_listed).collect()
     }
 
     /// What payments are assessed by: the rules last published, else those given for the mode, as version 0.

@@ -126,6 +126,11 @@ impl Batch {
         self.items.len() >= ACTS || self.bytes >= BYTES
     }
 
+    /// How many more acts may be decided into it.
+    pub(crate) fn room(&self) -> usize {
+        if self.is_full() { 0 } else { ACTS.saturating_sub(self.items.len()) }
+    }
+
     pub(crate) fn holds(&self, key: &Key) -> bool {
         self.keys.contains(&name_of(key))
     }

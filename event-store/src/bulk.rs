@@ -3,16 +3,19 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::DateTime;
 use domain::fact::Fact;
 use futures_util::TryStreamExt as _;
-use sqlx::Error;
 use sqlx::postgres::PgConnection;
+use sqlx::{Error, Executor as _};
 use uuid::Uuid;
 
 use crate::connect::Database;
 use crate::recorded::Recorded;
 use crate::stats;
+
+/// Postgres counts from 2000.
+const US_TO_2000: i64 = 946_684_800_000_000;
 
 /// A connection that copies the log out, run by run, each in a transaction of its own.
 pub struct Bulk {
@@ -24,6 +27,24 @@ pub struct Run {
     bytes: Vec<u8>,
     after: i64,
     upto: i64,
+}
+
+/// An event as it came over the wire: borrowed, and not made sure of in any way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance<'r> {
+    pub position: i64,
+    pub event_id: Uuid,
+    pub aggregate_type: &'r str,
+    pub aggregate_id: &'r str,
+    pub sequence: i64,
+    pub event_type: &'r str,
+    pub event_version: &'r str,
+    pub payload: &'r str,
+    pub metadata: &'r str,
+    pub merchant_id: Option<Uuid>,
+    pub livemode: Option<bool>,
+    /// Microseconds since 1970.
+    pub recorded_at_us: i64,
 }
 
 impl Database {
@@ -62,6 +83,41 @@ impl Bulk {
     }
 }
 
+/// Reads the whole log once; the planner may take any way.
+const AT_LENGTH: &str = "set enable_seqscan = on; set work_mem = '64MB'";
+const REPEATED: &str = "with twice as (\
+         select event_id from log.events where position <= $1 group by event_id having count(*) > 1) \
+     select (array_agg(e.position order by e.position))[2] as again \
+       from log.events e join twice using (event_id) where e.position <= $1 group by e.event_id order by again limit 1";
+const ENDS: &str = "select aggregate_type, aggregate_id, max(sequence) from log.events where position <= $1 \
+     group by aggregate_type, aggregate_id";
+
+impl Bulk {
+    /// The first position whose event has the id of one before it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn repeated_event_id(&mut self, upto: i64) -> Result<Option<i64>, Error> {
+        self.connection.execute(AT_LENGTH).await?;
+        let again: Option<Option<i64>> =
+            sqlx::query_scalar(REPEATED).bind(upto).fetch_optional(&mut self.connection).await?;
+        Ok(again.flatten())
+    }
+
+    /// Hands over where each stream is, by type and id, as of a position.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn stream_ends(&mut self, upto: i64, mut each: impl FnMut(&str, &str, i64)) -> Result<(), Error> {
+        self.connection.execute(AT_LENGTH).await?;
+        let mut rows = sqlx::query_as::<_, (String, String, i64)>(ENDS).bind(upto).fetch(&mut self.connection);
+        while let Some((kind, id, sequence)) = rows.try_next().await? {
+            each(&kind, &id, sequence);
+        }
+        Ok(())
+    }
+}
+
 impl Run {
     /// Every event of the run.
     ///
@@ -73,7 +129,7 @@ impl Run {
         let mut wire = Wire::after_header(&self.bytes).ok_or_else(cut)?;
         let mut expected = self.after;
         while wire.begins_row().ok_or_else(cut)? {
-            let event = wire.event().ok_or_else(cut)?;
+            let event = wire.glance().and_then(|glance| glance.recorded()).ok_or_else(cut)?;
             expected = expected.saturating_add(1);
             if event.position != expected {
                 let hole = format!("the log has a hole: position {} follows {}", event.position, expected - 1);
@@ -82,6 +138,46 @@ impl Run {
             events.push(event);
         }
         if expected == self.upto { Ok(events) } else { Err(Error::Protocol(format!("the log ends at {expected}"))) }
+    }
+}
+
+impl Run {
+    /// Whatever came, one after the other; false where one could not be read, which is the last then.
+    pub fn glance<'r>(&'r self, mut each: impl FnMut(Glance<'r>)) -> bool {
+        let Some(mut wire) = Wire::after_header(&self.bytes) else { return false };
+        while let Some(true) = wire.begins_row() {
+            match wire.glance() {
+                Some(glance) => each(glance),
+                None => return false,
+            }
+        }
+        wire.0.is_empty()
+    }
+}
+
+impl Glance<'_> {
+    /// A copy to keep; none where its time is none.
+    pub fn recorded(&self) -> Option<Recorded> {
+        // Nearly all events are of kinds this program knows: their names need not be copied.
+        let known = Fact::known(self.aggregate_type, self.event_type);
+        let name = |known: Option<&'static str>, found: &str| match known {
+            Some(known) if known == found => Cow::Borrowed(known),
+            Some(_) | None => Cow::Owned(found.to_owned()),
+        };
+        Some(Recorded {
+            position: self.position,
+            event_id: self.event_id,
+            aggregate_type: name(known.map(|known| known.aggregate_type), self.aggregate_type),
+            aggregate_id: Arc::from(self.aggregate_id),
+            sequence: self.sequence,
+            event_type: name(known.map(|known| known.event_type), self.event_type),
+            event_version: name(known.map(|known| known.event_version), self.event_version),
+            payload: Arc::from(self.payload),
+            metadata: Arc::from(self.metadata),
+            merchant_id: self.merchant_id,
+            livemode: self.livemode,
+            recorded_at: DateTime::from_timestamp_micros(self.recorded_at_us)?,
+        })
     }
 }
 
@@ -111,33 +207,20 @@ impl<'b> Wire<'b> {
         }
     }
 
-    fn event(&mut self) -> Option<Recorded> {
-        let position = self.long()?;
-        let event_id = self.uuid()??;
-        let aggregate_type = self.text()?;
-        let aggregate_id = Arc::from(self.text()?);
-        let sequence = self.long()?;
-        let event_type = self.text()?;
-        let event_version = self.text()?;
-        // Nearly all events are of kinds this program knows: their names need not be copied.
-        let known = Fact::known(aggregate_type, event_type);
-        let name = |known: Option<&'static str>, found: &str| match known {
-            Some(known) if known == found => Cow::Borrowed(known),
-            Some(_) | None => Cow::Owned(found.to_owned()),
-        };
-        Some(Recorded {
-            position,
-            event_id,
-            aggregate_type: name(known.map(|known| known.aggregate_type), aggregate_type),
-            aggregate_id,
-            sequence,
-            event_type: name(known.map(|known| known.event_type), event_type),
-            event_version: name(known.map(|known| known.event_version), event_version),
-            payload: Arc::from(self.text()?),
-            metadata: Arc::from(self.text()?),
+    fn glance(&mut self) -> Option<Glance<'b>> {
+        Some(Glance {
+            position: self.long()?,
+            event_id: self.uuid()??,
+            aggregate_type: self.text()?,
+            aggregate_id: self.text()?,
+            sequence: self.long()?,
+            event_type: self.text()?,
+            event_version: self.text()?,
+            payload: self.text()?,
+            metadata: self.text()?,
             merchant_id: self.uuid()?,
             livemode: self.field()?.map(|byte| byte == [1]),
-            recorded_at: self.time()?,
+            recorded_at_us: self.long()?.checked_add(US_TO_2000)?,
         })
     }
 
@@ -174,11 +257,5 @@ impl<'b> Wire<'b> {
             Some(bytes) => Uuid::from_slice(bytes).ok().map(Some),
             None => Some(None),
         }
-    }
-
-    fn time(&mut self) -> Option<DateTime<Utc>> {
-        const SECONDS_TO_2000: i64 = 946_684_800;
-        let epoch = DateTime::from_timestamp(SECONDS_TO_2000, 0)?;
-        epoch.checked_add_signed(TimeDelta::microseconds(self.long()?))
     }
 }

@@ -40,7 +40,8 @@ pub const OF_A_REQUEST: &[&str] = &[
     "request.before_answer",
 ];
 
-/// Those on the way of a process, in order; between `before_turn` and `after_turn` it passes those of an act.
+/// Those on the way of a process, in order; between `before_turn` and `after_turn` it passes those of an act. Each is also
+/// known by whose it is: `process.before_turn@settle`.
 pub const OF_A_PROCESS: &[&str] =
     &["process.before_turn", "process.after_turn", "process.before_call", "process.after_call"];
 
@@ -62,9 +63,27 @@ pub const OF_A_FED_ONE: &[&str] = &["fed.come", "fed.before_commit", "fed.after_
 #[inline]
 pub fn point(name: &'static str) {
     #[cfg(debug_assertions)]
-    armed::pass(name);
+    armed::pass(name, "");
     #[cfg(not(debug_assertions))]
     let _unused_in_release = name;
+}
+
+/// Passes a point that many pass; `of` says which of them does, so that `name@of` is a point of its own.
+#[inline]
+pub fn point_of(name: &'static str, of: &'static str) {
+    #[cfg(debug_assertions)]
+    armed::pass(name, of);
+    #[cfg(not(debug_assertions))]
+    let _unused_in_release = (name, of);
+}
+
+/// Whether a test wants everything that may come twice to come twice, by `DAYBOOK_TWICE`; never in a release.
+#[inline]
+pub fn is_doubled() -> bool {
+    #[cfg(debug_assertions)]
+    return armed::is_doubled();
+    #[cfg(not(debug_assertions))]
+    false
 }
 
 #[cfg(debug_assertions)]
@@ -80,12 +99,17 @@ mod armed {
 
     static CRASH: OnceLock<Option<Trap>> = OnceLock::new();
     static PAUSE: OnceLock<Option<Trap>> = OnceLock::new();
+    static TWICE: OnceLock<bool> = OnceLock::new();
 
-    pub(super) fn pass(name: &'static str) {
-        if springs(&CRASH, "DAYBOOK_CRASH_AT", name) {
+    pub(super) fn is_doubled() -> bool {
+        *TWICE.get_or_init(|| std::env::var_os("DAYBOOK_TWICE").is_some())
+    }
+
+    pub(super) fn pass(name: &'static str, of: &'static str) {
+        if springs(&CRASH, "DAYBOOK_CRASH_AT", name, of) {
             abort();
         }
-        if springs(&PAUSE, "DAYBOOK_PAUSE_AT", name) {
+        if springs(&PAUSE, "DAYBOOK_PAUSE_AT", name, of) {
             let stopped = Command::new("kill").args(["-STOP", &id().to_string()]).status();
             assert!(stopped.is_ok_and(|status| status.success()), "this process could not be paused");
             // The stop begins when another thread is next scheduled: this one must not slip through until then.
@@ -93,12 +117,18 @@ mod armed {
         }
     }
 
-    fn springs(trap: &OnceLock<Option<Trap>>, variable: &str, name: &str) -> bool {
+    impl Trap {
+        fn is_at(&self, name: &str, of: &str) -> bool {
+            self.name.split_once('@').map_or(self.name == name, |(set, whose)| set == name && whose == of)
+        }
+    }
+
+    fn springs(trap: &OnceLock<Option<Trap>>, variable: &str, name: &str, of: &str) -> bool {
         let trap = trap.get_or_init(|| {
             let set = std::env::var(variable).ok()?;
             let (name, nth) = set.split_once(':').unwrap_or((&set, "1"));
             Some(Trap { name: name.to_owned(), countdown: AtomicU64::new(nth.parse().unwrap_or(1)) })
         });
-        trap.as_ref().is_some_and(|trap| trap.name == name && trap.countdown.fetch_sub(1, Ordering::SeqCst) == 1)
+        trap.as_ref().is_some_and(|trap| trap.is_at(name, of) && trap.countdown.fetch_sub(1, Ordering::SeqCst) == 1)
     }
 }

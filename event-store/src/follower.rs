@@ -103,12 +103,19 @@ pub struct Follow<F> {
     careful_upto: i64,
     /// Where the last step ended, as far as `run` has looked.
     at: i64,
+    pace: Duration,
 }
 
 impl<F: Follower> Follow<F> {
     pub(crate) fn new(follower: F, pool: PgPool, store: Store) -> Self {
         let lease = Lease::of(follower.name());
-        Self { follower, pool, connection: None, store, lease, careful_upto: 0, at: 0 }
+        Self { follower, pool, connection: None, store, lease, careful_upto: 0, at: 0, pace: PACE }
+    }
+
+    /// Rests longer once it is caught up: its work is not waited for, and costs less in larger steps.
+    #[must_use]
+    pub fn paced(self, rest: Duration) -> Self {
+        Self { pace: rest, ..self }
     }
 
     /// One batch, its work and the checkpoint, or a word why not.
@@ -131,7 +138,7 @@ impl<F: Follower> Follow<F> {
             head.mark_seen();
             let pause = match self.step().await {
                 Ok(Step::Moved { to }) if self.is_behind(to) => continue,
-                Ok(Step::Moved { .. }) => PACE,
+                Ok(Step::Moved { .. }) => self.pace,
                 Ok(Step::Idle { .. }) => LEASE / 3,
                 Ok(Step::Elsewhere) => LEASE / 6,
                 Ok(Step::Stumbled { at, failures, reason }) => {

@@ -39,7 +39,7 @@ mod writer;
 
 pub use act::{Act, Answer, DataKey, Decision, Key, Tenant, Verdict};
 pub use books::{Books, Halt, PAYLOAD_LIMIT};
-pub use bulk::{Bulk, Run};
+pub use bulk::{Bulk, Glance, Run};
 pub use connect::{Database, InvalidUrl};
 pub use follower::{Follow, Follower, Poison, Step, StepFailure, work};
 pub use framework::{Framed, Framework};

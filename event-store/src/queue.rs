@@ -61,6 +61,8 @@ pub(crate) struct Pending {
 struct Lanes {
     live: VecDeque<Queued>,
     test: VecDeque<Queued>,
+    /// How many must wait before the writer is woken for them.
+    enough: usize,
     closed: bool,
 }
 
@@ -90,7 +92,7 @@ impl Queue {
     pub(crate) fn push(&self, acts: Vec<Act>) -> Vec<Result<Pending, Failure>> {
         let mut refused = Vec::new();
         let mut entered = Vec::with_capacity(acts.len());
-        {
+        let is_enough = {
             let mut lanes = self.lock();
             for act in acts {
                 let is_test = act.tenant.livemode == Some(false);
@@ -112,10 +114,14 @@ impl Queue {
                     entered.push(Ok(pending));
                 }
             }
-        }
+            lanes.depth() >= lanes.enough
+        };
         // Their places are free again before the writer looks whether anybody is left.
+        let is_refused = !refused.is_empty();
         drop(refused);
-        self.wake.notify_one();
+        if is_enough || is_refused {
+            self.wake.notify_one();
+        }
         entered
     }
 
@@ -132,15 +138,16 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// Whatever waits, up to `most`, as soon as something does; test acts get at least an eighth of a full batch.
+    /// Whatever waits, up to `most`, as soon as `enough` do; test acts get at least an eighth of a full batch.
     /// `None` once the queue is closed and nothing is on its way back into it.
-    pub(crate) async fn take(&self, most: usize) -> Option<Vec<Queued>> {
+    pub(crate) async fn take(&self, most: usize, enough: usize) -> Option<Vec<Queued>> {
         loop {
             let woken = self.wake.notified();
             {
                 let mut lanes = self.lock();
+                lanes.enough = enough;
                 // What was withdrawn is drained and left out: more may wait behind it.
-                while !lanes.live.is_empty() || !lanes.test.is_empty() {
+                while lanes.depth() >= enough.max(1) {
                     let taken = lanes.drain(most.max(1));
                     if !taken.is_empty() {
                         return Some(taken);
@@ -154,11 +161,23 @@ impl Queue {
         }
     }
 
+    /// Whatever waits now, up to `most`; perhaps nothing.
+    pub(crate) fn take_now(&self, most: usize) -> Vec<Queued> {
+        self.lock().drain(most)
+    }
+
     /// Answers everything that waits with the same failure: nothing of it was written.
     pub(crate) fn refuse_waiting(&self, failure: &Failure) {
         let waiting = self.lock().drain(usize::MAX);
         for queued in waiting {
             queued.answer(Err(failure.clone()));
+        }
+    }
+
+    /// Wakes a writer that waits for the last to leave a closed queue.
+    pub(crate) fn some_have_left(&self) {
+        if self.lock().closed {
+            self.wake.notify_one();
         }
     }
 
@@ -174,8 +193,7 @@ impl Queue {
     }
 
     pub(crate) fn depth(&self) -> usize {
-        let lanes = self.lock();
-        lanes.live.len().saturating_add(lanes.test.len())
+        self.lock().depth()
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -184,6 +202,10 @@ impl Queue {
 }
 
 impl Lanes {
+    fn depth(&self) -> usize {
+        self.live.len().saturating_add(self.test.len())
+    }
+
     fn drain(&mut self, most: usize) -> Vec<Queued> {
         let for_test = self.test.len().min(most / 8);
         let live = self.live.len().min(most.saturating_sub(for_test));

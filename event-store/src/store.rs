@@ -337,7 +337,7 @@ impl Shared {
             }
         }
         // Wakes a writer that waits for the last act to leave.
-        self.queue.put_back(Vec::new());
+        self.queue.some_have_left();
     }
 
     /// The log has moved: whoever follows it elsewhere is told soon.

@@ -7,6 +7,7 @@ use cqrs_es::persist::{EventUpcaster, SerializedEvent};
 use domain::aggregate::Event;
 use domain::fact::Fact;
 
+use crate::bulk::Glance;
 use crate::kind::{decode, is_same_version};
 use crate::recorded::Recorded;
 use crate::store::Store;
@@ -51,6 +52,25 @@ impl Upcasters {
         } else {
             fact(&event.aggregate_type, &event.payload, &event.event_version, event.position)
         }
+    }
+
+    /// The same of an event as it came over the wire, which also must be what it is labelled as.
+    ///
+    /// # Errors
+    /// As [`Upcasters::decode`].
+    pub fn fact_of(&self, event: &Glance<'_>) -> Result<Fact, String> {
+        let Glance { position, aggregate_type, event_type, event_version, payload, .. } = *event;
+        let is_old = self.0.iter().any(|upcaster| upcaster.can_upcast(event_type, event_version));
+        let read = if is_old {
+            let recorded = event.recorded().ok_or_else(|| format!("position {position} has no time there is"))?;
+            self.fact(&recorded)?
+        } else {
+            fact(aggregate_type, payload, event_version, position)?
+        };
+        if is_old || read.event_type() == event_type {
+            return Ok(read);
+        }
+        Err(format!("position {position} is labelled {event_type}, and its payload is a {}", read.event_type()))
     }
 
     /// Makes sure that this program knows events of this type and version, without reading its payload.

@@ -21,6 +21,8 @@ use crate::store::Shared;
 
 /// How often an act is decided again before its caller is told to come back.
 const TRIES: u32 = 200;
+/// So many acts are worth waking the writer while an append is on its way: fewer are decided when that has come back.
+const WORTH_WAKING: usize = 16;
 
 pub(crate) struct Writer {
     shared: Arc<Shared>,
@@ -76,10 +78,12 @@ impl Writer {
             if next.items.is_empty() {
                 self.tell(untold.take());
                 self.shared.queue.put_back(std::mem::take(&mut next).later);
-                let Some(acts) = self.shared.queue.take(ACTS).await else { return };
+                let Some(acts) = self.shared.queue.take(ACTS, 1).await else { return };
                 self.decide(&mut next, None, acts);
                 continue;
             }
+            let waiting = self.shared.queue.take_now(next.room());
+            self.decide(&mut next, untold.as_ref().map(|(batch, _place)| batch), waiting);
             let batch = std::mem::take(&mut next);
             match self.append_meanwhile(&batch, untold.take(), &mut next).await {
                 Ok(Some(place)) => untold = Some((batch, place)),
@@ -104,7 +108,7 @@ impl Writer {
         let mut appending = pin!(appender.append(batch));
         let mut is_told = untold.is_none();
         loop {
-            let room = if next.is_full() { 0 } else { ACTS.saturating_sub(next.items.len()) };
+            let room = next.room();
             tokio::select! {
                 biased;
                 appended = &mut appending => {
@@ -115,7 +119,9 @@ impl Writer {
                     is_told = true;
                     tell(shared, untold.take());
                 }
-                Some(acts) = shared.queue.take(room), if room > 0 && is_told => decide(shared, next, Some(batch), acts),
+                Some(acts) = shared.queue.take(room, WORTH_WAKING), if room > 0 && is_told => {
+                    decide(shared, next, Some(batch), acts);
+                }
             }
         }
     }
@@ -241,7 +247,7 @@ fn decide(shared: &Arc<Shared>, batch: &mut Batch, below: Option<&Batch>, acts: 
 }
 
 /// A batch stands in the log: everybody learns of it.
-fn tell(shared: &Shared, untold: Untold) {
+fn tell(shared: &Arc<Shared>, untold: Untold) {
     let Some((mut batch, place)) = untold else { return };
     batch.take_place(place);
     let last = batch.last_position(place);
@@ -251,6 +257,7 @@ fn tell(shared: &Shared, untold: Untold) {
     shared.wake_others();
     crash::point("writer.after_cache");
     crash::point("writer.before_answers");
+    let mut answers = Vec::with_capacity(batch.items.len());
     for item in batch.items {
         let outcome = item.outcome(place.first_position);
         if let (
@@ -262,8 +269,16 @@ fn tell(shared: &Shared, untold: Untold) {
             let stored = Stored { fingerprint: key.fingerprint, position, sequence, answer };
             shared.remember_answer(name_of(key), stored);
         }
-        item.queued.answer(Ok(outcome));
+        answers.push((item.queued, outcome));
     }
+    // Whoever waits is woken from where they wait: one word from here instead of one each.
+    let telling = Arc::clone(shared);
+    shared.runtime.spawn(async move {
+        for (queued, outcome) in answers {
+            queued.answer(Ok(outcome));
+        }
+        telling.queue.some_have_left();
+    });
     shared.queue.put_back(batch.later);
     crash::point("writer.after_answers");
 }

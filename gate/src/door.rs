@@ -1,6 +1,7 @@
 //! The way of every request: known, counted, read, proven, allowed, served, answered.
 
 use std::{
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
         Arc,
@@ -26,6 +27,7 @@ use vault::Vault;
 use crate::{
     answer::Reply,
     caller::{self, Caller, Demo},
+    forwarded::Proxies,
     idempotency::IdempotencyKey,
     json,
     problem::Problem,
@@ -78,6 +80,7 @@ pub struct Gate {
     pub store: Store,
     pub vault: Vault,
     demo: Option<Demo>,
+    proxies: Proxies,
     places: Arc<Semaphore>,
     /// One permit for each byte of a body that may be in memory.
     bodies: Arc<Semaphore>,
@@ -97,6 +100,8 @@ pub struct Call {
     pub body: Map<String, Value>,
     /// The formats the caller can read, as it says.
     pub accept: Option<String>,
+    /// Where the request came from, as proxies tell it that are believed.
+    pub address: Option<IpAddr>,
     path: Vec<(String, String)>,
     query: Vec<(String, String)>,
 }
@@ -137,11 +142,18 @@ impl Gate {
             store,
             vault,
             demo,
+            proxies: Proxies::default(),
             places: Arc::new(Semaphore::new(limits.at_once)),
             bodies: Arc::new(Semaphore::new(BODIES)),
             keys: Arc::new(Rates::new("key", limits.per_key)),
             merchants: Arc::new(Rates::new("merchant", limits.per_merchant)),
         }
+    }
+
+    /// The same door, behind these proxies: their word is taken for who stands behind them.
+    #[must_use]
+    pub fn behind(self, proxies: Proxies) -> Self {
+        Self { proxies, ..self }
     }
 
     /// Lets a request in, has it served, and answers, whatever happens on the way.
@@ -229,11 +241,13 @@ impl Gate {
             .map_err(|_not_readable| Problem::turned_away(rules::PARAMETER_MALFORMED))?;
         let if_match = if_match(&parts.headers)?;
         let accept = accept(&parts.headers);
+        let address = self.proxies.address(&parts.extensions, &parts.headers);
         let path = RawPathParams::from_request_parts(parts, &())
             .await
             .map_err(|_not_text| Problem::turned_away(rules::ROUTE_UNKNOWN))?;
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Ok(Call { caller: known.caller, visit: visit.clone(), key, fingerprint, if_match, body, accept, path, query })
+        let (caller, visit) = (known.caller, visit.clone());
+        Ok(Call { caller, visit, key, fingerprint, if_match, body, accept, address, path, query })
     }
 
     /// Counts so many more requests at once, by key and by merchant: both or neither. Tells what is left now.

@@ -18,7 +18,10 @@ use crate::{
 };
 
 mod address;
+mod origin;
+mod risk;
 pub use address::{Email, Url};
+pub use origin::Address;
 
 const LIST_MAX: usize = 1_000;
 

@@ -21,6 +21,8 @@ pub enum Scope {
     KeepBooks,
     /// Register merchants, agree terms, issue keys.
     KeepMerchants,
+    /// Publish rules of risk, block and allow.
+    KeepRisk,
     /// Ask a channel to do something on its own.
     WorkChannels,
     /// Payments, refunds and orders.
@@ -34,6 +36,8 @@ pub enum Scope {
     ReadSagas,
     /// The books of all merchants, whole.
     ExportBooks,
+    /// Events as they stand in the log, with the proof that they do; checkpoints.
+    ReadProofs,
 }
 
 impl Scope {
@@ -46,6 +50,7 @@ impl Scope {
         Self::DecideReviews,
         Self::KeepBooks,
         Self::KeepMerchants,
+        Self::KeepRisk,
         Self::WorkChannels,
         Self::ReadPayments,
         Self::ReadSettlements,
@@ -54,6 +59,7 @@ impl Scope {
         Self::ReadLedger,
         Self::ReadSagas,
         Self::ExportBooks,
+        Self::ReadProofs,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -66,6 +72,7 @@ impl Scope {
             Self::DecideReviews => "reviews:write",
             Self::KeepBooks => "books:write",
             Self::KeepMerchants => "merchants:write",
+            Self::KeepRisk => "risk:write",
             Self::WorkChannels => "channels:write",
             Self::ReadPayments => "payments:read",
             Self::ReadSettlements => "settlements:read",
@@ -74,6 +81,7 @@ impl Scope {
             Self::ReadLedger => "ledger:read",
             Self::ReadSagas => "sagas:read",
             Self::ExportBooks => "books:read",
+            Self::ReadProofs => "proofs:read",
         }
     }
 
@@ -82,9 +90,10 @@ impl Scope {
         match self {
             Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle => true,
             Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants | Self::ReadAnalytics => true,
-            // Its own accounts.
-            Self::ReadLedger => true,
+            // Its own accounts, its own events.
+            Self::ReadLedger | Self::ReadProofs => true,
             Self::PayOut | Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+            Self::KeepRisk => false,
             Self::ReadSagas | Self::ExportBooks => false,
         }
     }
@@ -98,10 +107,12 @@ impl Scope {
                 Self::DecideReviews => true,
                 Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants | Self::ReadSagas => true,
                 Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
-                Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
-                Self::ReadAnalytics | Self::ReadLedger | Self::ExportBooks => false,
+                Self::KeepBooks | Self::KeepMerchants | Self::KeepRisk | Self::WorkChannels => false,
+                Self::ReadAnalytics | Self::ReadLedger | Self::ExportBooks | Self::ReadProofs => false,
             },
-            Role::Analyst => self.is_for_reading() && !matches!(self, Self::ReadSagas | Self::ExportBooks),
+            Role::Analyst => {
+                self.is_for_reading() && !matches!(self, Self::ReadSagas | Self::ExportBooks | Self::ReadProofs)
+            }
             Role::Auditor => self.is_for_reading(),
         }
     }
@@ -110,9 +121,11 @@ impl Scope {
     pub const fn is_for_reading(self) -> bool {
         match self {
             Self::ReadPayments | Self::ReadSettlements | Self::ReadMerchants => true,
-            Self::ReadAnalytics | Self::ReadLedger | Self::ReadSagas | Self::ExportBooks => true,
+            Self::ReadAnalytics | Self::ReadLedger | Self::ReadSagas => true,
+            Self::ExportBooks | Self::ReadProofs => true,
             Self::TakePayments | Self::Refund | Self::PlaceOrders | Self::Settle | Self::PayOut => false,
-            Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::WorkChannels => false,
+            Self::DecideReviews | Self::KeepBooks | Self::KeepMerchants | Self::KeepRisk => false,
+            Self::WorkChannels => false,
         }
     }
 

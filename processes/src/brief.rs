@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use domain::aggregate::Aggregate as _;
+use domain::blind_index::BlindIndex;
 use domain::fact::Fact;
 use domain::free_text::FreeText;
 use domain::merchant::{Merchant, event::MerchantEvent};
-use domain::payment::{Payment, event::PaymentEvent};
-use event_store::Store;
+use domain::payment::{Payment, event::PaymentEvent, origin::Origin};
+use event_store::{Recorded, Store};
 
 use crate::wake::Event;
 
@@ -19,8 +20,21 @@ pub(crate) struct Brief {
     /// Of the last attempt.
     pub(crate) method: Option<String>,
     pub(crate) subject: Option<FreeText>,
-    /// The customer, as an index.
-    pub(crate) customer: Option<String>,
+    pub(crate) customer: Option<BlindIndex>,
+    /// How the last attempt began.
+    pub(crate) begun: Option<Begun>,
+    trace: Option<Arc<str>>,
+    /// Of what was asked for since: a capture, a refund, a cancellation.
+    traces: BTreeMap<String, Arc<str>>,
+}
+
+/// An attempt, where and when it began, and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Begun {
+    pub(crate) attempt: u32,
+    pub(crate) position: i64,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) origin: Origin,
 }
 
 /// Those that passed lately, and since when merchants are known. Whatever is not here is in the log.
@@ -36,7 +50,10 @@ struct Kept {
 }
 
 /// The events a brief is made of.
-const TELLING: [&str; 2] = ["initiated", "attempt_opened"];
+const TELLING: [&str; 5] =
+    ["initiated", "attempt_opened", "capture_requested", "refund_reserved", "cancellation_requested"];
+/// Whose business is the payment itself.
+const CANCELLATION: &str = "cancel_payment";
 const PAYMENTS_MAX: usize = 20_000;
 const MERCHANTS_MAX: usize = 100_000;
 /// Events of a payment that are read at once.
@@ -59,7 +76,7 @@ impl Briefs {
             kept.payments.insert(Arc::clone(&recorded.aggregate_id), Brief::default());
         }
         if let Some(brief) = kept.payments.get_mut(&recorded.aggregate_id) {
-            brief.fold(fact);
+            brief.fold(fact, recorded);
         }
         while kept.oldest.len() > PAYMENTS_MAX
             && let Some(oldest) = kept.oldest.pop_front()
@@ -83,8 +100,8 @@ impl Briefs {
             for event in &events {
                 after = event.sequence;
                 let mut payload = serde_json::Deserializer::from_str(&event.payload);
-                if let Ok(Fact::Payment(event)) = Fact::read(Payment::TYPE, &mut payload) {
-                    brief.fold(&event);
+                if let Ok(Fact::Payment(told)) = Fact::read(Payment::TYPE, &mut payload) {
+                    brief.fold(&told, event);
                 }
             }
             if i64::try_from(events.len()).unwrap_or(PAGE) < PAGE {
@@ -121,14 +138,76 @@ fn registered() -> &'static str {
 }
 
 impl Brief {
-    fn fold(&mut self, event: &PaymentEvent) {
+    fn fold(&mut self, event: &PaymentEvent, recorded: &Recorded) {
+        let trace = trace_of(&recorded.metadata);
         if let PaymentEvent::Initiated(initiated) = event {
             self.method = initiated.route.method.as_ref().map(|method| method.as_str().to_owned());
             self.subject.clone_from(&initiated.purpose.subject);
             let email = initiated.purpose.customer_email.as_ref();
-            self.customer = email.and_then(|email| email.blind_index()).map(str::to_owned);
+            self.customer = email.and_then(|email| email.blind_index()?.parse().ok());
+            self.trace = trace;
+            self.begin(1, &initiated.origin, recorded);
         } else if let PaymentEvent::AttemptOpened(opened) = event {
             self.method = opened.route.method.as_ref().map(|method| method.as_str().to_owned());
+            self.trace = trace;
+            self.begin(opened.attempt, &opened.origin, recorded);
+        } else if let PaymentEvent::CaptureRequested { capture_id, .. } = event {
+            self.traces.extend(trace.map(|trace| (capture_id.to_string(), trace)));
+        } else if let PaymentEvent::RefundReserved { refund_id, .. } = event {
+            self.traces.extend(trace.map(|trace| (refund_id.to_string(), trace)));
+        } else if let PaymentEvent::CancellationRequested { .. } = event {
+            self.traces.extend(trace.map(|trace| (CANCELLATION.to_owned(), trace)));
         }
+    }
+
+    fn begin(&mut self, attempt: u32, origin: &Origin, recorded: &Recorded) {
+        let (position, at) = (recorded.position, recorded.recorded_at);
+        self.begun = Some(Begun { attempt, position, at, origin: origin.clone() });
+    }
+
+    /// The trace of the request a process works for: its own, or the payment's.
+    pub(crate) fn trace(&self, process: &str, business: &str) -> Option<Arc<str>> {
+        let own = self.traces.get(business).or_else(|| self.traces.get(process));
+        own.or(self.trace.as_ref()).cloned()
+    }
+}
+
+/// Metadata is JSON as we write it, and a trace is 32 hexadecimal digits.
+fn trace_of(metadata: &str) -> Option<Arc<str>> {
+    const NAME: &str = "\"trace_id\":\"";
+    let (_before, after) = metadata.split_once(NAME)?;
+    let trace = after.get(..32)?;
+    trace.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| trace.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_read_where_there_is_one() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let told = format!(r#"{{"actor":"MER","request_id":"r","trace_id":"{trace}"}}"#);
+        assert_eq!(trace_of(&told).as_deref(), Some(trace));
+        for none in ["{}", r#"{"trace_id":"short"}"#, r#"{"trace_id":"xbf92f3577b34da6a3ce929d0e0e4736"}"#] {
+            assert_eq!(trace_of(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn each_works_under_the_trace_of_who_asked_for_it() {
+        let traced = |trace: &str| -> Arc<str> { trace.into() };
+        let brief = Brief {
+            trace: Some(traced("of the payment")),
+            traces: [("REF1", "of a refund"), (CANCELLATION, "of a cancellation")]
+                .map(|(name, trace)| (name.to_owned(), traced(trace)))
+                .into(),
+            ..Brief::default()
+        };
+        let of = |process, business| brief.trace(process, business).unwrap().to_string();
+        assert_eq!(of("take_payment", "PAY1"), "of the payment");
+        assert_eq!(of("refund_payment", "REF1"), "of a refund");
+        assert_eq!(of("refund_payment", "REF2"), "of the payment");
+        assert_eq!(of(CANCELLATION, "PAY1"), "of a cancellation");
     }
 }

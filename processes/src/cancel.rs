@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use channels::{Done, Void};
+use channels::Void;
 use domain::{
     fact::Fact,
     payment::{Payment, PaymentCommand, Report, attempt::Phase, event::PaymentEvent},
 };
 
 use crate::{
-    call::{Call, Care, Request},
-    errand::{self, End, Standing},
+    errand::{self, Held},
     process::{Business, Next, Process, Stop},
     saga::{Memory, Step},
-    take_payment::said,
     turn::Turn,
 };
 
@@ -48,36 +46,27 @@ impl Process for Cancel {
             return Ok(Next::Wait(turn.now + turn.patience.look_again_after));
         }
         let attempt = tried.number;
-        let call = Call {
+        let held = Held {
             channel: tried.channel,
             livemode: agreed.livemode,
-            care: Care::Send,
-            request: Request::Void(Void {
+            void: Void {
                 key: format!("{id}-{attempt}-void"),
                 payment_id: agreed.payment_id,
                 attempt,
                 channel_trade_no: tried.authorised_as,
                 traceparent: None,
-            }),
+            },
         };
-        match errand::go_on(turn, &memory, CHANNEL, call)? {
-            Standing::Going(next) => Ok(next),
-            Standing::Ended(End::Settled(Done::Voided(voided))) => {
-                let report = Report::Voided { channel_trade_no: Some(voided.channel_trade_no) };
-                turn.tell::<Payment>(&id, &PaymentCommand::Report { attempt, report })?;
-                memory.succeed(turn, CHANNEL, "voided")?;
-                memory.complete(turn)?;
-                Ok(Next::Rest)
-            }
-            Standing::Ended(End::Declined(decline)) => {
-                memory.fail(turn, CHANNEL, &said(decline))?;
-                let reason = format!("the channel does not let go of the authorisation: {}", said(decline));
-                memory.need_attention(turn, &reason, "operations")
-            }
-            Standing::Ended(End::Settled(
-                Done::Authorised(_) | Done::Captured(_) | Done::Refunded(_) | Done::PaidOut(_),
-            )) => Ok(Next::Rest),
-        }
+        let refused = "the channel does not let go of the authorisation";
+        let voided = match errand::let_go(turn, &memory, CHANNEL, held, refused)? {
+            Ok(voided) => voided,
+            Err(next) => return Ok(next),
+        };
+        let report = Report::Voided { channel_trade_no: Some(voided.channel_trade_no) };
+        turn.tell::<Payment>(&id, &PaymentCommand::Report { attempt, report })?;
+        memory.succeed(turn, CHANNEL, "voided")?;
+        memory.complete(turn)?;
+        Ok(Next::Rest)
     }
 }
 

@@ -86,33 +86,62 @@ pub(crate) async fn be_present(connection: &mut PgConnection, runner: &str) -> R
         .map(drop)
 }
 
-/// What runners have taken that are not there any more is due.
+/// What runners have taken that are not there any more is due. Most often there is none: then nothing else is read.
 pub(crate) async fn free_of_the_dead(connection: &mut PgConnection, runner: &str) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "with others as materialized (select distinct taken_by from work.due where taken_by <> $1), \
-         dead as materialized (select taken_by from others \
-                               where pg_try_advisory_xact_lock(hashtextextended(taken_by, 0))) \
-         update work.due d set taken_by = null, due_at = now() from dead where d.taken_by = dead.taken_by",
+    let dead: Vec<String> = sqlx::query_scalar(
+        "with others as materialized (select distinct taken_by from work.due where taken_by <> $1) \
+         select taken_by from others where pg_try_advisory_xact_lock(hashtextextended(taken_by, 0))",
     )
     .bind(runner)
-    .execute(connection)
-    .await
-    .map(drop)
+    .fetch_all(&mut *connection)
+    .await?;
+    if dead.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("update work.due set taken_by = null, due_at = now() where taken_by = any($1)")
+        .bind(dead)
+        .execute(connection)
+        .await
+        .map(drop)
 }
+
+/// How what is due is taken: how many at most, for how many seconds, by whom. It reads what is due and nothing else.
+pub const TAKE: &str = "update work.due d set due_at = now() + $2 * interval '1 second', taken_by = $3 \
+     from (select process, business from work.due where due_at <= now() order by due_at limit $1 \
+           for update skip locked) t \
+     where d.process = t.process and d.business = t.business \
+     returning d.process, d.business, d.payment, d.merchant_id, d.livemode, d.heard";
 
 /// Takes what is due, at most so much of it.
 pub(crate) async fn take(pool: impl PgExecutor<'_>, runner: &str, most: i64) -> Result<Vec<Due>, sqlx::Error> {
+    let rows = sqlx::query(TAKE).bind(most).bind(KEPT_FOR_SECONDS).bind(runner).fetch_all(pool).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        found.extend(read(row)?);
+    }
+    Ok(found)
+}
+
+/// Takes these whether or not they are due, as the table knows them.
+pub(crate) async fn take_these(
+    books: impl PgExecutor<'_>,
+    runner: &str,
+    asked: &[Due],
+) -> Result<Vec<Due>, sqlx::Error> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query(
-        "update work.due d set due_at = now() + $2 * interval '1 second', taken_by = $3 \
-         from (select process, business from work.due where due_at <= now() order by due_at limit $1 \
-               for update skip locked) t \
-         where d.process = t.process and d.business = t.business \
+        "update work.due d set due_at = now() + $3 * interval '1 second', taken_by = $4 \
+         from unnest($1::text[], $2::text[]) as a (process, business) \
+         where d.process = a.process and d.business = a.business \
          returning d.process, d.business, d.payment, d.merchant_id, d.livemode, d.heard",
     )
-    .bind(most)
+    .bind(asked.iter().map(|due| due.work.process).collect::<Vec<&str>>())
+    .bind(asked.iter().map(|due| &*due.work.business).collect::<Vec<&str>>())
     .bind(KEPT_FOR_SECONDS)
     .bind(runner)
-    .fetch_all(pool)
+    .fetch_all(books)
     .await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -178,17 +207,4 @@ fn read(row: &PgRow) -> Result<Option<Due>, sqlx::Error> {
         livemode: row.try_get(4)?,
     };
     Ok(Some(Due { work, heard: row.try_get(5)? }))
-}
-
-/// Lets a piece of work be looked at now; whether there is any of that name.
-///
-/// # Errors
-/// The database failed.
-pub async fn nudge(pool: impl PgExecutor<'_>, process: &str, business: &str) -> Result<bool, sqlx::Error> {
-    let nudged = sqlx::query("update work.due set due_at = now() where process = $1 and business = $2")
-        .bind(process)
-        .bind(business)
-        .execute(pool)
-        .await?;
-    Ok(nudged.rows_affected() > 0)
 }

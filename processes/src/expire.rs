@@ -2,29 +2,25 @@
 
 use std::sync::Arc;
 
-use channels::{Done, Void};
+use channels::Void;
 use chrono::TimeDelta;
 use domain::{
+    actor::Actor,
     fact::Fact,
-    payment::{Payment, PaymentCommand, Report, event::PaymentEvent},
+    payment::{Payment, PaymentCommand, Report, attempt::Phase, event::PaymentEvent},
     saga::step::CoursePhase,
 };
 
 use crate::{
-    call::{Call, Care, Request},
     capture::is_automatic,
-    errand::{self, End, Standing},
+    errand::{self, Held},
     process::{Business, Next, Process, Stop},
     saga::{Memory, Step},
-    take_payment::said,
     turn::Turn,
 };
 
 const CHANNEL: Step = (1, "ChannelVoid");
 
-/// For so long a merchant may capture. Card networks let an authorisation lapse after about as long, and until then the
-/// customer cannot use the money: what nobody has claimed by now goes back.
-const CAPTURED_WITHIN: TimeDelta = TimeDelta::days(7);
 /// While a capture or a cancellation is under way.
 const LOOK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(1);
 
@@ -60,6 +56,7 @@ impl Process for Expire {
         let (attempt, of) = (tried.number, format!("{id}/{}", tried.number));
         let left = payment.left_to_capture().filter(|(left, _)| left.amount_minor > 0);
         let Some((left, is_being_captured)) = left else {
+            cancel(turn, &id, &of)?;
             close(turn, &of)?;
             return Ok(Next::Rest);
         };
@@ -69,7 +66,7 @@ impl Process for Expire {
         }
         let is_begun = memory.course(turn, CHANNEL)?.phase() != CoursePhase::NotStarted;
         if !is_begun {
-            let until = memory.state(turn)?.waiting_until().unwrap_or(turn.now + CAPTURED_WITHIN);
+            let until = memory.state(turn)?.waiting_until().unwrap_or(turn.now + turn.patience.captured_within);
             if turn.now < until {
                 memory.wait(turn, until)?;
                 return Ok(Next::Wait(until));
@@ -80,42 +77,45 @@ impl Process for Expire {
                 return Ok(Next::Wait(until));
             }
         }
-        let call = Call {
+        let held = Held {
             channel: tried.channel,
             livemode: agreed.livemode,
-            care: Care::Send,
-            request: Request::Void(Void {
+            void: Void {
                 key: format!("{id}-{attempt}-void-expired"),
                 payment_id: agreed.payment_id,
                 attempt,
                 channel_trade_no: tried.authorised_as.clone(),
                 traceparent: None,
-            }),
+            },
         };
-        match errand::go_on(turn, &memory, CHANNEL, call)? {
-            Standing::Going(next) => Ok(next),
-            Standing::Ended(End::Settled(Done::Voided(_voided))) => {
-                let report = Report::Expired { channel_trade_no: tried.authorised_as };
-                turn.tell::<Payment>(&id, &PaymentCommand::Report { attempt, report })?;
-                memory.succeed(turn, CHANNEL, "voided")?;
-                memory.complete(turn)?;
-                Ok(Next::Rest)
-            }
-            Standing::Ended(End::Declined(decline)) => {
-                memory.fail(turn, CHANNEL, &said(decline))?;
-                let reason = format!("{left} was not captured in time and is not let go of: {}", said(decline));
-                memory.need_attention(turn, &reason, "operations")
-            }
-            Standing::Ended(End::Settled(
-                Done::Authorised(_) | Done::Captured(_) | Done::Refunded(_) | Done::PaidOut(_),
-            )) => Ok(Next::Rest),
+        let refused = format!("{left} was not captured in time and is not let go of");
+        if let Err(next) = errand::let_go(turn, &memory, CHANNEL, held, &refused)? {
+            return Ok(next);
         }
+        let report = Report::Expired { channel_trade_no: tried.authorised_as };
+        turn.tell::<Payment>(&id, &PaymentCommand::Report { attempt, report })?;
+        memory.succeed(turn, CHANNEL, "voided")?;
+        memory.complete(turn)?;
+        Ok(Next::Rest)
     }
 }
 
 /// The authorisation was captured whole as it came: where both are heard of together there is nothing to look at.
 pub(crate) fn is_captured_at_once(stream: &str, fact: &Fact) -> bool {
     matches!(fact, Fact::Payment(PaymentEvent::Captured(captured)) if is_automatic(stream, captured))
+}
+
+/// The channel told of it in a report before it answered that it had let go: it ends the payment all the same, unless
+/// part of it was captured.
+fn cancel(turn: &mut Turn<'_, '_>, id: &Arc<str>, of: &str) -> Result<(), Stop> {
+    let Some(memory) = Memory::opened(turn, of)? else { return Ok(()) };
+    let was_asked = memory.course(turn, CHANNEL)?.phase() != CoursePhase::NotStarted && !memory.has_ended(turn)?;
+    let is_voided = turn.state::<Payment>(id)?.tried().is_some_and(|tried| tried.phase == Phase::Voided);
+    if was_asked && is_voided {
+        let cancel = PaymentCommand::Cancel { by: Actor::Process, reason: None };
+        turn.offer::<Payment>(id, &cancel)?.ok();
+    }
+    Ok(())
 }
 
 /// Nothing is left that could expire.

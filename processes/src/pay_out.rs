@@ -118,7 +118,11 @@ fn release(
     decline: Decline,
 ) -> Result<Next, Stop> {
     let (payout_id, said) = (payout.payout_id, said(decline));
-    let reason = FreeText::parse(&format!("the channel refused it: {said}"));
+    let reason = if decline == Decline::NoPartner {
+        FreeText::parse("no partner is configured to pay out real money: nothing was sent")
+    } else {
+        FreeText::parse(&format!("the channel refused it: {said}"))
+    };
     let reason = reason.map_err(|refusal| Stop::Refused(domain::refusal::Refusal::code(&refusal)))?;
     let settlement = Arc::clone(&turn.work.business);
     turn.tell::<Settlement>(&settlement, &SettlementCommand::ReportPayoutFailed { payout_id, reason })?;

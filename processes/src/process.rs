@@ -7,9 +7,9 @@ use domain::fact::Fact;
 use event_store::Halt;
 
 use crate::{
-    call::Call, cancel::Cancel, capture::Capture, expire::Expire, give_back::GiveBack, open_settlement::OpenSettlement,
-    pay_out::PayOut, record_funds::RecordFunds, refund::Refund, release_late::ReleaseLate,
-    return_suspense::ReturnSuspense, settle::Settle, take_payment::TakePayment, turn::Turn,
+    call::Call, cancel::Cancel, capture::Capture, expire::Expire, give_back::GiveBack, look_into::LookInto,
+    open_settlement::OpenSettlement, pay_out::PayOut, record_funds::RecordFunds, refund::Refund,
+    release_late::ReleaseLate, return_suspense::ReturnSuspense, settle::Settle, take_payment::TakePayment, turn::Turn,
 };
 
 /// Looks at the books and says what comes next. It runs inside the store's decision: pure, and maybe more than once.
@@ -51,6 +51,8 @@ pub(crate) enum Stop {
     Halt(Halt),
     /// An aggregate said no where the process did not expect it.
     Refused(&'static str),
+    /// It needs to know what was counted before this attempt.
+    Uncounted,
 }
 
 impl From<Halt> for Stop {
@@ -72,6 +74,7 @@ pub(crate) static PROCESSES: &[&dyn Process] = &[
     &OpenSettlement,
     &Settle,
     &RecordFunds,
+    &LookInto,
 ];
 
 /// Under these names sagas are kept.
@@ -88,6 +91,7 @@ pub const NAMES: &[&str] = &[
     "open_settlement",
     "settle",
     "record_funds",
+    "look_into",
 ];
 
 pub(crate) fn named(name: &str) -> Option<&'static dyn Process> {

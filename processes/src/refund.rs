@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use channels::{Done, Refund as Asked};
+use chrono::{DateTime, Utc};
 use domain::{
     fact::Fact,
     free_text::FreeText,
@@ -68,6 +69,11 @@ impl Process for Refund {
     }
 }
 
+/// Under which a refund is known to its channel.
+pub(crate) fn key(refund: &str) -> String {
+    format!("{refund}-refund")
+}
+
 struct Refunding<'p> {
     id: Arc<str>,
     refund_id: RefundId,
@@ -103,7 +109,7 @@ impl Refunding<'_> {
             livemode: self.agreed.livemode,
             care: Care::Send,
             request: Request::Refund(Asked {
-                key: format!("{}-refund", self.id),
+                key: key(&self.id),
                 payment_id: self.agreed.payment_id,
                 attempt,
                 refund_id: self.refund_id,
@@ -116,14 +122,18 @@ impl Refunding<'_> {
             Standing::Going(next) => return Ok(next),
             Standing::Ended(End::Declined(decline)) => {
                 self.memory.fail(turn, CHANNEL, &said(decline))?;
-                RefundCommand::ReportFailed { decline }
+                // Whatever had happened before is not so any more.
+                RefundCommand::ReportFailed { decline, effective_at: Some(turn.now) }
             }
             Standing::Ended(End::Settled(Done::Refunded(refunded))) => {
                 if refunded.amount != amount {
                     let reason = format!("the channel refunded {} of {amount}", refunded.amount);
                     return self.memory.need_attention(turn, &reason, "operations");
                 }
-                RefundCommand::ReportSucceeded { channel_refund_no: refunded.channel_refund_no }
+                RefundCommand::ReportSucceeded {
+                    channel_refund_no: refunded.channel_refund_no,
+                    effective_at: Some(refunded.effective_at),
+                }
             }
             Standing::Ended(End::Settled(
                 Done::Authorised(_) | Done::Captured(_) | Done::Voided(_) | Done::PaidOut(_),
@@ -135,7 +145,8 @@ impl Refunding<'_> {
 
     fn confirm(&self, turn: &mut Turn<'_, '_>) -> Result<Next, Stop> {
         let refund_id = self.refund_id;
-        let confirm = PaymentCommand::ConfirmRefund { refund_id, effective_at: turn.now };
+        let effective_at = self.moved_at(turn)?;
+        let confirm = PaymentCommand::ConfirmRefund { refund_id, effective_at };
         turn.tell::<Payment>(&self.payment_id, &confirm)?;
         if let Some(amount) = turn.state::<Payment>(&self.payment_id)?.refund_reserved(refund_id) {
             turn.tell::<Order>(&self.order(), &OrderCommand::RecordRefund { refund_id, amount })?;
@@ -161,7 +172,8 @@ impl Refunding<'_> {
     /// The channel gave it back: the money is the merchant's again.
     fn take_back(&self, turn: &mut Turn<'_, '_>) -> Result<Next, Stop> {
         let refund_id = self.refund_id;
-        let bounce = PaymentCommand::BounceRefund { refund_id, effective_at: turn.now };
+        let effective_at = self.moved_at(turn)?;
+        let bounce = PaymentCommand::BounceRefund { refund_id, effective_at };
         turn.tell::<Payment>(&self.payment_id, &bounce)?;
         // An order that never heard of the refund has nothing to take back.
         let order = self.order();
@@ -171,6 +183,12 @@ impl Refunding<'_> {
             self.memory.go_back(turn, "the channel gave the refund back", "the money came back")?;
         }
         Ok(Next::Rest)
+    }
+
+    /// By what the channel says; where it said nothing, when we heard of it.
+    fn moved_at(&self, turn: &mut Turn<'_, '_>) -> Result<DateTime<Utc>, Stop> {
+        let now = turn.now;
+        Ok(turn.state::<Refunded>(&self.id)?.moved_at().unwrap_or(now))
     }
 
     fn order(&self) -> Arc<str> {

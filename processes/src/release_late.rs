@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use channels::{Done, Void};
+use channels::Void;
 use domain::{
     fact::Fact,
     payment::{Late, Payment, PaymentCommand, event::PaymentEvent},
 };
 
 use crate::{
-    call::{Call, Care, Request},
-    errand::{self, End, Standing},
+    errand::{self, Held},
     process::{Business, Next, Process, Stop},
     saga::{Memory, Step},
-    take_payment::said,
     turn::Turn,
 };
 
@@ -56,35 +54,26 @@ impl Process for ReleaseLate {
             memory.complete(turn)?;
             return Ok(Next::Rest);
         }
-        let call = Call {
+        let held = Held {
             channel,
             livemode: agreed.livemode,
-            care: Care::Send,
-            request: Request::Void(Void {
+            void: Void {
                 key: format!("{id}-{attempt}-void-{}", named.unwrap_or("late")),
                 payment_id: agreed.payment_id,
                 attempt,
                 channel_trade_no: named.map(str::to_owned),
                 traceparent: None,
-            }),
+            },
         };
-        match errand::go_on(turn, &memory, CHANNEL, call)? {
-            Standing::Going(next) => Ok(next),
-            Standing::Ended(End::Settled(Done::Voided(voided))) => {
-                let channel_trade_no = named.map_or(voided.channel_trade_no, str::to_owned);
-                turn.tell::<Payment>(&id, &PaymentCommand::ReleaseLateAuthorisation { attempt, channel_trade_no })?;
-                memory.succeed(turn, CHANNEL, "voided")?;
-                memory.complete(turn)?;
-                Ok(Next::Rest)
-            }
-            Standing::Ended(End::Declined(decline)) => {
-                memory.fail(turn, CHANNEL, &said(decline))?;
-                let reason = format!("the channel does not let go of a late authorisation: {}", said(decline));
-                memory.need_attention(turn, &reason, "operations")
-            }
-            Standing::Ended(End::Settled(
-                Done::Authorised(_) | Done::Captured(_) | Done::Refunded(_) | Done::PaidOut(_),
-            )) => Ok(Next::Rest),
-        }
+        let refused = "the channel does not let go of a late authorisation";
+        let voided = match errand::let_go(turn, &memory, CHANNEL, held, refused)? {
+            Ok(voided) => voided,
+            Err(next) => return Ok(next),
+        };
+        let channel_trade_no = named.map_or(voided.channel_trade_no, str::to_owned);
+        turn.tell::<Payment>(&id, &PaymentCommand::ReleaseLateAuthorisation { attempt, channel_trade_no })?;
+        memory.succeed(turn, CHANNEL, "voided")?;
+        memory.complete(turn)?;
+        Ok(Next::Rest)
     }
 }

@@ -15,10 +15,9 @@ use domain::{
 
 use crate::{
     call::{Call, Care, Request},
-    errand::{self, End, Standing},
+    errand,
     process::{Business, Next, Process, Stop},
     saga::{Memory, Step},
-    take_payment::said,
     turn::Turn,
 };
 
@@ -76,17 +75,14 @@ impl Process for ReturnSuspense {
                 traceparent: None,
             }),
         };
-        let refunded = match errand::go_on(turn, &memory, CHANNEL, call)? {
-            Standing::Going(next) => return Ok(next),
-            Standing::Ended(End::Declined(decline)) => {
-                memory.fail(turn, CHANNEL, &said(decline))?;
-                let reason = format!("the channel does not give back {amount}, which is nobody's: {}", said(decline));
-                return memory.need_attention(turn, &reason, "operations");
-            }
-            Standing::Ended(End::Settled(Done::Refunded(refunded))) => refunded,
-            Standing::Ended(End::Settled(
-                Done::Authorised(_) | Done::Captured(_) | Done::Voided(_) | Done::PaidOut(_),
-            )) => return Ok(Next::Rest),
+        let refunded = |done| match done {
+            Done::Refunded(refunded) => Some(refunded),
+            Done::Authorised(_) | Done::Captured(_) | Done::Voided(_) | Done::PaidOut(_) => None,
+        };
+        let refused = format!("the channel does not give back {amount}, which is nobody's");
+        let refunded = match errand::insist(turn, &memory, CHANNEL, call, (&refused, refunded))? {
+            Ok(refunded) => refunded,
+            Err(next) => return Ok(next),
         };
         if refunded.amount != amount {
             let reason = format!("the channel refunded {} of {amount}, which is nobody's", refunded.amount);

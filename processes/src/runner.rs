@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use channels::Partners;
-use chrono::Utc;
+use channels::{Hint, Partners};
+use chrono::{TimeDelta, Utc};
 use event_store::{Act, Answer, Failure, Outcome, Store, Tenant, Verdict, crash};
 use sqlx::{PgConnection, PgPool};
 use tokio::{
@@ -19,11 +19,18 @@ use uuid::Uuid;
 
 use crate::{
     brief::Briefs,
-    call::Heard,
+    call::{Call, Heard},
+    count::{self, Count, Questions, Seen},
+    counted,
     due::{self, Due, Looked, Then},
     errand::Patience,
+    hint::heed,
+    lines,
+    look_into::LOOK_INTO,
+    looked,
     process::{self, Next, Stop},
-    turn::{Known, Turn, Work},
+    remittances,
+    turn::{Counted, Known, Turn, Work},
     unsettled,
     wake::Wake,
 };
@@ -34,9 +41,6 @@ const UNDER_WAY_MAX: usize = 512;
 const TAKEN_AT_ONCE: usize = 256;
 /// Calls and reactions to them, one after the other, before others come.
 const TURNS_MAX: usize = 32;
-/// What was looked at is settled together.
-const SETTLED_TOGETHER: usize = 1_000;
-const SETTLED_WITHIN: Duration = Duration::from_millis(20);
 /// However long nothing is due: others may have entered something.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
@@ -44,6 +48,10 @@ const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_secs(1);
 /// Calls under way when the process is to end have as long to come back.
 const ENDED_WITHIN: Duration = Duration::from_secs(15);
+/// While the counters of the risk check have not come to where an attempt began.
+const LOOK_AT_COUNTERS_AGAIN: TimeDelta = TimeDelta::milliseconds(20);
+/// What a decision says that is to be made again with the counters at hand.
+const UNCOUNTED: &str = "uncounted";
 /// How an event says that a process wrote it.
 pub(crate) const WRITTEN_BY: &str = "\"process\":";
 
@@ -52,17 +60,19 @@ pub struct Processes {
     desk: Arc<Desk>,
     looked: mpsc::UnboundedReceiver<Looked>,
     hands: mpsc::UnboundedReceiver<Due>,
+    questions: Questions,
 }
 
 /// What everybody at work shares.
 pub(crate) struct Desk {
     /// The name under which work is taken.
     pub(crate) runner: String,
-    store: Store,
-    pool: PgPool,
-    partners: Arc<Partners>,
+    pub(crate) store: Store,
+    pub(crate) pool: PgPool,
+    pub(crate) partners: Arc<Partners>,
     patience: Patience,
     pub(crate) briefs: Briefs,
+    seen: Arc<Seen>,
     /// By process and business; and what was asked of it again since.
     under_way: Mutex<BTreeMap<Name, Option<Due>>>,
     looked: mpsc::UnboundedSender<Looked>,
@@ -70,7 +80,7 @@ pub(crate) struct Desk {
     more: Arc<Notify>,
 }
 
-type Name = (&'static str, Arc<str>);
+pub(crate) type Name = (&'static str, Arc<str>);
 
 /// A runner's sign of life, and when it looked last whose has ended.
 struct Presence {
@@ -83,6 +93,7 @@ impl Processes {
     pub fn new(store: Store, pool: PgPool, partners: Arc<Partners>, patience: Patience) -> Self {
         let (looked_at, looked) = mpsc::unbounded_channel();
         let (handed, hands) = mpsc::unbounded_channel();
+        let (seen, questions) = Seen::new();
         let desk = Arc::new(Desk {
             runner: Uuid::now_v7().to_string(),
             store,
@@ -90,24 +101,40 @@ impl Processes {
             partners,
             patience,
             briefs: Briefs::new(),
+            seen,
             under_way: Mutex::default(),
             looked: looked_at,
             handed,
             more: Arc::default(),
         });
-        Self { desk, looked, hands }
+        Self { desk, looked, hands, questions }
+    }
+
+    /// Has channels asked about what is hinted at, until told to stop: also where others run the processes.
+    pub fn heed(&self, hints: mpsc::Receiver<Hint>, stop: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
+        let desk = Arc::clone(&self.desk);
+        async move { heed(&desk, hints, stop).await }
     }
 
     /// Works until told to stop; then lets calls under way come back, within bounds.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { desk, looked, hands } = self;
+        let Self { desk, looked, hands, questions } = self;
+        let counting = Count::new(desk.store.clone(), Arc::clone(&desk.seen));
+        let counting = desk.store.follow(counting, desk.pool.clone());
+        let answering = tokio::spawn(count::answer(desk.pool.clone(), desk.store.clone(), questions));
         let wake = desk.store.follow(Wake { desk: Arc::clone(&desk) }, desk.pool.clone());
-        let settling = tokio::spawn(settle(desk.pool.clone(), looked, Arc::clone(&desk.more)));
-        tokio::join!(wake.run(stop.clone()), take_due(&desk, stop.clone()), work(&desk, hands, stop));
+        let settling = tokio::spawn(looked::settle(desk.pool.clone(), looked, Arc::clone(&desk.more)));
+        let following = async { tokio::join!(wake.run(stop.clone()), counting.run(stop.clone())) };
+        let taking = take_due(&desk, stop.clone());
+        let outside = async { tokio::join!(lines::show(&desk, stop.clone()), remittances::run(&desk, stop.clone())) };
+        tokio::join!(following, taking, Box::pin(outside), work(&desk, hands, stop.clone()));
         // With it goes the last who has anything to settle.
         drop(desk);
         if let Err(reason) = settling.await {
             tracing::error!(%reason, "what was looked at was not settled; it comes back");
+        }
+        if let Err(reason) = answering.await {
+            tracing::error!(%reason, "what was counted could not be told");
         }
     }
 }
@@ -144,34 +171,6 @@ async fn take_due(desk: &Arc<Desk>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(pause) => {}
         }
     }
-}
-
-/// Writes down what became of what was looked at, much of it together.
-async fn settle(pool: PgPool, mut looked: mpsc::UnboundedReceiver<Looked>, more: Arc<Notify>) {
-    let mut together = Vec::with_capacity(SETTLED_TOGETHER);
-    while looked.recv_many(&mut together, SETTLED_TOGETHER).await > 0 {
-        tokio::time::sleep(SETTLED_WITHIN).await;
-        while together.len() < SETTLED_TOGETHER
-            && let Ok(more) = looked.try_recv()
-        {
-            together.push(more);
-        }
-        let settled = latest(std::mem::take(&mut together));
-        if let Err(failure) = due::settle(&pool, &settled).await {
-            tracing::warn!(%failure, "what was looked at was not settled; it comes back");
-            tokio::time::sleep(PAUSE).await;
-        }
-        // A timer may be due before all that are known of.
-        if settled.iter().any(|looked| !matches!(looked.then, Then::Done)) {
-            more.notify_one();
-        }
-    }
-}
-
-/// Of each piece of work, what was found last.
-fn latest(looked: Vec<Looked>) -> Vec<Looked> {
-    let by_name: BTreeMap<Name, Looked> = looked.into_iter().map(|looked| (looked.due.name(), looked)).collect();
-    by_name.into_values().collect()
 }
 
 impl Desk {
@@ -265,25 +264,42 @@ impl Desk {
 
     /// Turn after turn, until there is nothing to do now.
     async fn go_on(&self, due: &Due) -> Then {
-        let known = match self.known(&due.work).await {
+        let mut known = match self.known(&due.work).await {
             Ok(known) => Arc::new(known),
             Err(failure) => return later(&failure),
         };
         let mut heard = None;
         for _turn in 0..TURNS_MAX {
+            if crash::is_doubled() && heard.is_none() {
+                drop(self.turn(&due.work, &known, None).await);
+            }
             match self.turn(&due.work, &known, heard.take()).await {
                 Ok(Next::Call(call)) => {
-                    crash::point("process.before_call");
-                    heard = Some(call.make(&self.partners).await);
-                    crash::point("process.after_call");
+                    let call = call.under(known.trace.as_deref());
+                    heard = Some(self.call(due.work.process, &call).await);
                 }
                 Ok(Next::Wait(until)) => return Then::At(until),
                 Ok(Next::Rest) => return Then::Done,
+                Err(Trouble::Uncounted) => match self.count(&due.work, &known).await {
+                    Ok(counted) => known = Arc::new(Known { counted, ..Known::clone(&known) }),
+                    Err(then) => return then,
+                },
                 Err(Trouble::Passing(reason)) => return later(&reason),
                 Err(Trouble::Stuck(reason)) => return Then::Failed { reason },
             }
         }
         Then::At(Utc::now())
+    }
+
+    /// What a channel says; a test may have it asked twice, as if whoever heard it first had died.
+    async fn call(&self, process: &'static str, call: &Call) -> Heard {
+        crash::point_of("process.before_call", process);
+        let mut heard = call.make(&self.partners).await;
+        if crash::is_doubled() {
+            heard = call.make(&self.partners).await;
+        }
+        crash::point_of("process.after_call", process);
+        heard
     }
 
     async fn known(&self, work: &Work) -> Result<Known, String> {
@@ -293,7 +309,17 @@ impl Desk {
         let brief = self.briefs.of(&self.store, &work.payment).await.map_err(|failure| failure.to_string())?;
         let merchant_since = self.briefs.since(&self.store, &work.merchant_id.to_string()).await;
         let merchant_since = merchant_since.map_err(|failure| failure.to_string())?;
-        Ok(Known { brief, merchant_since, ..Known::default() })
+        let trace = brief.trace(work.process, &work.business);
+        let begun = brief.begun.as_ref();
+        let remembered = begun.and_then(|begun| self.seen.remembered(&work.payment, begun.attempt));
+        let counted = remembered.map_or(Counted::NotAsked, Counted::Known);
+        Ok(Known { brief, trace, merchant_since, counted, ..Known::default() })
+    }
+
+    async fn count(&self, work: &Work, known: &Known) -> Result<Counted, Then> {
+        let found = counted::look(&self.store, &self.seen, work, known).await;
+        let found = found.map_err(|failure| later(&failure.to_string()))?;
+        found.ok_or_else(|| Then::At(Utc::now() + LOOK_AT_COUNTERS_AGAIN))
     }
 
     /// One reaction, decided and written by the store's writer in one append.
@@ -301,8 +327,12 @@ impl Desk {
         let Some(process) = process::named(work.process) else {
             return Err(Trouble::Stuck("there is no such process".to_owned()));
         };
+        let whose = work.process;
         let tenant = Tenant { merchant_id: Some(work.merchant_id.uuid()), livemode: Some(work.livemode) };
-        let metadata = vec![("actor", "process".to_owned()), ("process", work.process.to_owned())];
+        // What a channel said when it was asked is news to all processes, as its report would be.
+        let signs_as = if work.process == LOOK_INTO { "asked_by" } else { "process" };
+        let mut metadata = vec![("actor", "process".to_owned()), (signs_as, work.process.to_owned())];
+        metadata.extend(known.trace.as_ref().map(|trace| ("trace_id", trace.to_string())));
         // The store may decide more than once: what the last decision came to is what was written.
         let decided: Arc<Mutex<Option<Next>>> = Arc::default();
         let (slot, work, known) = (Arc::clone(&decided), work.clone(), Arc::clone(known));
@@ -319,18 +349,20 @@ impl Desk {
                         Ok(Verdict::Accepted(Answer::default()))
                     }
                     Err(Stop::Halt(halt)) => Err(halt),
+                    Err(Stop::Uncounted) => Ok(Verdict::Refused(Answer { status: 503, body: UNCOUNTED.to_owned() })),
                     Err(Stop::Refused(code)) => Ok(Verdict::Refused(Answer { status: 422, body: code.to_owned() })),
                 }
             }),
         };
-        crash::point("process.before_turn");
+        crash::point_of("process.before_turn", whose);
         let outcome = self.store.execute(act).await;
-        crash::point("process.after_turn");
+        crash::point_of("process.after_turn", whose);
         match outcome {
             Ok(Outcome::Accepted { .. }) => {
                 let next = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
                 next.ok_or_else(|| Trouble::Stuck("it decided nothing".to_owned()))
             }
+            Ok(Outcome::Refused { answer, .. }) if answer.body == UNCOUNTED => Err(Trouble::Uncounted),
             Ok(Outcome::Refused { answer, .. }) => Err(Trouble::Stuck(format!("refused: {}", answer.body))),
             Ok(other) => Err(Trouble::Passing(format!("{other:?}"))),
             Err(failure @ (Failure::Data { .. } | Failure::TooLarge { .. } | Failure::Unreadable { .. })) => {
@@ -347,6 +379,8 @@ enum Trouble {
     Passing(String),
     /// The work itself cannot be done.
     Stuck(String),
+    /// It is to know first what was counted before.
+    Uncounted,
 }
 
 fn later(reason: &str) -> Then {
@@ -355,7 +389,7 @@ fn later(reason: &str) -> Then {
 }
 
 impl Due {
-    fn name(&self) -> Name {
+    pub(crate) fn name(&self) -> Name {
         (self.work.process, Arc::clone(&self.work.business))
     }
 }

@@ -6,7 +6,6 @@ use channels::{Authorise, Done};
 use chrono::TimeDelta;
 use domain::{
     actor::Actor,
-    blind_index::BlindIndex,
     fact::Fact,
     free_text::FreeText,
     id::{CaptureId, OrderId, RiskRulesId},
@@ -16,13 +15,14 @@ use domain::{
         Agreed, Payment, PaymentCommand, Report,
         attempt::{CaptureMode, Decline, Phase},
         event::PaymentEvent,
+        origin::Origin,
         status::Tried,
     },
     risk::{
         Assessment,
-        engine::assess,
-        facts::{Counters, Facts, MerchantFacts, Payer},
-        rule_set::RuleSet,
+        engine::{assess, uncounted},
+        facts::Counters,
+        rule_set::{ReviewPolicy, RuleSet, Unreviewed},
     },
     risk_rules::RiskRules,
     saga::step::CoursePhase,
@@ -31,16 +31,15 @@ use domain::{
 use crate::{
     call::{Call, Care, Heard, Request},
     errand::{self, End, Standing},
+    facts::Attempt,
     process::{Business, Next, Process, Stop},
     saga::{Memory, Step},
-    turn::Turn,
+    turn::{Counted, Turn},
 };
 
 const RISK: Step = (1, "RiskCheck");
 const ORDER: Step = (2, "CreateOrder");
 const CHANNEL: Step = (3, "ChannelPayment");
-/// How long a person has to review a payment.
-const REVIEWED_WITHIN: TimeDelta = TimeDelta::hours(24);
 const NOTHING_MOVED: &str = "nothing moved; the order stays open for another attempt";
 
 pub(crate) struct TakePayment;
@@ -55,6 +54,7 @@ impl Process for TakePayment {
         let hears = match event {
             PaymentEvent::Initiated(_) | PaymentEvent::AttemptOpened(_) => true,
             PaymentEvent::ReviewApproved { .. } | PaymentEvent::ReviewRejected { .. } => true,
+            PaymentEvent::ReviewLapsed { .. } => true,
             PaymentEvent::Authorised { .. } | PaymentEvent::Captured(_) | PaymentEvent::Failed { .. } => true,
             PaymentEvent::Voided { .. } | PaymentEvent::AuthorisationExpired { .. } => true,
             PaymentEvent::Cancelled { .. } | PaymentEvent::AmountMismatched(_) => true,
@@ -137,53 +137,74 @@ impl Taking<'_> {
     }
 
     fn check_risk(&self, turn: &mut Turn<'_, '_>) -> Result<(), Stop> {
-        if self.memory.course(turn, RISK)?.phase() == CoursePhase::NotStarted {
-            self.memory.begin(turn, RISK, None, REVIEWED_WITHIN)?;
-        }
         let assessment = self.assessment(turn)?;
+        if self.memory.course(turn, RISK)?.phase() == CoursePhase::NotStarted {
+            let (within, _then) = self.review_policy(turn)?;
+            self.memory.begin(turn, RISK, None, within)?;
+        }
         turn.tell::<Payment>(&self.id, &PaymentCommand::RecordRisk { attempt: self.tried.number, assessment })
     }
 
+    /// As of the moment the attempt began, by the rules as they are now.
     fn assessment(&self, turn: &mut Turn<'_, '_>) -> Result<Assessment, Stop> {
-        let Agreed { merchant_id, livemode, amount, .. } = self.agreed;
-        let rules: Arc<str> = RiskRulesId::derive(*livemode).to_string().into();
+        let Agreed { merchant_id, livemode, amount, .. } = *self.agreed;
         let merchant: Arc<str> = merchant_id.to_string().into();
-        let (rules, merchant) = (turn.state::<RiskRules>(&rules)?, turn.state::<Merchant>(&merchant)?);
-        let brief = &turn.known.brief;
-        let facts = Facts {
-            at: turn.now,
-            amount: *amount,
+        let (rules, merchant) = (self.rules(turn)?, turn.state::<Merchant>(&merchant)?);
+        let known = turn.known;
+        let begun = known.brief.begun.as_ref().filter(|begun| begun.attempt == self.tried.number);
+        let nowhere = Origin::default();
+        let attempt = Attempt {
+            merchant_id,
+            livemode,
+            amount,
             channel: self.tried.channel,
-            merchant: MerchantFacts {
-                merchant_id: *merchant_id,
-                standing: merchant.standing(),
-                age_days: turn
-                    .known
-                    .merchant_since
-                    .map_or(0, |since| u32::try_from(turn.now.signed_duration_since(since).num_days()).unwrap_or(0)),
-                local_hour: merchant.schedule().and_then(|schedule| schedule.hour_of(turn.now)),
-                limits: merchant.limits(amount.currency),
-            },
-            payer: Payer {
-                customer: brief.customer.as_deref().and_then(|index| index.parse::<BlindIndex>().ok()),
-                sandbox_token: brief.method.as_deref().filter(|_method| !livemode).and_then(|token| token.parse().ok()),
-                ..Payer::default()
-            },
-            counters: Counters::default(),
+            method: known.brief.method.as_deref(),
+            customer: known.brief.customer.as_ref(),
+            origin: begun.map_or(&nowhere, |begun| &begun.origin),
+            begun_at: begun.map_or(turn.now, |begun| begun.at),
         };
-        Ok(assess(&rules.rulebook(&RuleSet::by_default(*livemode)), &facts))
+        let by_default = RuleSet::by_default(livemode);
+        let book = rules.rulebook(&by_default);
+        let facts = |counters| attempt.facts(&merchant, known.merchant_since, counters);
+        match &known.counted {
+            Counted::Known(counters) => Ok(assess(&book, &facts(counters.clone()))),
+            Counted::NotAsked if book.looks_at_counters(&facts(Counters::default())) => Err(Stop::Uncounted),
+            Counted::NotAsked => Ok(assess(&book, &facts(Counters::default()))),
+            Counted::Unknown => Ok(uncounted(assess(&book, &facts(Counters::default())))),
+        }
     }
 
-    /// A person decides; when nobody has in time, somebody is called.
+    fn rules(&self, turn: &mut Turn<'_, '_>) -> Result<Arc<RiskRules>, Stop> {
+        let rules: Arc<str> = RiskRulesId::derive(self.agreed.livemode).to_string().into();
+        turn.state::<RiskRules>(&rules)
+    }
+
+    /// How long a person has to review, and what then, by the rules as they are now.
+    fn review_policy(&self, turn: &mut Turn<'_, '_>) -> Result<(TimeDelta, Unreviewed), Stop> {
+        let by_default = RuleSet::by_default(self.agreed.livemode);
+        let ReviewPolicy { within_seconds, then } = self.rules(turn)?.rulebook(&by_default).rules.review_policy();
+        Ok((TimeDelta::seconds(within_seconds.into()), then))
+    }
+
+    /// A person decides; when nobody has in time, it is rejected or somebody is called, as the rules say.
     fn await_review(&self, turn: &mut Turn<'_, '_>) -> Result<Next, Stop> {
+        let (within, then) = self.review_policy(turn)?;
         match self.memory.state(turn)?.waiting_until() {
             None => {
-                let until = turn.now + REVIEWED_WITHIN;
+                let until = turn.now + within;
                 self.memory.wait(turn, until)?;
                 Ok(Next::Wait(until))
             }
             Some(until) if turn.now < until => Ok(Next::Wait(until)),
-            Some(_past) => self.memory.need_attention(turn, "the risk review was not decided in time", "risk"),
+            Some(_past) => match then {
+                Unreviewed::CallSomebody => {
+                    self.memory.need_attention(turn, "the risk review was not decided in time", "risk")
+                }
+                Unreviewed::Reject => {
+                    turn.tell::<Payment>(&self.id, &PaymentCommand::LapseReview { attempt: self.tried.number })?;
+                    self.go_on(turn)
+                }
+            },
         }
     }
 
@@ -270,7 +291,7 @@ impl Taking<'_> {
             livemode: self.agreed.livemode,
             care: Care::Send,
             request: Request::Authorise(Authorise {
-                key: format!("{}-{}-authorise", self.id, self.tried.number),
+                key: key(&self.id, self.tried.number),
                 payment_id: self.agreed.payment_id,
                 attempt: self.tried.number,
                 amount: self.agreed.amount,
@@ -311,6 +332,11 @@ impl Taking<'_> {
         self.memory.go_back(turn, reason, NOTHING_MOVED)?;
         Ok(Next::Rest)
     }
+}
+
+/// Under which an attempt is known to its channel.
+pub(crate) fn key(payment: &str, attempt: u32) -> String {
+    format!("{payment}-{attempt}-authorise")
 }
 
 /// The order learns of every capture. What it refuses, a person has to look at: the payment has the money.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::{aggregate::Aggregate, id::MerchantId, refusal::Refusal as _};
+use domain::{aggregate::Aggregate, id::MerchantId, refusal::Refusal as _, risk::facts::Counters};
 use event_store::Books;
 
 use crate::{brief::Brief, call::Heard, errand::Patience, process::Stop, unsettled::Unsettled};
@@ -22,11 +22,25 @@ pub(crate) struct Work {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     pub(crate) brief: Brief,
+    /// The trace of the request that is worked for.
+    pub(crate) trace: Option<Arc<str>>,
     pub(crate) merchant_since: Option<DateTime<Utc>>,
+    pub(crate) counted: Counted,
     /// Of a merchant's, for those who settle.
     pub(crate) unsettled: Vec<Unsettled>,
     /// Whether more waits there, that cannot be settled yet.
     pub(crate) has_more_unsettled: bool,
+}
+
+/// What had been counted before the attempt at hand.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Counted {
+    /// Nobody has looked yet.
+    #[default]
+    NotAsked,
+    Known(Counters),
+    /// It could not be had in time.
+    Unknown,
 }
 
 pub(crate) struct Turn<'t, 'b> {

@@ -12,7 +12,7 @@ use domain::{
     payment::{Payment, event::PaymentEvent},
     settlement::{Settlement, event::SettlementEvent},
 };
-use event_store::{Poison, Recorded, Store};
+use event_store::{Failure, Poison, Recorded, Store};
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
@@ -37,7 +37,7 @@ const PAGE: i64 = 500;
 /// The events that put something there or take it off.
 const TELLING: [(&str, &[&str]); 3] = [
     (Payment::TYPE, &["captured", "settled"]),
-    (Settlement::TYPE, &["closed", "carried_over", "reopened"]),
+    (Settlement::TYPE, &["closed", "carried_over", "reopened", "paid_out", "payout_failed", "payout_returned"]),
     (Merchant::TYPE, &["schedule_agreed"]),
 ];
 
@@ -45,12 +45,13 @@ const TELLING: [(&str, &[&str]); 3] = [
 type Change = Option<Currency>;
 
 /// Keeps the table, and has somebody look when a merchant's first payment comes, or when it is settled otherwise.
-pub(crate) async fn enter(books: &mut PgConnection, events: &[Event<'_>]) -> Result<(), Poison> {
+pub(crate) async fn enter(books: &mut PgConnection, store: &Store, events: &[Event<'_>]) -> Result<(), Poison> {
     let (mut changes, mut merchants) = (BTreeMap::new(), BTreeMap::new());
     for Event { recorded: event, fact } in events.iter().filter(|event| is_telling(event.recorded)) {
         let Some(merchant_id) = event.merchant_id else { continue };
         let merchant_id = MerchantId::new(merchant_id);
-        let (Some(change), Some(livemode)) = (change(fact), event.livemode) else {
+        let change = if is_of_a_payout(fact) { Some(left_over(store, event).await?) } else { change(fact) };
+        let (Some(change), Some(livemode)) = (change, event.livemode) else {
             merchants.insert(merchant_id, event.position);
             continue;
         };
@@ -120,6 +121,36 @@ async fn put(books: &mut PgConnection, come: &[Come<'_>]) -> Result<(), sqlx::Er
 /// Most events are told apart without reading them.
 pub(crate) fn is_telling(event: &Recorded) -> bool {
     TELLING.iter().any(|(of, types)| event.aggregate_type == *of && types.contains(&&*event.event_type))
+}
+
+/// What becomes of payouts may leave a settlement with less than nothing, or bring back what it had paid.
+const fn is_of_a_payout(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::Settlement(
+            SettlementEvent::PaidOut { .. }
+                | SettlementEvent::PayoutFailed { .. }
+                | SettlementEvent::PayoutReturned { .. }
+        )
+    )
+}
+
+/// Whether the next settlement has to reckon with what this one leaves, which only all that happened to it tells.
+async fn left_over(store: &Store, event: &Recorded) -> Result<Change, Poison> {
+    let (settlement, version) = store.read::<Settlement>(&event.aggregate_id).await.map_err(unreadable)?;
+    if version < event.sequence {
+        return Err(unread("a settlement was not read as far as it was told"));
+    }
+    Ok(settlement.to_carry_over().map(|(_number, amount)| amount.currency))
+}
+
+/// The follower tries again.
+pub(crate) fn unreadable(failure: Failure) -> Poison {
+    unread(&failure.to_string())
+}
+
+fn unread(why: &str) -> Poison {
+    Poison::Database(sqlx::Error::Io(std::io::Error::other(why.to_owned())))
 }
 
 /// What an event does to the row of its stream; none of what is no such event.

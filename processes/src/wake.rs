@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
-    aggregate::Aggregate as _, fact::Fact, id::MerchantId, order::Order, payment::Payment, refund::Refund,
-    settlement::Settlement,
+    adjustment::Adjustment, aggregate::Aggregate as _, fact::Fact, id::MerchantId, order::Order, payment::Payment,
+    refund::Refund, saga::Saga, settlement::Settlement,
 };
 use event_store::{Follower, Poison, Recorded};
 use futures_util::future::BoxFuture;
@@ -13,7 +13,8 @@ use sqlx::PgConnection;
 use crate::{
     due::{self, Due},
     expire::{EXPIRE, is_captured_at_once},
-    process::{Business, PROCESSES},
+    process::{self, Business, PROCESSES},
+    record_funds::{self, RECORD_FUNDS},
     runner::{Desk, WRITTEN_BY},
     settle::SETTLE,
     turn::Work,
@@ -42,8 +43,11 @@ impl Follower for Wake {
             heard.iter().for_each(|heard| self.desk.briefs.hear(heard));
             let mut asked = gather(&heard);
             let taken_count = self.desk.room().min(asked.len());
-            unsettled::enter(books, &heard).await?;
+            unsettled::enter(books, &self.desk.store, &heard).await?;
             due::enter(&mut *books, &self.desk.runner, &asked, taken_count).await?;
+            let by_people = self.asked_by_people(&heard).await?;
+            due::enter(&mut *books, &self.desk.runner, &by_people, 0).await?;
+            self.desk.hand_over(due::take_these(&mut *books, &self.desk.runner, &by_people).await?);
             let later = asked.split_off(taken_count);
             self.desk.hand_over(asked);
             if !later.is_empty() {
@@ -51,6 +55,28 @@ impl Follower for Wake {
             }
             Ok(())
         })
+    }
+}
+
+impl Wake {
+    /// What a person has let go on, or ended, is looked at at once.
+    async fn asked_by_people(&self, heard: &[Event<'_>]) -> Result<Vec<Due>, Poison> {
+        let mut asked = BTreeMap::new();
+        for Event { recorded, .. } in heard.iter().filter(|event| matches!(event.fact, Fact::Saga(_))) {
+            let read = self.desk.store.read::<Saga>(&recorded.aggregate_id).await;
+            let (saga, _version) = read.map_err(unsettled::unreadable)?;
+            let Some(about) = saga.about() else { continue };
+            let (Some(process), Some(merchant_id)) = (process::named(&about.process), about.merchant_id) else {
+                continue;
+            };
+            let business: Arc<str> = about.business_id.as_str().into();
+            // Of which payment it is, the table knows: what was let go on waits there.
+            let payment = if business.starts_with("PAY") { Arc::clone(&business) } else { "".into() };
+            let livemode = about.livemode;
+            let work = Work { process: process.name(), business, payment, merchant_id, livemode };
+            asked.insert(recorded.aggregate_id.clone(), Due { work, heard: recorded.position });
+        }
+        Ok(asked.into_values().collect())
     }
 }
 
@@ -77,7 +103,10 @@ const ASKING: [(&str, &str); 18] = [
 ];
 
 /// The streams processes listen to.
-const HEARD: [&str; 4] = [Payment::TYPE, Refund::TYPE, Order::TYPE, Settlement::TYPE];
+const HEARD: [&str; 5] = [Payment::TYPE, Refund::TYPE, Order::TYPE, Settlement::TYPE, Adjustment::TYPE];
+
+/// What a person writes of a saga.
+const BY_A_PERSON: [&str; 2] = ["resumed", "resolved"];
 
 /// An event that somebody here wants to know of, read once for all of them.
 pub(crate) struct Event<'e> {
@@ -87,7 +116,7 @@ pub(crate) struct Event<'e> {
 
 /// Most events are told apart without reading them.
 fn read(events: &[Arc<Recorded>]) -> Result<Vec<Event<'_>>, Poison> {
-    let wanted = events.iter().filter(|event| is_heard(event) || unsettled::is_telling(event));
+    let wanted = events.iter().filter(|event| is_heard(event) || is_by_a_person(event) || unsettled::is_telling(event));
     let read = wanted.map(|recorded| {
         let mut payload = serde_json::Deserializer::from_str(&recorded.payload);
         let fact = Fact::read(&recorded.aggregate_type, &mut payload);
@@ -126,8 +155,22 @@ fn is_heard(event: &Recorded) -> bool {
     HEARD.contains(&&*event.aggregate_type) && PROCESSES.iter().any(|process| asks(event, process.name()))
 }
 
+fn is_by_a_person(event: &Recorded) -> bool {
+    event.aggregate_type == Saga::TYPE
+        && BY_A_PERSON.contains(&&*event.event_type)
+        && !event.metadata.contains(WRITTEN_BY)
+}
+
 fn asked_for(event: &Event<'_>) -> Vec<Asked> {
     let Event { recorded, fact } = event;
+    if let (Fact::Adjustment(fact), Some(livemode)) = (fact, recorded.livemode) {
+        let touched = record_funds::of_adjustment(&recorded.aggregate_id, livemode, fact).into_iter();
+        let asked = touched.map(|(merchant_id, Business { id, payment })| {
+            let work = Work { process: RECORD_FUNDS, business: id.into(), payment, merchant_id, livemode };
+            Asked { due: Due { work, heard: recorded.position }, is_over: false }
+        });
+        return asked.collect();
+    }
     let (Some(merchant_id), Some(livemode)) = (recorded.merchant_id, recorded.livemode) else { return Vec::new() };
     let merchant_id = MerchantId::new(merchant_id);
     let asked = PROCESSES.iter().filter(|process| asks(recorded, process.name())).filter_map(|process| {
@@ -204,6 +247,6 @@ mod tests {
     fn what_a_process_writes_wakes_only_those_it_is_meant_for() {
         assert_eq!(asked(&[authorised(OTHERS)]), [EXPIRE, "take_payment"]);
         let asking = ASKING.iter().map(|(_, process)| *process);
-        assert!(asking.into_iter().all(|process| crate::process::NAMES.contains(&process)));
+        assert!(asking.into_iter().all(|process| process::NAMES.contains(&process)));
     }
 }

@@ -198,7 +198,7 @@ pub(crate) fn uuid_of(id: &str) -> Option<Uuid> {
 }
 
 fn new(recorded: &Recorded, initiated: &Initiated) -> PaymentRow {
-    let Initiated { payment_id, merchant_id, livemode, order_no, amount, route, purpose } = initiated;
+    let Initiated { payment_id, merchant_id, livemode, order_no, amount, route, purpose, origin: _ } = initiated;
     let metadata = purpose.metadata.iter().map(|(key, value)| (key.as_str().to_owned(), value.as_str().into()));
     PaymentRow {
         id: payment_id.uuid(),

@@ -173,9 +173,9 @@ fn at_channel(refunds: &mut Rows<RefundRow>, recorded: &Recorded, fact: &RefundE
             row.under_way();
         }
         RefundEvent::OutcomeUnknown => row.under_way(),
-        RefundEvent::Succeeded { channel_refund_no } => row.channel_refund_no = Some(channel_refund_no.clone()),
+        RefundEvent::Succeeded { channel_refund_no, .. } => row.channel_refund_no = Some(channel_refund_no.clone()),
         // Whether the money went is told by the payment.
-        RefundEvent::Failed { decline } => row.decline = Some(word(decline)),
+        RefundEvent::Failed { decline, .. } => row.decline = Some(word(decline)),
         RefundEvent::Bounced { .. } => {}
     }
     Ok(())

@@ -62,6 +62,21 @@ impl Ledger {
         Ok(Self { url: in_database(server, &name)? })
     }
 
+    /// The ledger as it stands now, once more: as one restored from a copy would be. Nobody may be connected to it.
+    ///
+    /// # Errors
+    /// As [`Ledger::on`].
+    pub async fn copy_of(ledger: &Self) -> Result<Self, Problem> {
+        let name = format!("ledger_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let (server, original) = (in_database(&ledger.url, "postgres")?, database_of(&ledger.url)?);
+        let mut connection = PgConnection::connect(&server).await?;
+        let leave = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1";
+        sqlx::query(leave).bind(&original).execute(&mut connection).await?;
+        sqlx::query(&format!("create database {name} template {original}")).execute(&mut connection).await?;
+        connection.close().await?;
+        Ok(Self { url: in_database(&ledger.url, &name)? })
+    }
+
     /// As the superuser sees it: for looking behind the scenes, and for tampering.
     pub fn superuser_url(&self) -> &str {
         &self.url
@@ -134,6 +149,12 @@ fn fingerprint_of_migrations() -> u64 {
     event_store::schema::known_checksums().fold(0, |sum: u64, checksum| {
         checksum.iter().fold(sum, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)))
     })
+}
+
+fn database_of(url: &str) -> Result<String, Problem> {
+    let (_before, after) = url.split_once("://").ok_or("a URL has ://")?;
+    let (_authority, rest) = after.split_once('/').ok_or("the URL names no database")?;
+    Ok(rest.split_once('?').map_or(rest, |(database, _query)| database).to_owned())
 }
 
 /// The same server, another database.

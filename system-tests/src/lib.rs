@@ -12,6 +12,7 @@ pub mod load;
 pub mod map;
 pub mod proof;
 pub mod proxy;
+pub mod relay;
 pub mod report;
 pub mod say;
 pub mod schema;

@@ -53,6 +53,8 @@ fn clear(command: &mut Command) {
     command.env("DAYBOOK_MASTER_KEY", MASTER_KEY);
     // What follows from a payment is a matter of the tests that ask for it: with `DAYBOOK_WITHOUT_PROCESSES` set to false.
     command.env("DAYBOOK_WITHOUT_PROCESSES", "true");
+    // As is the witness: with `DAYBOOK_WITHOUT_AUDIT` set to false.
+    command.env("DAYBOOK_WITHOUT_AUDIT", "true");
     for name in
         ["DATABASE_URL", "DATABASE_OWNER_URL", "DAYBOOK_LISTEN", "DAYBOOK_MASTER_KEY_FILE", "DAYBOOK_TOKEN", "RUST_LOG"]
     {
@@ -76,7 +78,25 @@ impl Server {
         Self::try_start(database_url, environment).await
     }
 
+    /// Starts one that may die at any moment, also before it is ready: then it is there all the same, to be asked how.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub async fn start_to_die(database_url: &str, environment: &[(&str, &str)]) -> Result<Self, Problem> {
+        let server = Self::spawn(database_url, environment)?;
+        drop(tokio::time::timeout(READY_WITHIN, server.is_ready()).await);
+        Ok(server)
+    }
+
     async fn try_start(database_url: &str, environment: &[(&str, &str)]) -> Result<Self, Problem> {
+        let server = Self::spawn(database_url, environment)?;
+        match tokio::time::timeout(READY_WITHIN, server.is_ready()).await {
+            Ok(()) if server.is_running() => Ok(server),
+            _ => Err(format!("the server did not start: {}", server.log()?).into()),
+        }
+    }
+
+    fn spawn(database_url: &str, environment: &[(&str, &str)]) -> Result<Self, Problem> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let (written, log) = log()?;
         let mut command = Command::new("sh");
@@ -91,11 +111,7 @@ impl Server {
         let mut pid = String::new();
         BufReader::new(leash.stdout.take().ok_or("no output to read")?).read_line(&mut pid)?;
         let orders = leash.stdin.take();
-        let server = Self { address, leash, orders, pid: pid.trim().parse()?, log };
-        match tokio::time::timeout(READY_WITHIN, server.is_ready()).await {
-            Ok(()) if server.is_running() => Ok(server),
-            _ => Err(format!("the server did not start: {}", server.log()?).into()),
-        }
+        Ok(Self { address, leash, orders, pid: pid.trim().parse()?, log })
     }
 
     async fn is_ready(&self) {

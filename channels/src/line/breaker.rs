@@ -31,6 +31,7 @@ struct Stands {
     how: How,
     /// Counts the turns: what began before a turn says nothing about what is after it.
     epoch: u64,
+    since: Instant,
 }
 
 enum How {
@@ -69,7 +70,7 @@ impl Drop for Pass<'_> {
 
 impl Breaker {
     pub(super) fn new(failures_max: u32, open_for: Duration) -> Self {
-        let stands = Mutex::new(Stands { how: How::Closed { failures: 0 }, epoch: 0 });
+        let stands = Mutex::new(Stands { how: How::Closed { failures: 0 }, epoch: 0, since: Instant::now() });
         Self { failures_max: failures_max.max(1), open_for, stands }
     }
 
@@ -80,7 +81,7 @@ impl Breaker {
         match stands.how {
             How::Closed { .. } => {}
             How::Open { until } if until > now => return Err(until.duration_since(now)),
-            How::Open { .. } => stands.turn(How::HalfOpen),
+            How::Open { .. } => stands.turn(How::HalfOpen, now),
             How::HalfOpen => return Err(self.open_for),
         }
         Ok(Pass { breaker: self, epoch: stands.epoch, showed: Showed::Nothing })
@@ -97,15 +98,20 @@ impl Breaker {
             (How::Closed { failures }, Showed::Trouble) => {
                 *failures = failures.saturating_add(1);
                 if *failures >= self.failures_max {
-                    stands.turn(How::Open { until });
+                    stands.turn(How::Open { until }, now);
                 }
             }
-            (How::HalfOpen, Showed::Health) => stands.turn(How::Closed { failures: 0 }),
-            (How::HalfOpen, Showed::Trouble) => stands.turn(How::Open { until }),
+            (How::HalfOpen, Showed::Health) => stands.turn(How::Closed { failures: 0 }, now),
+            (How::HalfOpen, Showed::Trouble) => stands.turn(How::Open { until }, now),
             // The next one looks instead.
-            (How::HalfOpen, Showed::Nothing) => stands.turn(How::Open { until: now }),
+            (How::HalfOpen, Showed::Nothing) => stands.turn(How::Open { until: now }, now),
             (How::Closed { .. }, Showed::Nothing) | (How::Open { .. }, _) => {}
         }
+    }
+
+    pub(super) fn stands_for(&self, now: Instant) -> Duration {
+        let stands = self.stands.lock().unwrap_or_else(PoisonError::into_inner);
+        now.saturating_duration_since(stands.since)
     }
 
     pub(super) fn state(&self, now: Instant) -> BreakerState {
@@ -119,8 +125,9 @@ impl Breaker {
 }
 
 impl Stands {
-    fn turn(&mut self, how: How) {
+    fn turn(&mut self, how: How, now: Instant) {
         self.how = how;
+        self.since = now;
         self.epoch = self.epoch.wrapping_add(1);
     }
 }

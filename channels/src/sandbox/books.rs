@@ -9,6 +9,7 @@ use std::{
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::channel::Channel as Name;
 
+mod days;
 mod deciding;
 pub(super) mod entry;
 mod journal;
@@ -17,13 +18,14 @@ pub(super) mod listing;
 mod telling;
 
 pub(super) use deciding::Nonsense;
-use entry::{Entry, Later, Turn, Turned};
-use journal::{Journal, Place};
+use entry::{Closed, Entry, Later, Turn, Turned};
+use journal::Journal;
+pub(super) use journal::Place;
 use ledger::Ledger;
 use listing::{Listing, RemittanceLine};
 
 use super::{
-    protocol::{Answer, Order, ReportBody},
+    protocol::{Answer, Order, PageBody, ReportBody},
     settings::Settings,
     token::Token,
 };
@@ -162,7 +164,26 @@ impl Books {
 
     #[must_use]
     pub fn remittances(&self, date: NaiveDate) -> Vec<RemittanceLine> {
-        self.kept().ledgers.values().flat_map(|ledger| ledger.remittances(date)).collect()
+        self.kept().ledgers.values().flat_map(|ledger| ledger.days.remittances(ledger.channel, date)).collect()
+    }
+
+    /// A page of what one channel remitted for a day that has ended. From the first that is told of it nothing more is
+    /// booked on that day, so it may be told once that is durable.
+    pub(super) fn remittance(&self, channel: Name, date: NaiveDate, after: u64) -> (PageBody, Option<Place>) {
+        let mut kept = self.kept();
+        if !kept.ledger(channel).days.is_closed(date) {
+            if date >= Utc::now().date_naive() {
+                return (PageBody::default(), None);
+            }
+            kept.write(&Entry::Closed(Closed { channel, date }));
+        }
+        let page = kept.ledger(channel).days.page(date, after);
+        (page, kept.journal.as_ref().map(Journal::place))
+    }
+
+    /// Ends a day, whatever the clock says: what comes now is the next one's.
+    pub(super) fn close_day(&self, channel: Name, date: NaiveDate) -> Option<Place> {
+        self.kept().write(&Entry::Closed(Closed { channel, date }))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -184,6 +205,7 @@ impl Kept {
         let channel = match entry {
             Entry::Done(deed) => deed.channel,
             Entry::Turned(turned) => turned.channel,
+            Entry::Closed(closed) => closed.channel,
         };
         self.ledger(channel).apply(entry);
     }

@@ -1,6 +1,12 @@
 //! What the sandbox does unasked: reports, and what happens by itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::Utc;
 use domain::channel::Channel as Name;
@@ -8,7 +14,7 @@ use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::Fu
 use http_body_util::Full;
 use hyper::{Method, Request, body::Bytes, header::CONTENT_TYPE};
 use tokio::{
-    sync::{Notify, Semaphore, mpsc},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc},
     time::{sleep, timeout},
 };
 
@@ -16,7 +22,7 @@ use super::{
     books::{Books, News, entry::Later},
     faults::ReportFault,
     protocol::ReportBody,
-    settings::Settings,
+    settings::{Backlog, Settings},
     signature,
     token::Token,
 };
@@ -30,8 +36,14 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Something to be done in a while, by the clerk.
 enum Errand {
-    Deliver(ReportBody, When),
+    Deliver(Waiting, When),
     Happen(Name, String, Later),
+}
+
+/// A report, and its place among those that may wait.
+struct Waiting {
+    report: ReportBody,
+    _room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
 #[derive(Clone, Copy)]
@@ -47,6 +59,9 @@ pub(super) struct Mail {
     settings: Arc<Settings>,
     wire: Wire,
     seats: Semaphore,
+    /// For so many more reports to wait, and so many bytes of them.
+    room: (Arc<Semaphore>, Arc<Semaphore>),
+    lost: AtomicU64,
     /// Some report has arrived.
     arrived: Notify,
     errands: mpsc::UnboundedSender<Errand>,
@@ -63,7 +78,10 @@ impl Mail {
     pub(super) fn open(books: Arc<Books>, settings: Arc<Settings>) -> (Arc<Self>, Clerk) {
         let (errands, given) = mpsc::unbounded_channel();
         let (seats, arrived) = (Semaphore::new(DELIVERIES_MAX), Notify::new());
-        let mail = Arc::new(Self { books, settings, wire: Wire::new(), seats, arrived, errands });
+        let Backlog { reports_max, bytes_max } = settings.backlog;
+        let room = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        let (room, lost) = ((room(reports_max), room(bytes_max)), AtomicU64::new(0));
+        let mail = Arc::new(Self { books, settings, wire: Wire::new(), seats, room, lost, arrived, errands });
         for (channel, key, later) in mail.books.due() {
             mail.give(Errand::Happen(channel, key, later));
         }
@@ -92,6 +110,8 @@ impl Mail {
             | Token::TimeoutThenAbsent
             | Token::LateSuccess
             | Token::PartialCapture
+            | Token::PartialCaptureKept
+            | Token::RefundRefused
             | Token::Flaky => self.settings.faults.report(&report.id),
         };
         self.send(report, fault).await;
@@ -100,16 +120,16 @@ impl Mail {
     async fn send(&self, report: ReportBody, fault: Option<ReportFault>) {
         let late = self.settings.timing.report_late;
         match fault {
-            None => self.give(Errand::Deliver(report, When::Now)),
+            None => self.deliver_later(report, When::Now),
             Some(ReportFault::Early) => {
                 if timeout(DELIVERY_TIMEOUT, self.deliver(&report, &self.settings.report_secret)).await.is_err() {
                     tracing::debug!(report.id, "an early report did not arrive in time");
                 }
             }
-            Some(ReportFault::Late) => self.give(Errand::Deliver(report, When::After(late))),
+            Some(ReportFault::Late) => self.deliver_later(report, When::After(late)),
             Some(ReportFault::Doubled) => {
-                self.give(Errand::Deliver(report.clone(), When::Now));
-                self.give(Errand::Deliver(report, When::Now));
+                self.deliver_later(report.clone(), When::Now);
+                self.deliver_later(report, When::Now);
             }
             Some(ReportFault::Forged) => {
                 let amount_minor = report.amount_minor.map(|amount| amount.saturating_mul(10));
@@ -118,13 +138,30 @@ impl Mail {
                 if timeout(DELIVERY_TIMEOUT, self.once(&forged, &stranger)).await.is_err() {
                     tracing::debug!(report.id, "a forged report did not arrive in time");
                 }
-                self.give(Errand::Deliver(report, When::Now));
+                self.deliver_later(report, When::Now);
             }
-            Some(ReportFault::Reordered) => self.give(Errand::Deliver(report, When::AfterAnother(late))),
+            Some(ReportFault::Reordered) => self.deliver_later(report, When::AfterAnother(late)),
             Some(ReportFault::Dropped) => {}
             Some(ReportFault::WrongAmount) => {
                 let amount_minor = report.amount_minor.map(|amount| amount.saturating_add(1));
-                self.give(Errand::Deliver(ReportBody { amount_minor, ..report }, When::Now));
+                self.deliver_later(ReportBody { amount_minor, ..report }, When::Now);
+            }
+        }
+    }
+
+    /// Where too many wait, one more is as one that was lost on its way.
+    fn deliver_later(&self, report: ReportBody, when: When) {
+        let bytes = serde_json::to_vec(&report).map_or(0, |body| body.len());
+        let place = Arc::clone(&self.room.0).try_acquire_owned();
+        let bytes = Arc::clone(&self.room.1).try_acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
+        match (place, bytes) {
+            (Ok(place), Ok(bytes)) => self.give(Errand::Deliver(Waiting { report, _room: (place, bytes) }, when)),
+            (Ok(_) | Err(_), Ok(_) | Err(_)) => {
+                let lost_count = self.lost.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                // Of a flood of them, now and then.
+                if lost_count.is_power_of_two() {
+                    tracing::warn!(lost_count, "too many reports wait: this one is not sent");
+                }
             }
         }
     }
@@ -170,7 +207,7 @@ impl Mail {
 
     async fn run(&self, errand: Errand) {
         match errand {
-            Errand::Deliver(report, when) => {
+            Errand::Deliver(waiting, when) => {
                 match when {
                     When::Now => {}
                     When::After(late) => sleep(late).await,
@@ -179,7 +216,7 @@ impl Mail {
                         tracing::trace!(came = another.is_ok(), "a report was held back for another");
                     }
                 }
-                self.deliver(&report, &self.settings.report_secret).await;
+                self.deliver(&waiting.report, &self.settings.report_secret).await;
             }
             Errand::Happen(channel, key, later) => {
                 sleep(later.at.signed_duration_since(Utc::now()).to_std().unwrap_or_default()).await;

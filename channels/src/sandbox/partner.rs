@@ -15,6 +15,7 @@ use crate::{
     channel::{Channel, Said},
     exponents::Exponents,
     outcome::{Authorised, Captured, Done, NotSent, Outcome, PaidOut, Reason, Refunded, Status, Unknown, Voided},
+    remittance::{AskRemittance, Remitted},
     report::{Secret, Told, Unverifiable},
     request::{Ask, Authorise, Capture, Kind, PayOut, Refund, Void},
     sandbox::{
@@ -115,6 +116,10 @@ impl Channel for Sandbox {
         self.name
     }
 
+    fn partner(&self) -> Option<&'static str> {
+        Some("sandbox")
+    }
+
     fn authorise<'c>(&'c self, request: &'c Authorise) -> Said<'c, Outcome<Authorised>> {
         Box::pin(async move {
             let order = Order {
@@ -194,6 +199,23 @@ impl Channel for Sandbox {
                 Err(silence) => Err(silence),
             };
             outcome(said, |answer| self.done(request.kind, answer)).map(Status::Found)
+        })
+    }
+
+    fn remittance<'c>(&'c self, asked: &'c AskRemittance) -> Said<'c, Remitted> {
+        Box::pin(async move {
+            let AskRemittance { date, after } = asked;
+            let url = format!("{}/remittances?date={date}&after={after}", self.url);
+            let said = async {
+                let request = request(Method::GET, url, &format!("remittance-{date}"), None, Vec::new())?;
+                let answer = self.wire.send(request).await?;
+                reading::remitted(self.name, self.exponents, answer.status, &answer.body)
+            };
+            match said.await {
+                Ok(remitted) => Ok(remitted),
+                Err(Silence::Unknown(why)) => Ok(Remitted::Unknown(why)),
+                Err(Silence::NotSent(not_sent)) => Err(not_sent),
+            }
         })
     }
 

@@ -1,6 +1,6 @@
 //! The sandbox's own words on the wire, the same for both of its sides.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::{
     channel::Channel as Name,
     id::{CaptureId, MerchantId, PaymentId, PayoutId, RefundId},
@@ -155,4 +155,58 @@ pub(super) struct ReportBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) notice: Option<String>,
     pub(super) at: DateTime<Utc>,
+}
+
+/// What a line of a day's remittance is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Booked {
+    Captured,
+    Refunded,
+    RefundReturned,
+    DisputeLost,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LineBody {
+    pub(super) number: u64,
+    pub(super) what: Booked,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) payment_id: Option<PaymentId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) attempt: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) capture_id: Option<CaptureId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) refund_id: Option<RefundId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) no: Option<String>,
+    pub(super) currency: String,
+    pub(super) gross_minor: i64,
+    pub(super) fee_minor: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SumBody {
+    pub(super) currency: String,
+    pub(super) gross_minor: i64,
+    pub(super) fee_minor: i64,
+    pub(super) net_minor: i64,
+    pub(super) lines_count: u64,
+}
+
+/// A page of a day's remittance; of one that has not ended, nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PageBody {
+    pub(super) is_closed: bool,
+    pub(super) sums: Vec<SumBody>,
+    pub(super) lines: Vec<LineBody>,
+    pub(super) has_more: bool,
+}
+
+/// The day that is to end now, whatever the clock says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Close {
+    pub(super) date: NaiveDate,
 }

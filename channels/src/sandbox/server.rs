@@ -108,6 +108,14 @@ async fn answer(house: &House, request: Request<Incoming>) -> Said {
             Ok(channel) => work::authenticate(house, channel, trade_no, *how == "passed").await,
             Err(_unknown) => Ok(nowhere()),
         },
+        (&Method::GET, [channel, "remittances"]) => match channel.parse() {
+            Ok(channel) => Ok(work::remittance(house, channel, request.uri().query().unwrap_or_default()).await),
+            Err(_unknown) => Ok(nowhere()),
+        },
+        (&Method::POST, [channel, "remittances"]) => match channel.parse() {
+            Ok(channel) => Ok(work::close_day(house, channel, request).await),
+            Err(_unknown) => Ok(nowhere()),
+        },
         (_, [channel, what]) => match (channel.parse(), kind(what)) {
             (Ok(channel), Some(kind)) if method == Method::POST => work::perform(house, channel, kind, request).await,
             (Ok(channel), Some(kind)) if method == Method::GET => work::status(house, channel, kind, &request).await,

@@ -18,6 +18,20 @@ pub struct Settings {
     pub fee: BasisPoints,
     pub faults: FaultPlan,
     pub timing: Timing,
+    pub backlog: Backlog,
+}
+
+/// How many reports may wait to be taken; more are as lost on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub reports_max: usize,
+    pub bytes_max: usize,
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self { reports_max: 10_000, bytes_max: 8 * 1024 * 1024 }
+    }
 }
 
 /// Every delay is real, and none is longer than said here.
@@ -69,6 +83,7 @@ impl Settings {
             fee: BasisPoints::new(140).unwrap_or(BasisPoints::NONE),
             faults: FaultPlan::default(),
             timing: Timing::default(),
+            backlog: Backlog::default(),
         }
     }
 }

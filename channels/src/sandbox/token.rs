@@ -12,6 +12,7 @@ pub enum Token {
     EarlyFraudWarning,
     RefundPending,
     RefundBounces,
+    RefundRefused,
     ThreeDSecure,
     TimeoutThenApproved,
     TimeoutThenAbsent,
@@ -19,6 +20,7 @@ pub enum Token {
     ReportBeforeAnswer,
     LateSuccess,
     PartialCapture,
+    PartialCaptureKept,
     Flaky,
 }
 
@@ -52,6 +54,7 @@ impl Token {
             Self::RefundBounces,
             "approved; refunds succeed and are given back afterwards",
         ),
+        ("pm_sandbox_refund_refused", Self::RefundRefused, "approved; refunds are declined: `other`"),
         (
             "pm_sandbox_three_d_secure_required",
             Self::ThreeDSecure,
@@ -81,6 +84,11 @@ impl Token {
             "declined: `processing_error`; succeeds afterwards all the same",
         ),
         ("pm_sandbox_partial_capture", Self::PartialCapture, "approved; half of what is to be captured is captured"),
+        (
+            "pm_sandbox_partial_capture_kept",
+            Self::PartialCaptureKept,
+            "approved; half of what is to be captured is captured, and refunds are declined: `other`",
+        ),
         (
             "pm_sandbox_flaky",
             Self::Flaky,

@@ -1,15 +1,18 @@
 //! What every channel in the list keeps to, whoever plays it.
 
-use channels::{Done, Kind, NotSent, Outcome, Reason, Status, Unknown, partners::exponents};
+use channels::{AskRemittance, Counts, Done, Kind, NotSent, Outcome, Reason, Status, Unknown, partners::exponents};
+use chrono::Utc;
 use domain::{channel::Channel as Name, currency::Currency, id::CaptureId, money::Money, payment::attempt::Decline};
 
-use crate::stand::{Stand, ask, capture, charge, done, hold, pay_out, payment, refund, settled, usd, void};
+use tokio::time::Instant;
+
+use crate::stand::{Stand, ask, capture, charge, done, hold, limits, pay_out, payment, refund, settled, usd, void};
 
 // covers D2, I21
 #[tokio::test]
 async fn a_repeat_under_the_same_key_is_one_effect_and_the_same_answer() {
     let stand = Stand::up().await;
-    for name in Name::ALL.iter().copied() {
+    for name in stand.played() {
         let line = stand.line(name);
         let (charge, hold, captured) =
             (charge(1, usd(1_000), "pm_sandbox_visa"), hold(2, usd(900), "pm_x"), capture(2, 1, usd(400)));
@@ -46,7 +49,7 @@ async fn the_same_key_at_the_same_time_is_one_effect() {
 #[tokio::test]
 async fn a_key_used_for_something_else_does_nothing_and_tells_nothing() {
     let stand = Stand::up().await;
-    for name in Name::ALL.iter().copied() {
+    for name in stand.played() {
         let line = stand.line(name);
         let first = charge(1, usd(1_000), "pm_sandbox_visa");
         settled(line.authorise(&first).await.unwrap());
@@ -73,7 +76,7 @@ async fn the_number_of_the_trade_may_become_known_between_two_tries() {
 #[tokio::test]
 async fn the_status_finds_what_was_done_as_it_was_done() {
     let stand = Stand::up().await;
-    for name in Name::ALL.iter().copied() {
+    for name in stand.played() {
         let line = stand.line(name);
         let (charge, hold, captured) =
             (charge(1, usd(1_000), "pm_sandbox_visa"), hold(2, usd(900), "pm_x"), capture(2, 1, usd(400)));
@@ -111,7 +114,7 @@ async fn the_status_finds_what_was_done_as_it_was_done() {
 #[tokio::test]
 async fn an_answer_says_what_was_asked_for() {
     let stand = Stand::up().await;
-    for name in Name::ALL.iter().copied() {
+    for name in stand.played() {
         let line = stand.line(name);
         let whole = settled(line.authorise(&charge(1, usd(1_000), "pm_card_visa")).await.unwrap());
         assert_eq!((whole.amount, whole.captured.map(|captured| captured.amount)), (usd(1_000), Some(usd(1_000))));
@@ -127,7 +130,7 @@ async fn an_answer_says_what_was_asked_for() {
 #[tokio::test]
 async fn what_cannot_be_is_declined_and_moves_nothing() {
     let stand = Stand::up().await;
-    for name in Name::ALL.iter().copied() {
+    for name in stand.played() {
         let line = stand.line(name);
         settled(line.authorise(&hold(1, usd(900), "pm_x")).await.unwrap());
         let no = Ok(Outcome::Declined(Decline::Other));
@@ -149,7 +152,7 @@ async fn what_cannot_be_is_declined_and_moves_nothing() {
 #[tokio::test]
 async fn every_currency_goes_there_and_back_or_is_refused() {
     let stand = Stand::up().await;
-    for name in Name::ALL.iter().copied() {
+    for name in stand.played() {
         for (number, currency) in (100..).zip(Currency::all()) {
             for (try_no, amount_minor) in [(0, 12_300), (1, 12_345)] {
                 let money = Money::new(amount_minor, currency);
@@ -174,10 +177,11 @@ async fn every_currency_goes_there_and_back_or_is_refused() {
 }
 
 #[tokio::test]
-async fn real_money_has_no_partner_yet_and_nothing_is_sent() {
+async fn where_nobody_plays_a_channel_nothing_is_sent() {
     let stand = Stand::up().await;
-    for name in Name::ALL.iter().copied() {
-        let line = stand.partners.line(name, true);
+    let nobodys: Vec<_> = stand.partners.lines().filter(|(.., line)| line.partner().is_none()).collect();
+    assert!(nobodys.iter().all(|(_, livemode, _)| *livemode), "in test mode every channel is played");
+    for (name, _, line) in nobodys {
         assert_eq!(line.name(), name);
         let nobody = NotSent::never(Reason::NoPartner(name));
         assert_eq!(nobody.to_string(), format!("no partner is configured for {name}"));
@@ -186,7 +190,10 @@ async fn real_money_has_no_partner_yet_and_nothing_is_sent() {
         assert_eq!(line.void(&void(1)).await, Err(nobody.clone()));
         assert_eq!(line.refund(&refund(1, 1, usd(1))).await, Err(nobody.clone()));
         assert_eq!(line.pay_out(&pay_out(1, usd(1))).await, Err(nobody.clone()));
-        assert_eq!(line.status(&ask(Kind::Authorise, "k")).await, Err(nobody));
+        assert_eq!(line.status(&ask(Kind::Authorise, "k")).await, Err(nobody.clone()));
+        let day = AskRemittance { date: Utc::now().date_naive(), after: 0 };
+        assert_eq!(line.remittance(&day).await, Err(nobody));
+        assert_eq!(line.state().counts, Counts::default(), "nothing was let out");
     }
     assert!(stand.books.listing().effects.is_empty());
     assert_eq!(stand.partners.lines().count(), Name::ALL.len() * 2);
@@ -201,4 +208,24 @@ async fn a_key_that_no_header_takes_is_not_sent() {
         assert_eq!(refused, Err(NotSent::never(Reason::KeyNotExpressible)));
     }
     assert_eq!(CaptureId::derive(payment(1), 1), charge(1, usd(1), "pm_x").capture.unwrap());
+}
+
+// covers D1
+#[tokio::test]
+async fn an_answer_that_does_not_come_in_time_is_unknown_and_the_status_finds_what_was_done() {
+    let stand = Stand::up().await;
+    for name in stand.played() {
+        let line = stand.line(name);
+        let (request, begun) = (charge(1, usd(1_000), "pm_sandbox_timeout_then_approved"), Instant::now());
+        assert_eq!(line.authorise(&request).await, Ok(Outcome::Unknown(Unknown::NoAnswer)), "{name}");
+        assert!(begun.elapsed() >= limits().deadline, "{name}: given up before its time");
+        let found = done(stand.status(name, Kind::Authorise, &request.key).await);
+        let Done::Authorised(authorised) = &found else { panic!("{name}: {found:?}") };
+        assert_eq!((authorised.amount, authorised.captured.as_ref().unwrap().amount), (usd(1_000), usd(1_000)));
+        // Sent again under its key, it is what it was.
+        assert_eq!(Done::Authorised(settled(line.authorise(&request).await.unwrap())), found, "{name}");
+        assert_eq!(stand.effects(name, &request.key), 1, "{name}");
+        let counts = line.state().counts;
+        assert_eq!((counts.calls_count, counts.failures_count), (3, 1), "{name}");
+    }
 }

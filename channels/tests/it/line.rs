@@ -10,8 +10,9 @@ use std::{
 };
 
 use channels::{
-    Ask, Authorise, Authorised, BreakerState, Capture, Captured, Channel, Limits, Line, NotSent, Outcome, PaidOut,
-    PayOut, Reason, Refund, Refunded, Said, Secret, Status, Told, Unknown, Unverifiable, Void, Voided, line::PAUSE_MAX,
+    Ask, AskRemittance, Authorise, Authorised, BreakerState, Capture, Captured, Channel, Counts, HeldBack, Limits,
+    Line, NotSent, Outcome, PaidOut, PayOut, Reason, Refund, Refunded, Remitted, Said, Secret, Status, Told, Unknown,
+    Unverifiable, Void, Voided, line::PAUSE_MAX,
 };
 use chrono::{DateTime, Utc};
 use domain::{channel::Channel as Name, payment::attempt::Decline};
@@ -54,6 +55,10 @@ impl Channel for Partner {
         Name::Sandbox
     }
 
+    fn partner(&self) -> Option<&'static str> {
+        Some("a partner of this test")
+    }
+
     fn authorise<'c>(&'c self, _: &'c Authorise) -> Said<'c, Outcome<Authorised>> {
         let does = self.next.lock().unwrap().pop_front();
         Box::pin(async move {
@@ -86,6 +91,10 @@ impl Channel for Partner {
     }
 
     fn status<'c>(&'c self, _: &'c Ask) -> Said<'c, Status> {
+        Box::pin(std::future::pending())
+    }
+
+    fn remittance<'c>(&'c self, _: &'c AskRemittance) -> Said<'c, Remitted> {
         Box::pin(std::future::pending())
     }
 
@@ -289,4 +298,26 @@ async fn a_pause_is_kept_and_then_over() {
     advance(PAUSE_MAX / 6).await;
     assert_eq!(ask_once(&line).await, declined());
     assert_eq!((line.state().paused_for, line.state().breaker), (None, BreakerState::Closed { failures_count: 0 }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_looks_sees_what_was_let_out_what_failed_and_what_was_held_back() {
+    let (line, partner) = line(LIMITS);
+    assert_eq!(ask_once(&line).await, declined());
+    advance(Duration::from_secs(7)).await;
+    open(&line, &partner).await;
+    assert!(ask_once(&line).await.is_err());
+    advance(LIMITS.open_for / 2).await;
+    assert!(ask_once(&line).await.is_err());
+    let state = line.state();
+    assert_eq!(state.breaker_for, LIMITS.open_for / 2, "since it opened");
+    let held_back = HeldBack { breaker_open_count: 2, ..HeldBack::default() };
+    let failures_count = u64::from(LIMITS.failures_max);
+    assert_eq!(state.counts, Counts { calls_count: 1 + failures_count, failures_count, held_back });
+    // The one that looks whether it is back is let out, and counts.
+    advance(LIMITS.open_for).await;
+    assert_eq!(ask_once(&line).await, declined());
+    let state = line.state();
+    assert_eq!((state.breaker, state.breaker_for), (BreakerState::Closed { failures_count: 0 }, Duration::ZERO));
+    assert_eq!(state.counts, Counts { calls_count: 2 + failures_count, failures_count, held_back });
 }

@@ -11,6 +11,8 @@ mod journal;
 #[cfg(test)]
 mod line;
 #[cfg(test)]
+mod remittances;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod stand;

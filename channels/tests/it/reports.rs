@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use channels::{
     Evidence, Secret, Subject,
-    sandbox::{Books, SIGNATURE_HEADER, sign},
+    sandbox::{Books, ReportFault, SIGNATURE_HEADER, sign},
 };
 use chrono::Utc;
 use domain::{channel::Channel as Name, id::CaptureId, payment::Report};
@@ -16,7 +16,7 @@ use crate::stand::{Stand, capture, charge, hold, pay_out, payment, refund, settl
 #[tokio::test]
 async fn what_every_channel_reports_is_read_as_it_was_answered() {
     let stand = Stand::up().await;
-    for name in Name::ALL.iter().copied() {
+    for name in stand.played() {
         let (line, before) = (stand.line(name), stand.inbox.raw().len());
         let charged = settled(line.authorise(&charge(1, usd(500), "pm_x")).await.unwrap());
         settled(line.authorise(&hold(2, usd(900), "pm_x")).await.unwrap());
@@ -44,7 +44,7 @@ async fn what_every_channel_reports_is_read_as_it_was_answered() {
 #[tokio::test]
 async fn a_forged_report_is_a_hint_and_never_a_fact() {
     let stand = Stand::up().await;
-    for name in Name::ALL.iter().copied() {
+    for name in stand.played() {
         let before = stand.inbox.raw().len();
         settled(stand.line(name).authorise(&charge(1, usd(500), "pm_x")).await.unwrap());
         stand.inbox.until(|raw| raw.len() > before).await;
@@ -121,4 +121,33 @@ async fn without_an_address_nothing_is_reported() {
     .await;
     settled(stand.line(Name::Stripe).authorise(&charge(1, usd(500), "pm_sandbox_report_before_answer")).await.unwrap());
     assert!(stand.inbox.raw().is_empty());
+}
+
+#[tokio::test]
+async fn so_many_reports_wait_and_of_more_nothing_is_kept() {
+    let stand = Stand::with(Books::in_memory(), |settings| {
+        settings.faults.reports = [(ReportFault::Late, 1_000)].into();
+        settings.timing.report_late = Duration::from_millis(300);
+        settings.backlog.reports_max = 5;
+    })
+    .await;
+    let line = stand.line(Name::Stripe);
+    for number in 1..=20 {
+        settled(line.authorise(&charge(number, usd(500), "pm_x")).await.unwrap());
+    }
+    stand.inbox.until(|raw| raw.len() >= 5).await;
+    // Those that were taken made room.
+    settled(line.authorise(&charge(21, usd(500), "pm_x")).await.unwrap());
+    let last = payment(21).to_string();
+    let is_last = |raw: &crate::inbox::Raw| String::from_utf8_lossy(&raw.body).contains(&last);
+    stand.inbox.until(|raw| raw.iter().any(is_last)).await;
+    assert!(stand.inbox.raw().len() <= 11, "{} of 21 were to wait", stand.inbox.raw().len());
+    assert_eq!(stand.books.listing().payments.len(), 21, "what was done was done");
+
+    let none = Stand::with(Books::in_memory(), |settings| settings.backlog.bytes_max = 100).await;
+    settled(none.line(Name::Stripe).authorise(&charge(1, usd(500), "pm_x")).await.unwrap());
+    // One that comes before the answer waits for nobody, and shows that the other would have come by now.
+    let early = charge(2, usd(500), "pm_sandbox_report_before_answer");
+    settled(none.line(Name::Stripe).authorise(&early).await.unwrap());
+    assert_eq!(none.inbox.raw().len(), 1, "a report is more than a hundred bytes");
 }

@@ -7,6 +7,7 @@ use channels::{
     Status, Void,
     sandbox::{Books, Listing, RemittanceLine, Settings, Timing, serve},
 };
+use chrono::NaiveDate;
 use domain::{
     channel::Channel as Name,
     id::{CaptureId, MerchantId, PaymentId, PayoutId, RefundId},
@@ -98,6 +99,25 @@ impl Stand {
         self.partners.line(name, false)
     }
 
+    /// Every channel in the list of partners that somebody plays, each to be held to the same contract. A new partner is
+    /// held to it as soon as it is in the list: it needs a stand of its own beside this one.
+    pub(crate) fn played(&self) -> Vec<Name> {
+        let lines = self.partners.lines().filter_map(|(name, livemode, line)| Some((name, livemode, line.partner()?)));
+        let played: Vec<Name> = lines
+            .map(|(name, livemode, partner)| {
+                let of = format!("{name}, {}", if livemode { "real money" } else { "test" });
+                assert_eq!(
+                    (partner, livemode),
+                    ("sandbox", false),
+                    "{of}: no stand to hold this partner to its contract"
+                );
+                name
+            })
+            .collect();
+        assert_eq!(played, Name::ALL, "in test mode every channel is played");
+        played
+    }
+
     /// How often the request with this key had its effect.
     pub(crate) fn effects(&self, name: Name, key: &str) -> u32 {
         let listing = self.books.listing();
@@ -123,6 +143,11 @@ impl Stand {
     pub(crate) async fn remitted(&self, date: &str) -> Vec<RemittanceLine> {
         let path = format!("/remittances?date={date}");
         serde_json::from_slice(&self.http(Method::GET, &path, String::new()).await.1).unwrap()
+    }
+
+    /// Ends a day there before its time.
+    pub(crate) async fn close(&self, name: Name, date: NaiveDate) -> StatusCode {
+        self.http(Method::POST, &format!("/{name}/remittances"), format!(r#"{{"date":"{date}"}}"#)).await.0
     }
 
     pub(crate) async fn status(&self, name: Name, kind: Kind, key: &str) -> Status {

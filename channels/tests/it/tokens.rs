@@ -125,6 +125,21 @@ async fn an_inquiry_and_a_warning_are_told_and_move_nothing() {
 }
 
 #[tokio::test]
+async fn a_refund_that_is_refused_moves_nothing() {
+    let stand = Stand::up().await;
+    for (number, (name, captured)) in
+        (1..).zip([("pm_sandbox_refund_refused", 500), ("pm_sandbox_partial_capture_kept", 250)])
+    {
+        settled(stand.line(STRIPE).authorise(&charge(number, usd(500), name)).await.unwrap());
+        let before = stand.books.listing().totals[0].captured_minor;
+        assert_eq!(before, if number == 1 { captured } else { 500 + captured }, "{name}");
+        let answer = stand.line(STRIPE).refund(&refund(number, 1, usd(100))).await;
+        assert_eq!(answer, Ok(Outcome::Declined(Decline::Other)), "{name}");
+    }
+    assert_eq!(stand.books.listing().totals[0].refunded_minor, 0);
+}
+
+#[tokio::test]
 async fn a_refund_that_is_pending_succeeds_afterwards() {
     let stand = Stand::up().await;
     let name = "pm_sandbox_refund_pending_then_succeeds";

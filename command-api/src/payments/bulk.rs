@@ -131,7 +131,7 @@ fn act(api: &Api, call: &Call, item: &Value) -> Result<Act, Problem> {
     };
     let key = key.ok_or_else(|| Problem::turned_away(rules::IDEMPOTENCY_KEY_MALFORMED))?;
     let fingerprint = api.gate.vault.fingerprint(&[b"bulk payment", canonical(&object).as_bytes()]);
-    let plan = CreatePayment::parse(&object)?.plan(&api.gate.vault, call)?;
+    let plan = CreatePayment::parse(&object)?.plan(api, call)?;
     Ok(Act {
         tenant: plan.tenant,
         key: Some(Key { scope: call.caller.idempotency_scope(), key: Arc::clone(&key.0), fingerprint }),

@@ -8,7 +8,8 @@ use serde_json::Value;
 #[test]
 fn every_operation_has_a_name_of_its_own_an_example_and_its_codes() {
     let mut names = BTreeSet::new();
-    assert_eq!(operations().len(), ROUTES.len());
+    // And where channels report, which is no write of a caller's.
+    assert_eq!(operations().len(), ROUTES.len() + 1);
     for (route, operation) in ROUTES.iter().zip(operations()) {
         let operation = operation.told;
         assert!(names.insert(operation["operationId"].to_string()), "{}: its name is taken", route.path);

@@ -7,7 +7,7 @@ use axum::{
     http::{Request, header},
 };
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
-use command_api::{Api, ROUTES, Route};
+use command_api::{Api, Countries, ROUTES, Route};
 use gate::{Gate, Limits};
 use serde_json::{Map, Value};
 use tower::ServiceExt as _;
@@ -104,7 +104,7 @@ fn kind(field: &Value) -> &'static str {
     match field.get("type").and_then(Value::as_str) {
         Some("integer") => "NUMBER",
         Some("boolean") => "true|false",
-        Some("array" | "object") => "JSON",
+        Some("array" | "object") => "JSON|@FILE",
         _ => "TEXT",
     }
 }
@@ -124,7 +124,7 @@ pub(super) async fn run(route: &'static Route, matches: &ArgMatches) -> Result<E
     let store = place.store().await?;
     let pool = database::pool(&place.url()?)?;
     let gate = Gate::new(store.clone(), place.vault().await?, None, Limits::default());
-    let response = command_api::router(Api { gate, pool }).oneshot(request).await;
+    let response = command_api::router(Api { gate, pool, countries: Countries::default() }).oneshot(request).await;
     let Ok(response) = response;
     let is_done = response.status().is_success();
     let body = to_bytes(response.into_body(), ANSWER_MAX).await.map_err(std::io::Error::other);
@@ -164,6 +164,13 @@ fn request(route: &Route, matches: &ArgMatches, key: &str) -> std::result::Resul
 fn value(field: &Value, text: &str) -> std::result::Result<Value, String> {
     match field.get("type").and_then(Value::as_str) {
         Some("string") => Ok(text.into()),
+        Some("array" | "object") => match text.strip_prefix('@') {
+            Some(file) => {
+                let read = std::fs::read_to_string(file).map_err(|reason| format!("reading {file}: {reason}"))?;
+                serde_json::from_str(&read).map_err(|reason| format!("{file} is no JSON: {reason}"))
+            }
+            None => serde_json::from_str(text).map_err(|_not_json| format!("takes {}", kind(field))),
+        },
         _ => serde_json::from_str(text).map_err(|_not_json| format!("takes {}", kind(field))),
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     interrupt::Interrupt,
     keys::Keys,
     serving,
+    witness::Witnessed,
 };
 
 /// Serve on this machine, with a Postgres in .daybook (what `make run` starts)
@@ -41,6 +42,8 @@ pub(super) struct Dev {
     rates: Rates,
     #[command(flatten)]
     told: serving::Told,
+    #[command(flatten)]
+    witnessed: Witnessed,
 }
 
 impl Dev {
@@ -90,7 +93,9 @@ impl Dev {
         if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
             tracing::warn!(%failure, "what to try next could not be shown");
         }
-        serving::serve(listener, app_url, gate, &self.told, Some(self.home.directory()), interrupt).await
+        let witnessed = self.witnessed.at_home(self.home.directory())?;
+        let told = (&self.told, &witnessed);
+        serving::serve(listener, app_url, gate, told, Some(self.home.directory()), interrupt).await
     }
 
     async fn start_postgres(&self) -> Result<Arc<Cluster>> {

@@ -1,5 +1,7 @@
 //! Which ledger a command is about, and how it is reached.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use embedded_postgres::{Cluster, DATABASE};
 use event_store::Store;
@@ -34,6 +36,12 @@ impl Place {
         let cluster = Cluster::running(&home)?
             .ok_or_else(|| Failure::NoDatabase(format!("{start} in {}: `daybook dev`", home.display())))?;
         Ok(cluster.url(DATABASE))
+    }
+
+    /// The directory of checkpoints of this home, if it has one.
+    pub(super) fn checkpoints(&self) -> Option<PathBuf> {
+        let directory = crate::witness::directory_of(self.home.directory());
+        (self.database_url.is_none() && directory.is_dir()).then_some(directory)
     }
 
     /// A connection to a ledger that is there, with a schema this binary can read.

@@ -151,7 +151,7 @@ impl Saga {
         shown
     }
 
-    /// One command of an operator, and word to whoever runs the processes.
+    /// One command of an operator.
     async fn tell(
         &self,
         saga: SagaId,
@@ -165,11 +165,8 @@ impl Saga {
         let done = carry_out(&store, saga, &about, command(by), cancels.then_some(by)).await;
         database::close(&store).await;
         done?;
-        let pool = database::pool(&self.place.url()?)?;
-        let nudged = processes::nudge(&pool, &about.process, &about.business_id).await;
-        let is_due = nudged.attempt(|| "it is in the log; telling the processes".to_owned())?;
-        let then = if is_due { "the processes look at it now" } else { "nothing of it is left to do" };
-        say(format_args!("{saga}: said so in its history; {then}"))?;
+        // Whoever runs the processes follows the log.
+        say(format_args!("{saga}: said so in its history; the processes look at it now"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use clap::Args;
 use gate::{Gate, Limits, Rate};
 
-use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys, serving};
+use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys, serving, witness::Witnessed};
 
 /// Serve HTTP on an existing, migrated database
 ///
@@ -25,6 +25,8 @@ pub(super) struct Serve {
     rates: Rates,
     #[command(flatten)]
     told: serving::Told,
+    #[command(flatten)]
+    witnessed: Witnessed,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -42,7 +44,8 @@ impl Serve {
         let store = database::store(&self.database_url)?;
         let gate = Gate::new(store, vault, None, self.rates.limits());
         tracing::info!(listen = %self.listen.address, "serving");
-        serving::serve(listener, &self.database_url, gate, &self.told, None, interrupt).await?;
+        let told = (&self.told, &self.witnessed);
+        serving::serve(listener, &self.database_url, gate, told, None, interrupt).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

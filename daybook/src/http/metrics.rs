@@ -1,4 +1,6 @@
-//! What `/metrics` shows: requests by route, and this process.
+//! What `/metrics` shows: requests by route, lines to channels, and this process.
+
+use std::sync::Arc;
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -6,9 +8,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use prometheus::{IntCounterVec, Opts, Registry, TEXT_FORMAT, TextEncoder, process_collector::ProcessCollector};
+use channels::Partners;
+use prometheus::{
+    IntCounterVec, Opts, Registry, TEXT_FORMAT, TextEncoder, process_collector::ProcessCollector, proto::MetricFamily,
+};
 
 use crate::failure::{Attempt as _, Result};
+
+mod lines;
 
 const SERVICE: &str = "daybook";
 
@@ -16,10 +23,11 @@ const SERVICE: &str = "daybook";
 pub(super) struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
+    partners: Arc<Partners>,
 }
 
 impl Metrics {
-    pub(super) fn new() -> Result<Self> {
+    pub(super) fn new(partners: Arc<Partners>) -> Result<Self> {
         let build = || -> prometheus::Result<Self> {
             let registry = Registry::new();
             let opts = Opts::new("http_requests_total", "HTTP requests answered, by route and status");
@@ -27,9 +35,15 @@ impl Metrics {
             registry.register(Box::new(requests.clone()))?;
             #[cfg(target_os = "linux")]
             registry.register(Box::new(ProcessCollector::for_self()))?;
-            Ok(Self { registry, requests })
+            Ok(Self { registry, requests, partners })
         };
         build().map_err(std::io::Error::other).attempt(|| "registering metrics".to_owned())
+    }
+
+    fn gather(&self) -> prometheus::Result<Vec<MetricFamily>> {
+        let mut families = self.registry.gather();
+        families.extend(lines::gather(&self.partners)?);
+        Ok(families)
     }
 }
 
@@ -46,7 +60,7 @@ pub(super) async fn count(State(metrics): State<Metrics>, request: Request, next
 }
 
 pub(super) async fn show(State(metrics): State<Metrics>) -> Response {
-    match TextEncoder::new().encode_to_string(&metrics.registry.gather()) {
+    match metrics.gather().and_then(|families| TextEncoder::new().encode_to_string(&families)) {
         Ok(text) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be shown");

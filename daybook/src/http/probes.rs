@@ -1,7 +1,12 @@
 //! The probes: alive (asks nobody), ready (asks the database), and the route table.
 
-use std::{fmt::Write as _, sync::LazyLock, time::Duration};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
+use audit::Witness;
 use axum::{
     Router,
     extract::{FromRef, RawQuery, Request, State},
@@ -13,6 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use channels::Partners;
 use command_api::{Api, Inbox};
 use gate::openapi::Operation;
 use projections::Reads;
@@ -43,22 +49,24 @@ impl FromRef<Faces> for Metrics {
 }
 
 /// Every route of a server that answers requests.
-pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads) -> Result<Router> {
+pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads, proofs: Witness) -> Result<Router> {
+    let partners = Arc::clone(&inbox.partners);
     let answers = command_api::router(api.clone())
         .merge(command_api::inbox(api.clone(), inbox))
         .merge(projections::router(reads))
+        .merge(audit::router(proofs))
         .route("/openapi.json", get(openapi))
         .route("/docs", get(docs));
-    with(answers, api)
+    with(answers, api, partners)
 }
 
 /// What is asked of one that does not.
-pub(crate) fn probes(api: Api) -> Result<Router> {
-    with(Router::new(), api)
+pub(crate) fn probes(api: Api, inbox: &Inbox) -> Result<Router> {
+    with(Router::new(), api, Arc::clone(&inbox.partners))
 }
 
-fn with(answers: Router, api: Api) -> Result<Router> {
-    let metrics = Metrics::new()?;
+fn with(answers: Router, api: Api, partners: Arc<Partners>) -> Result<Router> {
+    let metrics = Metrics::new(partners)?;
     let counting = from_fn_with_state(metrics.clone(), metrics::count);
     Ok(Router::new()
         .route("/livez", get(alive))
@@ -152,7 +160,7 @@ async fn look(pool: &PgPool, vault: &Vault) -> Vec<Check> {
 
 /// What every face tells of its routes.
 fn operations() -> impl Iterator<Item = Operation> {
-    command_api::operations().into_iter().chain(projections::operations())
+    command_api::operations().into_iter().chain(projections::operations()).chain(audit::operations())
 }
 
 /// The API, for programs.

@@ -68,14 +68,14 @@ pub(crate) fn refund() -> Result<Cases<RefundCommand>, TextRefusal> {
         amount: usd(5_000),
         reason: why()?,
     }));
-    let succeed = RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into() };
+    let succeed = RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into(), effective_at: None };
     Ok(one_after_the_other(
         &[],
         vec![
             ("request", request),
             ("send", RefundCommand::Send),
             ("report unknown", RefundCommand::ReportUnknown),
-            ("report failed", RefundCommand::ReportFailed { decline: Decline::Other }),
+            ("report failed", RefundCommand::ReportFailed { decline: Decline::Other, effective_at: None }),
             ("report succeeded", succeed),
             ("report bounced", RefundCommand::ReportBounced),
         ],

@@ -12,6 +12,7 @@ use domain::{
         attempt::{CaptureMode, Decline},
         dispute::DisputeOutcome,
         event::Purpose,
+        origin::Origin,
         suspense::Source,
     },
     risk::{Assessment, RiskDecision, Score},
@@ -36,6 +37,7 @@ fn initiate(capture_mode: CaptureMode) -> Result<PaymentCommand, TextRefusal> {
         capture_mode,
         method: None,
         purpose: Purpose { subject: Some(FreeText::parse("tea")?), ..Purpose::default() },
+        origin: Origin::default(),
         terms: Terms {
             merchant_active: true,
             channel_allowed: true,

@@ -71,6 +71,8 @@ pub enum Decline {
     BlockedByChannel,
     /// The channel never had it, and says so past the time in which it could appear.
     NeverReceived,
+    /// Nobody plays this channel for us: nothing was sent, and nothing will be.
+    NoPartner,
     Other,
 }
 
@@ -159,7 +161,7 @@ impl Attempt {
             PaymentEvent::RiskRejected { .. } => self.phase = Phase::Rejected,
             PaymentEvent::ReviewRequested { .. } => self.phase = Phase::InReview,
             PaymentEvent::ReviewApproved { .. } => self.fold_review(true),
-            PaymentEvent::ReviewRejected { .. } => self.fold_review(false),
+            PaymentEvent::ReviewRejected { .. } | PaymentEvent::ReviewLapsed { .. } => self.fold_review(false),
             PaymentEvent::Submitted { .. } => self.phase = Phase::Submitted,
             PaymentEvent::OutcomeUnknown { .. } => self.phase = Phase::Unknown,
             PaymentEvent::Failed { .. } => self.phase = Phase::Failed,

@@ -34,6 +34,7 @@ impl PaymentEvent {
             | Self::ReviewRequested { .. }
             | Self::ReviewApproved { .. }
             | Self::ReviewRejected { .. }
+            | Self::ReviewLapsed { .. }
             | Self::Submitted { .. }
             | Self::Authorised { .. }
             | Self::OutcomeUnknown { .. }

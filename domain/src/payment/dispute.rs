@@ -40,6 +40,15 @@ struct Dispute {
     won_at: Option<DateTime<Utc>>,
 }
 
+/// What may be asked of it by those who do not decide.
+impl Payment {
+    /// What a dispute took for good.
+    #[must_use]
+    pub fn dispute_lost(&self, dispute_id: DisputeId) -> Option<Money> {
+        self.disputes.known.get(&dispute_id).filter(|dispute| dispute.lost).map(|dispute| dispute.amount)
+    }
+}
+
 impl Payment {
     /// What the channel holds is booked: on the merchant while captures cover it, else in suspense, all of it.
     pub(super) fn open_dispute(

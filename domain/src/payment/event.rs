@@ -16,6 +16,7 @@ use crate::{
     payment::{
         attempt::{CaptureMode, Decline, Stage},
         dispute::DisputeOutcome,
+        origin::Origin,
         suspense::Source,
     },
     risk::Assessment,
@@ -49,6 +50,10 @@ pub enum PaymentEvent {
         attempt: u32,
         by: OperatorId,
         reason: FreeText,
+    },
+    /// Nobody decided it in time.
+    ReviewLapsed {
+        attempt: u32,
     },
     /// Recorded before the channel is called: from here on its answer may be lost.
     Submitted {
@@ -167,6 +172,8 @@ pub struct Initiated {
     pub amount: Money,
     pub route: Route,
     pub purpose: Purpose,
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
 }
 
 /// How an attempt goes: through which channel, when captured, at which fee. Pinned when the attempt opens.
@@ -200,6 +207,8 @@ pub struct Purpose {
 pub struct AttemptOpened {
     pub attempt: u32,
     pub route: Route,
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -306,6 +315,7 @@ events_named!(PaymentEvent {
     ReviewRequested = "review_requested", "1.0";
     ReviewApproved = "review_approved", "1.0";
     ReviewRejected = "review_rejected", "1.0";
+    ReviewLapsed = "review_lapsed", "1.0";
     Submitted = "submitted", "1.0";
     Authorised = "authorised", "1.0";
     OutcomeUnknown = "outcome_unknown", "1.0";

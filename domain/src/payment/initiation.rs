@@ -21,6 +21,7 @@ impl Payment {
                 amount: agreed.amount,
                 route,
                 purpose: start.purpose.clone(),
+                origin: start.origin.clone(),
             }))]);
         };
         if *agreed != start.agreed {
@@ -31,7 +32,8 @@ impl Payment {
         }
         let route = guard_start(start)?;
         let attempt = self.current()?.number.saturating_add(1);
-        Ok(vec![PaymentEvent::AttemptOpened(AttemptOpened { attempt, route })])
+        let origin = start.origin.clone();
+        Ok(vec![PaymentEvent::AttemptOpened(AttemptOpened { attempt, route, origin })])
     }
 
     /// Only evidence of failure opens the next attempt: while an outcome is unknown, the money may be on its way.

@@ -37,6 +37,16 @@ impl Payment {
         }])
     }
 
+    /// Nobody has decided in time: rejected, as if a person had said no. Where it was decided, that stands.
+    pub(super) fn lapse_review(&self, number: u32) -> Decision {
+        let attempt = self.attempt(number)?;
+        match (attempt.review_approved, attempt.phase) {
+            (Some(_decided), _) => already(),
+            (None, Phase::InReview) => Ok(vec![PaymentEvent::ReviewLapsed { attempt: number }]),
+            (None, _) => Err(PaymentRefusal::NotInReview),
+        }
+    }
+
     /// Recorded before the channel is called, so that a lost answer is known to be lost.
     pub(super) fn submit(&self, number: u32) -> Decision {
         let attempt = self.attempt(number)?;

@@ -8,7 +8,7 @@ use crate::{
     money::Money,
     payment::{
         Agreed, Cancellation, Payment,
-        attempt::{CaptureMode, CapturePhase, Phase},
+        attempt::{Attempt, CaptureMode, CapturePhase, Phase},
     },
 };
 
@@ -108,18 +108,30 @@ pub struct Tried {
     pub authorised_as: Option<String>,
 }
 
-/// What may be asked of a payment's state by those who do not decide.
-impl Payment {
-    /// The last attempt: all before it have ended.
-    #[must_use]
-    pub fn tried(&self) -> Option<Tried> {
-        self.attempts.last().map(|attempt| Tried {
+impl Tried {
+    fn of(attempt: &Attempt) -> Self {
+        Self {
             number: attempt.number,
             channel: attempt.channel,
             capture_mode: attempt.capture_mode,
             phase: attempt.phase,
             authorised_as: attempt.authorised_as.clone(),
-        })
+        }
+    }
+}
+
+/// What may be asked of a payment's state by those who do not decide.
+impl Payment {
+    /// The last attempt: all before it have ended.
+    #[must_use]
+    pub fn tried(&self) -> Option<Tried> {
+        self.attempts.last().map(Tried::of)
+    }
+
+    /// One attempt, by its number.
+    #[must_use]
+    pub fn tried_as(&self, number: u32) -> Option<Tried> {
+        self.attempts.iter().find(|attempt| attempt.number == number).map(Tried::of)
     }
 
     /// What was asked for under this name, and whether the channel has yet to say what became of it.

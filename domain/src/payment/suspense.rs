@@ -66,6 +66,19 @@ impl Payment {
         let last = self.suspense.0.iter().filter(named).max_by_key(|entry| !entry.returned)?;
         Some((&last.moved, last.returned))
     }
+
+    /// What went back under this name of money that nobody expected.
+    #[must_use]
+    pub fn suspense_returned_as(&self, refund_id: RefundId) -> Option<Money> {
+        let payment_id = self.agreed.as_ref()?.payment_id;
+        let is_named = |entry: &&Entry| match entry.moved.source {
+            Source::Capture { attempt, capture_id } => {
+                entry.returned && RefundId::derive_of_suspense(payment_id, attempt, capture_id) == refund_id
+            }
+            Source::Refund { .. } => false,
+        };
+        self.suspense.0.iter().find(is_named).map(|entry| entry.moved.amount)
+    }
 }
 
 impl Suspense {

@@ -93,6 +93,7 @@ pub(super) fn start(amount: Money) -> Initiate {
         capture_mode: CaptureMode::Automatic,
         method: None,
         purpose: Purpose::default(),
+        origin: Origin::default(),
         terms: Terms {
             merchant_active: true,
             channel_allowed: true,

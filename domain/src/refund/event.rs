@@ -1,5 +1,6 @@
 //! What is stored of a refund, for ever; the money moves with the payment's own events.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,11 +17,28 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 pub enum RefundEvent {
     Requested(Box<Requested>),
-    Sent { channel: Channel },
+    Sent {
+        channel: Channel,
+    },
     OutcomeUnknown,
-    Succeeded { channel_refund_no: String },
-    Failed { decline: Decline },
-    Bounced { payment_id: PaymentId },
+    /// When the money went, where the channel says so; the first events did not say it.
+    Succeeded {
+        channel_refund_no: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effective_at: Option<DateTime<Utc>>,
+    },
+    /// When it failed, where that is known.
+    Failed {
+        decline: Decline,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effective_at: Option<DateTime<Utc>>,
+    },
+    /// When the money came back, where the channel says so.
+    Bounced {
+        payment_id: PaymentId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effective_at: Option<DateTime<Utc>>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

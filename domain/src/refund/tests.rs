@@ -25,12 +25,16 @@ fn request(amount_minor: i64) -> RefundCommand {
     }))
 }
 
+fn at(day: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(day * 86_400, 0)
+}
+
 fn command(name: &str) -> RefundCommand {
     match name {
         "request" => request(500),
         "send" => RefundCommand::Send,
-        "succeed" => RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into() },
-        "fail" => RefundCommand::ReportFailed { decline: Decline::Other },
+        "succeed" => RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into(), effective_at: at(1) },
+        "fail" => RefundCommand::ReportFailed { decline: Decline::Other, effective_at: at(0) },
         "unknown" => RefundCommand::ReportUnknown,
         "bounce" => RefundCommand::ReportBounced,
         other => unreachable!("{other}"),
@@ -84,6 +88,46 @@ fn a_refund_is_of_something() {
 #[test]
 fn the_same_refund_otherwise_is_refused() {
     told("request").when(&request(501)).then_refused(RefundRefusal::RefundRequestDiffers);
+}
+
+/// Evidence says when the money moved; the same told again says nothing new.
+#[test]
+fn the_money_went_and_came_back_when_the_channel_says() {
+    for (path, moved_at) in [
+        ("request send", None),
+        ("request send succeed", at(1)),
+        ("request send fail", None),
+        ("request send fail succeed", at(1)),
+        ("request send succeed fail", at(0)),
+        ("request send bounce", None),
+    ] {
+        assert_eq!(told(path).state.moved_at(), moved_at, "{path}");
+    }
+    let again = RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into(), effective_at: at(9) };
+    assert_eq!(told("request send succeed").state.decide(&again), Ok(Vec::new()));
+}
+
+/// Reports come in any order; what the channel says of the time tells which was first.
+#[test]
+fn a_success_and_a_failure_are_told_apart_by_when_they_were() {
+    let succeed = |day| RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into(), effective_at: at(day) };
+    let fail = |day| RefundCommand::ReportFailed { decline: Decline::Other, effective_at: at(day) };
+    let after = |told: &[RefundCommand]| {
+        let story = told.iter().fold(told_to_the_channel(), |story, command| story.given(command));
+        story.state.phase()
+    };
+    // It went out and came back, in whatever order that is told.
+    assert_eq!(after(&[succeed(1), fail(2)]), Some(Phase::Bounced));
+    assert_eq!(after(&[fail(2), succeed(1)]), Some(Phase::Failed));
+    assert_eq!(after(&[fail(2), succeed(1), fail(2)]), Some(Phase::Failed));
+    // It failed and succeeded after all; then it may come back.
+    assert_eq!(after(&[fail(1), succeed(2)]), Some(Phase::SucceededLate));
+    assert_eq!(after(&[fail(1), succeed(2), fail(1)]), Some(Phase::SucceededLate));
+    assert_eq!(after(&[fail(1), succeed(2), fail(3)]), Some(Phase::Bounced));
+}
+
+fn told_to_the_channel() -> Story<Refund> {
+    told("request send")
 }
 
 #[test]

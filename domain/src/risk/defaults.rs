@@ -43,7 +43,7 @@ impl RuleSet {
             rule("monthly_limit", 100, Some(RiskDecision::Reject), Condition::LimitExceeded { period: Period::Month }),
         ];
         rules.extend(if livemode { live() } else { test() });
-        Self { format: Format::One, review_at: Score::capped(50), reject_at: Score::capped(90), rules }
+        Self { format: Format::One, review_at: Score::capped(50), reject_at: Score::capped(90), review: None, rules }
     }
 }
 

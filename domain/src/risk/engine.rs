@@ -7,8 +7,8 @@ use crate::risk::{
     entry::Entry,
     explanation::{Explanation, Finding, Ground},
     facts::Facts,
-    look::look,
-    rule::Rule,
+    look::{agreed_limit, is_known, look},
+    rule::{Condition, Rule},
     rule_set::RuleSet,
 };
 
@@ -19,6 +19,32 @@ pub struct Rulebook<'a> {
     pub rules: &'a RuleSet,
     pub blocked: &'a BTreeSet<Entry>,
     pub allowed: &'a BTreeSet<Entry>,
+}
+
+impl Rulebook<'_> {
+    /// Whether what was counted before may change what is decided of this payment.
+    #[must_use]
+    pub fn looks_at_counters(&self, facts: &Facts) -> bool {
+        self.rules.rules.iter().any(|rule| match &rule.when {
+            Condition::CountAbove { per, .. } | Condition::SumAbove { per, .. } => is_known(facts, *per),
+            Condition::LimitExceeded { period } => agreed_limit(facts, *period).is_some(),
+            Condition::Blocked | Condition::Allowed | Condition::AmountAbove { .. } => false,
+            Condition::CountryMismatch { .. } | Condition::CountryIn { .. } | Condition::NightHours { .. } => false,
+            Condition::NewMerchant { .. } | Condition::MethodToken { .. } | Condition::ChannelIn { .. } => false,
+            Condition::StandingIn { .. } | Condition::CountersOlderThan { .. } => false,
+        })
+    }
+}
+
+/// The reason told where counters could not be had in time.
+pub const UNCOUNTED: &str = "counters_unavailable";
+
+/// What was counted could not be had: what would have been let through waits for a person. A no stays a no.
+#[must_use]
+pub fn uncounted(assessment: Assessment) -> Assessment {
+    let decision = assessment.decision.max(RiskDecision::Review);
+    let reasons = assessment.reasons.into_iter().chain([UNCOUNTED.to_owned()]).collect();
+    Assessment { decision, reasons, ..assessment }
 }
 
 /// What the rules say of the payment: the score, the decision, and every rule that fired, in their order.

@@ -1,10 +1,6 @@
 //! What is known of a payment when its risk is assessed: looked up outside, not stored.
 
-use core::net::IpAddr;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -52,15 +48,13 @@ pub struct Payer {
     pub customer: Option<BlindIndex>,
     pub card_token: Option<BlindIndex>,
     pub sandbox_token: Option<SandboxToken>,
-    pub ip: Option<ClientIp>,
+    pub ip: Option<BlindIndex>,
+    /// Those that stood on a list and hold the address, the narrowest first.
+    pub ip_networks: Vec<Network>,
     pub ip_country: Option<Country>,
     pub card_country: Option<Country>,
     pub customer_country: Option<Country>,
 }
-
-/// Where a request came from: compared with lists, and never shown.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ClientIp(IpAddr);
 
 /// What came before this payment, which is not among it. What is missing was nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,10 +98,10 @@ impl Facts {
     }
 
     fn own_entries(&self) -> impl Iterator<Item = Entry> {
-        let Payer { customer, card_token, ip, .. } = &self.payer;
+        let Payer { customer, card_token, ip_networks, .. } = &self.payer;
         let merchant = std::iter::once(Entry::Merchant(self.merchant.merchant_id));
         let people = customer.clone().map(Entry::Customer).into_iter().chain(card_token.clone().map(Entry::CardToken));
-        merchant.chain(people).chain(ip.iter().flat_map(|ip| Network::around(ip.0)).map(Entry::Ip))
+        merchant.chain(people).chain(ip_networks.iter().copied().map(Entry::Ip))
     }
 
     fn countries(&self) -> impl Iterator<Item = Country> {
@@ -123,19 +117,6 @@ impl Payer {
             Place::Card => self.card_country,
             Place::Customer => self.customer_country,
         }
-    }
-}
-
-impl ClientIp {
-    #[must_use]
-    pub const fn new(address: IpAddr) -> Self {
-        Self(address)
-    }
-}
-
-impl fmt::Debug for ClientIp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[address]")
     }
 }
 

@@ -135,7 +135,7 @@ pub(super) const fn agreed_limit(facts: &Facts, period: Period) -> Option<i64> {
     }
 }
 
-const fn is_known(facts: &Facts, per: Per) -> bool {
+pub(super) const fn is_known(facts: &Facts, per: Per) -> bool {
     match per {
         Per::Merchant => true,
         Per::Customer => facts.payer.customer.is_some(),

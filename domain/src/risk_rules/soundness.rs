@@ -6,7 +6,7 @@ use crate::{
     risk::{
         RiskDecision,
         rule::{Condition, Rule},
-        rule_set::RuleSet,
+        rule_set::{ReviewPolicy, RuleSet},
     },
     risk_rules::RiskRulesRefusal,
 };
@@ -22,6 +22,10 @@ pub fn check(rules: &RuleSet) -> Result<(), RiskRulesRefusal> {
     }
     if rules.reject_at < rules.review_at {
         return Err(RiskRulesRefusal::ThresholdsCrossed);
+    }
+    let is_sound = |policy: ReviewPolicy| (1..=ReviewPolicy::WITHIN_SECONDS_MAX).contains(&policy.within_seconds);
+    if !rules.review.is_none_or(is_sound) {
+        return Err(RiskRulesRefusal::ReviewPeriodMalformed);
     }
     let mut ids = BTreeSet::new();
     if !rules.rules.iter().all(|rule| ids.insert(&rule.id)) {

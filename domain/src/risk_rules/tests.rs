@@ -206,3 +206,36 @@ fn the_default_rules_are_sound() {
         assert_eq!(check(&RuleSet::by_default(livemode)), Ok(()));
     }
 }
+
+#[test]
+fn a_review_takes_some_time_and_no_more_than_a_month() {
+    use crate::risk::rule_set::{ReviewPolicy, Unreviewed};
+    let lasting = |within_seconds| {
+        let review = Some(ReviewPolicy { within_seconds, then: Unreviewed::Reject });
+        RuleSet { review, ..RuleSet::by_default(true) }
+    };
+    for wrong in [0, ReviewPolicy::WITHIN_SECONDS_MAX + 1] {
+        refused(&lasting(wrong), RiskRulesRefusal::ReviewPeriodMalformed);
+    }
+    for right in [1, ReviewPolicy::WITHIN_SECONDS_MAX] {
+        Told::untold().when(&publish(&lasting(right))).then(&["published"]);
+    }
+    assert_eq!(RuleSet::by_default(true).review_policy().within_seconds, 86_400);
+    assert_eq!(RuleSet::by_default(true).review_policy().then, Unreviewed::CallSomebody);
+}
+
+#[test]
+fn an_address_is_found_on_either_list_the_narrowest_entry_first() {
+    let entry = |text: &str| Entry::Ip(text.parse().unwrap());
+    let told = Told::untold()
+        .given(&block(&entry("192.0.2.0/24")))
+        .given(&allow(&entry("192.0.2.7")))
+        .given(&block(&entry("198.51.100.0/24")));
+    let listed = |address: &str| {
+        let networks = told.state.listed(address.parse().unwrap());
+        networks.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("192.0.2.7"), ["192.0.2.7", "192.0.2.0/24"]);
+    assert_eq!(listed("::ffff:192.0.2.8"), ["192.0.2.0/24"]);
+    assert_eq!(listed("203.0.113.1"), [""; 0]);
+}

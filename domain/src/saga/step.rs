@@ -231,13 +231,19 @@ impl Course {
         self.tries_count
     }
 
+    /// Of those, how many since a person last looked.
+    #[must_use]
+    pub const fn fresh_tries_count(&self) -> u32 {
+        self.tries_count.saturating_sub(self.tries_forgiven_count)
+    }
+
     pub(super) fn has_succeeded(&self) -> bool {
         self.phase == CoursePhase::Succeeded
     }
 
     /// The first try and its retries are used up.
     const fn is_exhausted(&self, retries_max: u32) -> bool {
-        self.tries_count.saturating_sub(self.tries_forgiven_count) > retries_max
+        self.fresh_tries_count() > retries_max
     }
 
     pub(super) const fn fold_succeeded(&mut self) {

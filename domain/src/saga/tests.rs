@@ -238,6 +238,14 @@ fn a_person_sends_it_on_where_it_was() {
 }
 
 #[test]
+fn tries_are_counted_anew_once_a_person_has_looked() {
+    let tried = told("start step:s1.1 fail:s1.1 retry:s1.2 step:s1.2 fail:s1.2 attention");
+    let fresh = |saga: &Saga| saga.step(1).unwrap().course(Way::Forward).fresh_tries_count();
+    assert_eq!(fresh(&tried.state), 2);
+    assert_eq!(fresh(&tried.given(&command("resume")).state), 0);
+}
+
+#[test]
 fn a_person_ends_it_either_way_once() {
     let stuck = told("start attention");
     for (command_name, phase, other) in [("resolve", Phase::Completed, "undo"), ("undo", Phase::Compensated, "resolve")]

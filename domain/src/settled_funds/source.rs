@@ -35,6 +35,7 @@ impl SettledFundsCommand {
             | PaymentEvent::ReviewRequested { .. }
             | PaymentEvent::ReviewApproved { .. }
             | PaymentEvent::ReviewRejected { .. }
+            | PaymentEvent::ReviewLapsed { .. }
             | PaymentEvent::Submitted { .. }
             | PaymentEvent::Authorised { .. }
             | PaymentEvent::OutcomeUnknown { .. }

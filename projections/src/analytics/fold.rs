@@ -137,6 +137,7 @@ fn moved(fact: &PaymentEvent) -> Option<Change> {
         | PaymentEvent::ReviewRequested { .. }
         | PaymentEvent::ReviewApproved { .. }
         | PaymentEvent::ReviewRejected { .. }
+        | PaymentEvent::ReviewLapsed { .. }
         | PaymentEvent::Submitted { .. }
         | PaymentEvent::Authorised { .. }
         | PaymentEvent::OutcomeUnknown { .. }
@@ -180,7 +181,9 @@ impl CountedRow {
                 self.is_over = true;
                 Some(Change::Failed { decline: word(decline), after_ms: self.answer(at) })
             }
-            PaymentEvent::RiskRejected { .. } | PaymentEvent::ReviewRejected { .. } => {
+            PaymentEvent::RiskRejected { .. }
+            | PaymentEvent::ReviewRejected { .. }
+            | PaymentEvent::ReviewLapsed { .. } => {
                 self.is_over = true;
                 Some(Change::Rejected)
             }

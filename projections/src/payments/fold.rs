@@ -58,6 +58,7 @@ const fn attempt_of(fact: &PaymentEvent) -> Option<u32> {
         | PaymentEvent::ReviewRequested { attempt, .. }
         | PaymentEvent::ReviewApproved { attempt, .. }
         | PaymentEvent::ReviewRejected { attempt, .. }
+        | PaymentEvent::ReviewLapsed { attempt }
         | PaymentEvent::Submitted { attempt, .. }
         | PaymentEvent::Authorised { attempt, .. }
         | PaymentEvent::OutcomeUnknown { attempt }
@@ -145,6 +146,7 @@ impl PaymentRow {
             | PaymentEvent::ReviewRequested { .. }
             | PaymentEvent::ReviewApproved { .. }
             | PaymentEvent::ReviewRejected { .. }
+            | PaymentEvent::ReviewLapsed { .. }
             | PaymentEvent::Submitted { .. }
             | PaymentEvent::Authorised { .. }
             | PaymentEvent::OutcomeUnknown { .. }
@@ -219,7 +221,9 @@ impl AttemptRow {
             PaymentEvent::RiskRejected { assessment, .. } => self.check(Phase::Rejected, assessment),
             PaymentEvent::ReviewRequested { assessment, .. } => self.check(Phase::InReview, assessment),
             PaymentEvent::ReviewApproved { .. } => self.phase = word(Phase::Approved),
-            PaymentEvent::ReviewRejected { .. } => self.phase = word(Phase::Rejected),
+            PaymentEvent::ReviewRejected { .. } | PaymentEvent::ReviewLapsed { .. } => {
+                self.phase = word(Phase::Rejected);
+            }
             PaymentEvent::Submitted { .. } => {
                 self.phase = word(Phase::Submitted);
                 self.submitted_at = Some(recorded.recorded_at);

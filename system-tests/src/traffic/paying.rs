@@ -12,6 +12,7 @@ use domain::order::{Order, OrderCommand};
 use domain::payment::attempt::{CaptureMode, Decline};
 use domain::payment::dispute::DisputeOutcome;
 use domain::payment::event::Purpose;
+use domain::payment::origin::Origin;
 use domain::payment::{Agreed, Initiate, Payment, PaymentCommand, Report};
 use domain::refund::event::Requested;
 use domain::refund::{Refund, RefundCommand};
@@ -294,6 +295,7 @@ impl Purchase {
             capture_mode: CaptureMode::Automatic,
             method: Some(text(method)?),
             purpose,
+            origin: Origin::default(),
             terms: TERMS,
         })))
     }
@@ -381,7 +383,10 @@ impl Purchase {
                 reason: text("changed their mind")?,
             })),
             RefundAct::Send => RefundCommand::Send,
-            RefundAct::Succeed => RefundCommand::ReportSucceeded { channel_refund_no: format!("re_{}", self.order_no) },
+            RefundAct::Succeed => RefundCommand::ReportSucceeded {
+                channel_refund_no: format!("re_{}", self.order_no),
+                effective_at: None,
+            },
         };
         let (id, whose) = (refund_id.to_string(), self.whose());
         pen.tell(&mut self.refund, &id, whose, &command).map(drop)

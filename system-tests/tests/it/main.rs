@@ -5,6 +5,8 @@ mod architecture;
 #[cfg(test)]
 mod asyncapi;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bus;
 #[cfg(test)]
 mod followers;

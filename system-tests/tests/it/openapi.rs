@@ -6,7 +6,7 @@ use gate::openapi::{Operation, document};
 use system_tests::tree::root;
 
 fn operations() -> Vec<Operation> {
-    command_api::operations().into_iter().chain(projections::operations()).collect()
+    command_api::operations().into_iter().chain(projections::operations()).chain(audit::operations()).collect()
 }
 
 #[test]

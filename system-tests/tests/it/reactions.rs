@@ -4,13 +4,25 @@ mod deaths;
 mod expire;
 mod faulted;
 mod give_back;
+mod holding;
 mod looking;
+mod partner;
+mod paused;
 mod pay_out;
+mod poison;
 mod racing;
+mod remittances;
 mod reports;
 mod return_suspense;
+mod risk;
+mod same_funds;
+mod scenarios;
 mod settle;
+mod stuck;
 mod tokens;
+mod twice;
+mod upgraded;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +33,8 @@ use channels::sandbox::{self, Books, FaultPlan, Settings, Timing};
 use serde_json::{Value, json};
 use system_tests::branch::{Branch, Merchant, fresh};
 use system_tests::client::{Answer, Caller, Client, Request};
+use system_tests::relay::Relay;
+use system_tests::server::Server;
 use system_tests::traffic::vault;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -36,12 +50,31 @@ const REACTING: [(&str, &str); 1] = [("DAYBOOK_WITHOUT_PROCESSES", "false")];
 struct Outside {
     url: String,
     books: Arc<Books>,
+    /// Where it reports to, if it does.
+    relay: Option<Relay>,
     _stop: oneshot::Sender<()>,
 }
 
 impl Outside {
+    /// One that never reports: what it did is found by asking.
     async fn new(faults: FaultPlan) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::open(faults, None).await
+    }
+
+    /// One that reports to the server it is told of last.
+    async fn reporting() -> Self {
+        Self::open(FaultPlan::default(), Some(Relay::open().await.unwrap())).await
+    }
+
+    fn report_to(&self, server: &Server) {
+        self.relay.as_ref().unwrap().point_at(server.address);
+    }
+
+    async fn open(faults: FaultPlan, relay: Option<Relay>) -> Self {
+        Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), faults, relay)
+    }
+
+    fn at(listener: TcpListener, faults: FaultPlan, relay: Option<Relay>) -> Self {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let books = Arc::new(Books::in_memory());
         let secret = Secret::new(vault().unwrap().sandbox_secret().as_str());
@@ -53,25 +86,46 @@ impl Outside {
             status_lag: Duration::from_secs(1),
             ..Timing::default()
         };
-        let settings = Settings { faults, timing, ..Settings::new(secret) };
+        let report_url = relay.as_ref().map(|relay| format!("{}/api/v1/webhooks/{{channel}}", relay.url));
+        let settings = Settings { faults, timing, report_url, ..Settings::new(secret) };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {
             stopped.await.ok();
         };
         tokio::spawn(sandbox::serve(listener, Arc::clone(&books), settings, shutdown));
-        Self { url, books, _stop: stop }
+        Self { url, books, relay, _stop: stop }
     }
 
-    /// For a server that asks it, and is less patient than others are.
     fn environment(&self) -> [(&str, &str); 5] {
-        [
-            ("DAYBOOK_WITHOUT_PROCESSES", "false"),
-            ("DAYBOOK_SANDBOX_URL", &self.url),
-            ("DAYBOOK_CHANNEL_DEADLINE_MS", "1000"),
-            ("DAYBOOK_CHANNEL_RETRY_AFTER_MS", "100"),
-            ("DAYBOOK_CHANNEL_ABSENT_AFTER_MS", "4000"),
-        ]
+        asking(&self.url)
     }
+}
+
+/// For a server that asks a partner there, and is less patient than others are.
+fn asking(url: &str) -> [(&str, &str); 5] {
+    [
+        ("DAYBOOK_WITHOUT_PROCESSES", "false"),
+        ("DAYBOOK_SANDBOX_URL", url),
+        ("DAYBOOK_CHANNEL_DEADLINE_MS", "1000"),
+        ("DAYBOOK_CHANNEL_RETRY_AFTER_MS", "100"),
+        ("DAYBOOK_CHANNEL_ABSENT_AFTER_MS", "4000"),
+    ]
+}
+
+/// What a command of the operator's says of this ledger.
+fn said(branch: &Branch, arguments: &[&str]) -> String {
+    let mut command = system_tests::server::daybook().unwrap();
+    let output = command.args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A metric of the server, of stripe in test mode.
+async fn metric(branch: &Branch, name: &str) -> i64 {
+    let shown = branch.client().send(&Request::get("/metrics")).await.unwrap().body;
+    let series = format!("{name}{{channel=\"stripe\",mode=\"test\"}} ");
+    let value = shown.lines().find_map(|line| line.strip_prefix(&series));
+    value.unwrap_or_else(|| panic!("no {series} in {shown}")).parse().unwrap()
 }
 
 /// Starts a payment of 100.00 USD; its number.
@@ -131,33 +185,9 @@ async fn until_sql(branch: &Branch, question: &str, wanted: i64, within: Duratio
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{question}: {is}, not {wanted}");
-}
-
-/// The balance of an account, over all currencies.
-async fn balance(branch: &Branch, account: &str) -> i64 {
-    let mut books = branch.ledger.superuser().await.unwrap();
-    let sum = "select coalesce(sum(balance_minor), 0)::bigint from read.accounts where account = $1";
-    sqlx::query_scalar(sum).bind(account).fetch_one(&mut books).await.unwrap()
-}
-
-/// No key had two effects, and what the sandbox took is what the books say it owes us (I20, I21).
-async fn assert_true(branch: &Branch, outside: &Outside) {
-    let listing = outside.books.listing();
-    for effect in &listing.effects {
-        assert!(effect.count <= 1, "{effect:?}");
-    }
-    let mut owed = 0;
-    for totals in &listing.totals {
-        owed += totals.captured_minor - totals.refunded_minor;
-    }
-    let position: i64 = {
-        let mut log = branch.ledger.superuser().await.unwrap();
-        sqlx::query_scalar("select max(position) from log.events").fetch_one(&mut log).await.unwrap()
-    };
-    let at = format!("select (position >= {position})::int::bigint from log.followers where name = 'ledger'");
-    until_sql(branch, &at, 1, Duration::from_secs(20)).await;
-    assert_eq!(balance(branch, "channel:stripe:receivable").await, owed, "what the channel owes us");
+    let due = "select coalesce(string_agg(concat_ws(' ', process, business, due_at, failures, reason), '; '), '') from work.due";
+    let due: String = sqlx::query_scalar(due).fetch_one(&mut books).await.unwrap();
+    panic!("{question}: {is}, not {wanted}; due: {due}");
 }
 
 async fn merchant(branch: &Branch) -> (Merchant, Client) {

@@ -1,7 +1,7 @@
 //! What comes of a request, and what may happen to it later: pure.
 
 use chrono::{DateTime, Utc};
-use domain::{currency::Currency, payment::attempt::Decline};
+use domain::{channel::Channel as Name, currency::Currency, payment::attempt::Decline};
 use uuid::Uuid;
 
 use super::{
@@ -9,6 +9,7 @@ use super::{
     ledger::{Ledger, Trade},
 };
 use crate::{
+    partners::exponents,
     request::Kind,
     sandbox::{
         protocol::{Answer, Order, State},
@@ -50,8 +51,17 @@ pub(super) fn decide(
         Kind::Refund => case.refund(&order)?,
         Kind::PayOut => case.pay_out(&order)?,
     };
-    let fee_minor = settings.fee.of(answer.captured_minor.unwrap_or_default());
+    let fee_minor =
+        whole(ledger.channel, answer.currency.as_deref(), settings.fee.of(answer.captured_minor.unwrap_or_default()));
     Ok(Deed { channel: ledger.channel, kind, key: key.to_owned(), order, answer, fee_minor, later })
+}
+
+/// What the channel keeps is money: where it counts in more decimals than the currency has, it keeps whole units.
+fn whole(channel: Name, currency: Option<&str>, amount_minor: i64) -> i64 {
+    let Some(currency) = currency.and_then(|code| code.parse::<Currency>().ok()) else { return amount_minor };
+    let more = exponents(channel).of(currency).saturating_sub(currency.exponent());
+    let unit = 10_i64.saturating_pow(u32::from(more));
+    amount_minor - amount_minor % unit
 }
 
 type Decided = Result<(Answer, Option<Later>), Nonsense>;
@@ -102,6 +112,8 @@ impl Case<'_> {
             | Token::DuplicateReport
             | Token::ReportBeforeAnswer
             | Token::PartialCapture
+            | Token::PartialCaptureKept
+            | Token::RefundRefused
             | Token::Flaky => match captured {
                 Some(_) => self.after_capture(token),
                 None => Some(Later { at: self.at + self.settings.timing.authorisation, turn: Turn::Expired }),
@@ -151,6 +163,9 @@ impl Case<'_> {
             return Ok((self.declined(order, Decline::Other), None));
         };
         let (state, later) = match trade.token {
+            Token::RefundRefused | Token::PartialCaptureKept => {
+                return Ok((self.declined(order, Decline::Other), None));
+            }
             Token::RefundPending => (State::Pending, Some(Turn::Succeeded)),
             Token::RefundBounces => (State::Succeeded, Some(Turn::Declined(Decline::Other))),
             Token::Approved | Token::Declined(_) | Token::Disputed | Token::NotReceived | Token::Inquiry => {
@@ -206,7 +221,7 @@ impl Case<'_> {
             Token::Approved | Token::Declined(_) | Token::RefundPending | Token::RefundBounces => return None,
             Token::ThreeDSecure | Token::TimeoutThenApproved | Token::TimeoutThenAbsent => return None,
             Token::DuplicateReport | Token::ReportBeforeAnswer | Token::LateSuccess => return None,
-            Token::PartialCapture | Token::Flaky => return None,
+            Token::PartialCapture | Token::PartialCaptureKept | Token::RefundRefused | Token::Flaky => return None,
         };
         Some(self.afterwards(turn))
     }
@@ -228,7 +243,7 @@ fn same_currency(order: &Order, trade: &Trade) -> bool {
 }
 
 const fn captured(token: Token, amount: i64) -> i64 {
-    if matches!(token, Token::PartialCapture) { amount - amount / 2 } else { amount }
+    if matches!(token, Token::PartialCapture | Token::PartialCaptureKept) { amount - amount / 2 } else { amount }
 }
 
 /// Whether this can happen to it, as it stands.

@@ -1,6 +1,6 @@
 //! What is written into the sandbox's books, one line each, never altered.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::{channel::Channel as Name, payment::attempt::Decline};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,14 @@ use crate::{
 pub(in crate::sandbox) enum Entry {
     Done(Box<Deed>),
     Turned(Turned),
+    Closed(Closed),
+}
+
+/// A day whose remittance has been told: nothing is booked on it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::sandbox) struct Closed {
+    pub(in crate::sandbox) channel: Name,
+    pub(in crate::sandbox) date: NaiveDate,
 }
 
 /// A request, once and for all as it was answered.

@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use domain::{
     channel::Channel as Name,
     id::{CaptureId, PaymentId},
 };
 
 use super::{
+    days::Days,
     entry::{Deed, Entry, Turn, Turned},
-    listing::{EffectLine, Listing, RemittanceLine, Totals, TradeLine},
+    listing::{EffectLine, Listing, Totals, TradeLine},
 };
 use crate::{
     request::Kind,
     sandbox::{
-        protocol::{Order, State},
+        protocol::{Booked, Order, State},
         token::Token,
     },
 };
@@ -28,8 +29,7 @@ pub(super) struct Ledger {
     numbers: HashMap<(PaymentId, u32), String>,
     effects: BTreeMap<String, (Kind, u32)>,
     totals: BTreeMap<String, Totals>,
-    /// Gross and fee.
-    days: BTreeMap<(NaiveDate, String), (i64, i64)>,
+    pub(super) days: Days,
 }
 
 /// What is held of one attempt.
@@ -80,7 +80,7 @@ impl Ledger {
             numbers: HashMap::new(),
             effects: BTreeMap::new(),
             totals: BTreeMap::new(),
-            days: BTreeMap::new(),
+            days: Days::default(),
         }
     }
 
@@ -108,6 +108,7 @@ impl Ledger {
         match entry {
             Entry::Done(deed) => self.apply_deed(deed),
             Entry::Turned(turned) => self.apply_turn(turned),
+            Entry::Closed(closed) => self.days.close(closed.date),
         }
     }
 
@@ -188,16 +189,19 @@ impl Ledger {
                         *trade.captures.entry(capture_id).or_default() += 1;
                     }
                 });
-                self.sum(deed, at, amount, fee, |totals| {
+                self.sum(deed, |totals| {
                     totals.captured_minor += amount;
                     totals.fees_minor += fee;
                 });
+                self.days.book(deed, Booked::Captured, at, (amount, fee));
             }
             Move::Refunded(amount) => {
                 self.with_trade(deed, |trade, _| trade.refunded_minor += amount);
-                self.sum(deed, at, -amount, 0, |totals| totals.refunded_minor += amount);
+                self.sum(deed, |totals| totals.refunded_minor += amount);
+                let what = if amount < 0 { Booked::RefundReturned } else { Booked::Refunded };
+                self.days.book(deed, what, at, (-amount, 0));
             }
-            Move::PaidOut(amount) => self.sum(deed, at, 0, 0, |totals| totals.paid_out_minor += amount),
+            Move::PaidOut(amount) => self.sum(deed, |totals| totals.paid_out_minor += amount),
         }
     }
 
@@ -246,7 +250,8 @@ impl Ledger {
             Turn::DisputeWon => self.mark_dispute(deed, false),
             Turn::DisputeLost => {
                 self.mark_dispute(deed, false);
-                self.sum(deed, turned.at, -amount, 0, |totals| totals.disputed_minor += amount);
+                self.sum(deed, |totals| totals.disputed_minor += amount);
+                self.days.book(deed, Booked::DisputeLost, turned.at, (-amount, 0));
             }
             Turn::Declined(_) | Turn::Notice(_) => {}
         }
@@ -275,7 +280,7 @@ impl Ledger {
         }
     }
 
-    fn sum(&mut self, deed: &Deed, at: DateTime<Utc>, gross: i64, fee: i64, change: impl FnOnce(&mut Totals)) {
+    fn sum(&mut self, deed: &Deed, change: impl FnOnce(&mut Totals)) {
         let (channel, currency) = (self.channel, deed.answer.currency.clone().unwrap_or_default());
         let nothing = || Totals {
             channel,
@@ -287,8 +292,6 @@ impl Ledger {
             paid_out_minor: 0,
         };
         change(self.totals.entry(currency.clone()).or_insert_with(nothing));
-        let day = self.days.entry((at.date_naive(), currency)).or_default();
-        *day = (day.0 + gross, day.1 + fee);
     }
 
     pub(super) fn list(&self, into: &mut Listing) {
@@ -313,17 +316,5 @@ impl Ledger {
             count: *count,
         };
         into.effects.extend(self.effects.iter().map(effect));
-    }
-
-    pub(super) fn remittances(&self, date: NaiveDate) -> impl Iterator<Item = RemittanceLine> {
-        let of_day = self.days.iter().filter(move |((day, _), sums)| *day == date && **sums != (0, 0));
-        of_day.map(|((date, currency), (gross_minor, fee_minor))| RemittanceLine {
-            channel: self.channel,
-            currency: currency.clone(),
-            date: *date,
-            gross_minor: *gross_minor,
-            fee_minor: *fee_minor,
-            net_minor: gross_minor - fee_minor,
-        })
     }
 }

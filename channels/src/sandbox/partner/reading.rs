@@ -10,8 +10,9 @@ use hyper::StatusCode;
 
 use crate::{
     exponents::Exponents,
+    remittance::{Line, Moved, Page, Remitted, Sum},
     report::{Evidence, Subject, Told, Unverifiable, dispute_id},
-    sandbox::protocol::{Answer, ReportBody, State, What},
+    sandbox::protocol::{Answer, Booked, LineBody, PageBody, ReportBody, State, SumBody, What},
     wire::{Silence, not_understood},
 };
 
@@ -34,6 +35,52 @@ pub(super) fn not_found(body: &[u8]) -> Result<(), Silence> {
 
 fn parse(status: StatusCode, body: &[u8]) -> Result<Answer, Silence> {
     serde_json::from_slice(body).map_err(|error| not_understood(format!("{status}: {error}")))
+}
+
+/// A page of a day's remittance. What names nothing is not understood: then none of it is.
+pub(super) fn remitted(name: Name, exponents: Exponents, status: StatusCode, body: &[u8]) -> Result<Remitted, Silence> {
+    if status != StatusCode::OK {
+        return Err(not_understood(status.to_string()));
+    }
+    let page: PageBody =
+        serde_json::from_slice(body).map_err(|error| not_understood(format!("no page of a remittance: {error}")))?;
+    if !page.is_closed {
+        return Ok(Remitted::NotYet);
+    }
+    let money = |minor, currency: &str| {
+        let amount = exponents.from_partner(minor, currency);
+        amount.ok_or_else(|| not_understood(format!("{minor} {currency}, which is no amount of ours")))
+    };
+    let sum = |sum: &SumBody| {
+        let of = |minor| money(minor, &sum.currency);
+        Ok(Sum {
+            gross: of(sum.gross_minor)?,
+            fee: of(sum.fee_minor)?,
+            net: of(sum.net_minor)?,
+            lines_count: sum.lines_count,
+        })
+    };
+    let line = |line: &LineBody| {
+        let of = |minor| money(minor, &line.currency);
+        let moved = moved(name, line).ok_or_else(|| not_understood(format!("line {} names nothing", line.number)))?;
+        let (number, no) = (line.number, line.no.clone());
+        Ok(Line { number, moved, no, gross: of(line.gross_minor)?, fee: of(line.fee_minor)? })
+    };
+    let sums = page.sums.iter().map(sum).collect::<Result<_, Silence>>()?;
+    let lines = page.lines.iter().map(line).collect::<Result<_, Silence>>()?;
+    Ok(Remitted::Found(Page { sums, lines, has_more: page.has_more }))
+}
+
+fn moved(name: Name, line: &LineBody) -> Option<Moved> {
+    let (payment_id, attempt) = line.payment_id.zip(line.attempt)?;
+    Some(match line.what {
+        Booked::Captured => Moved::Captured { payment_id, attempt, capture_id: line.capture_id? },
+        Booked::Refunded => Moved::Refunded { payment_id, attempt, refund_id: line.refund_id? },
+        Booked::RefundReturned => Moved::RefundReturned { payment_id, attempt, refund_id: line.refund_id? },
+        Booked::DisputeLost => {
+            Moved::DisputeLost { payment_id, attempt, dispute_id: dispute_id(name, line.no.as_deref()?) }
+        }
+    })
 }
 
 /// What it says if it is verified; else whom it claims to be about.

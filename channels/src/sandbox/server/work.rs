@@ -20,9 +20,9 @@ use super::{
 use crate::{
     request::Kind,
     sandbox::{
-        books::{Nonsense, Performed, entry::Turn},
+        books::{Nonsense, Performed, Place, entry::Turn},
         faults::AnswerFault,
-        protocol::{Answer, KEY_HEADER, Order, State, path},
+        protocol::{Answer, Close, KEY_HEADER, Order, State, path},
         token::Token,
     },
 };
@@ -59,7 +59,7 @@ pub(super) async fn perform(house: &House, channel: Name, kind: Kind, request: R
     };
     let fresh = performed.news.is_some();
     let Some(answer) = tell(house, channel, token, performed).await else {
-        return Ok(problem(StatusCode::INTERNAL_SERVER_ERROR, "the books cannot be written"));
+        return Ok(out_of_order());
     };
     if fresh && kind == Kind::Authorise && token == Token::TimeoutThenApproved {
         return say(house, Some(AnswerFault::LostAfter), &answer).await;
@@ -81,7 +81,7 @@ pub(super) async fn status(house: &House, channel: Name, kind: Kind, request: &R
     }
     match tell(house, channel, Token::Approved, known).await {
         Some(answer) => say(house, fault, &answer).await,
-        None => Ok(problem(StatusCode::INTERNAL_SERVER_ERROR, "the books cannot be written")),
+        None => Ok(out_of_order()),
     }
 }
 
@@ -107,6 +107,36 @@ pub(super) async fn authenticate(house: &House, channel: Name, trade_no: &str, p
     }
 }
 
+/// What one channel remitted for a day, from after a line on.
+pub(super) async fn remittance(house: &House, channel: Name, query: &str) -> Paper {
+    let of = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+    let date = of("date").and_then(|date| date.parse().ok());
+    let after = of("after").map_or(Some(0), |after| after.parse().ok());
+    let Some((date, after)) = date.zip(after) else {
+        return problem(StatusCode::BAD_REQUEST, "date=YYYY-MM-DD&after=NUMBER");
+    };
+    let (page, place) = house.books.remittance(channel, date, after);
+    if is_durable(place).await { paper::json(StatusCode::OK, &page) } else { out_of_order() }
+}
+
+/// A day ends before its time.
+pub(super) async fn close_day(house: &House, channel: Name, request: Request<Incoming>) -> Paper {
+    let Some(Close { date }) = read(request).await else { return problem(StatusCode::BAD_REQUEST, "no date") };
+    let place = house.books.close_day(channel, date);
+    if is_durable(place).await { paper::json(StatusCode::OK, &Close { date }) } else { out_of_order() }
+}
+
+async fn is_durable(place: Option<Place>) -> bool {
+    match place {
+        Some(mut place) => place.is_durable().await,
+        None => true,
+    }
+}
+
+fn out_of_order() -> Paper {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "the books cannot be written")
+}
+
 async fn happen(house: &House, channel: Name, key: &str, turn: Turn) -> Said {
     let Some(happened) = house.books.turn(channel, key, turn, Utc::now()) else {
         return Ok(problem(StatusCode::CONFLICT, "as it stands, that cannot happen to it"));
@@ -114,15 +144,13 @@ async fn happen(house: &House, channel: Name, key: &str, turn: Turn) -> Said {
     match tell(house, channel, Token::Approved, happened).await {
         // It happened, whatever that is for the request.
         Some(answer) => Ok(paper::json(StatusCode::OK, &answer)),
-        None => Ok(problem(StatusCode::INTERNAL_SERVER_ERROR, "the books cannot be written")),
+        None => Ok(out_of_order()),
     }
 }
 
 /// Once it is on the disk, and not before, it is told: to whoever reports go to, then to whoever asked.
 async fn tell(house: &House, channel: Name, token: Token, performed: Performed) -> Option<Answer> {
-    if let Some(mut place) = performed.place
-        && !place.is_durable().await
-    {
+    if !is_durable(performed.place).await {
         return None;
     }
     if let Some(news) = performed.news {

@@ -153,6 +153,32 @@ fn a_review_is_decided_once_by_a_person() {
 }
 
 #[test]
+fn a_review_lapses_once_and_a_person_who_was_faster_is_heard() {
+    let lapse = PaymentCommand::LapseReview { attempt: 1 };
+    let in_review = initiated().given(&assessed(1, RiskDecision::Review));
+    let lapsed = in_review.clone().when(&lapse).then(&["review_lapsed"]).is(Status::Failed).in_phase(Phase::Rejected);
+    lapsed.clone().when(&lapse).then_nothing();
+    lapsed.clone().when(&review(true)).then_refused(PaymentRefusal::ReviewAlreadyDecided);
+    lapsed.when(&initiate()).then(&["attempt_opened"]);
+    in_review.when(&review(true)).then(&["review_approved"]).when(&lapse).then_nothing();
+    initiated().when(&lapse).then_refused(PaymentRefusal::NotInReview);
+}
+
+#[test]
+fn where_an_attempt_comes_from_is_its_own() {
+    let from = |digit: &str| Origin { ip: digit.repeat(64).parse().ok(), ..Origin::default() };
+    let asked =
+        |digit: &str| PaymentCommand::Initiate(Box::new(Initiate { origin: from(digit), ..start(usd(10_000)) }));
+    let told = Told::untold().when(&asked("a")).then(&["initiated"]);
+    let [PaymentEvent::Initiated(first)] = told.events() else { unreachable!() };
+    assert_eq!(first.origin, from("a"));
+    let rejected = told.given(&assessed(1, RiskDecision::Reject));
+    let again = rejected.when(&asked("b")).then(&["attempt_opened"]);
+    let [PaymentEvent::AttemptOpened(second)] = again.events() else { unreachable!() };
+    assert_eq!(second.origin, from("b"));
+}
+
+#[test]
 fn a_review_nobody_asked_for_is_refused() {
     initiated().when(&review(true)).then_refused(PaymentRefusal::NotInReview);
 }

@@ -21,6 +21,7 @@ fn alphabet() -> Vec<PaymentCommand> {
             by: operator(),
             reason: text("called them"),
         }));
+        commands.push(PaymentCommand::LapseReview { attempt });
         commands.extend([submit(attempt), authorised(attempt, usd(10_000)), captured(attempt, 1, usd(10_000))]);
         commands.extend([declined(attempt), capture_declined(attempt, 1), release_late(attempt)]);
         commands.push(return_suspense(taken(attempt, 1)));
@@ -113,6 +114,7 @@ pending/initiated              risk_rejected                   failed/rejected
 pending/initiated              cancelled                       cancelled/withdrawn
 requires_review/in_review      review_approved                 pending/approved
 requires_review/in_review      review_rejected                 failed/rejected
+requires_review/in_review      review_lapsed                   failed/rejected
 requires_review/in_review      cancelled                       cancelled/withdrawn
 pending/approved               submitted                       processing/submitted
 pending/approved               cancelled                       cancelled/withdrawn

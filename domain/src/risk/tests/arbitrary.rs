@@ -128,14 +128,10 @@ fn payer() -> impl Strategy<Value = Payer> {
     let countries = [option::of(country()), option::of(country()), option::of(country())];
     (option::of(index_of()), option::of(index_of()), option::of(token()), ip, countries).prop_map(
         |(customer, card_token, sandbox_token, address, [ip_country, card_country, customer_country])| {
-            let ip = address.and_then(ip_of);
-            Payer { customer, card_token, sandbox_token, ip, ip_country, card_country, customer_country }
+            let at = address.map(at_address).unwrap_or_default();
+            Payer { customer, card_token, sandbox_token, ip_country, card_country, customer_country, ..at }
         },
     )
-}
-
-fn ip_of(address: &str) -> Option<ClientIp> {
-    ip(address)
 }
 
 pub(super) fn payment() -> impl Strategy<Value = Facts> {

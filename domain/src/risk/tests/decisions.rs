@@ -138,3 +138,32 @@ fn by_default_a_limit_agreed_with_the_merchant_is_a_no() {
         assert_eq!(by_default(livemode, &beyond), (RiskDecision::Reject, reasons));
     }
 }
+
+#[test]
+fn what_could_not_be_counted_waits_for_a_person_unless_it_is_a_no() {
+    for (decision, then) in [
+        (RiskDecision::Approve, RiskDecision::Review),
+        (RiskDecision::Review, RiskDecision::Review),
+        (RiskDecision::Reject, RiskDecision::Reject),
+    ] {
+        let assessment = Assessment { score: Score::capped(7), decision, reasons: vec!["x".into()], rules_version: 2 };
+        let told = engine::uncounted(assessment);
+        assert_eq!((told.decision, told.score, told.rules_version), (then, Score::capped(7), 2));
+        assert_eq!(told.reasons, ["x", engine::UNCOUNTED]);
+    }
+}
+
+#[test]
+fn counters_are_looked_at_only_where_they_may_change_something() {
+    let none = BTreeSet::new();
+    let looks = |set: &RuleSet, facts: &Facts| {
+        Rulebook { version: 1, rules: set, blocked: &none, allowed: &none }.looks_at_counters(facts)
+    };
+    let (live, test) = (RuleSet::by_default(true), RuleSet::by_default(false));
+    assert!(!looks(&live, &facts()) && !looks(&test, &facts()), "nobody is known and nothing agreed");
+    let known = Facts { payer: Payer { card_token: Some(index('a')), ..Payer::default() }, ..facts() };
+    assert!(looks(&live, &known) && !looks(&test, &known));
+    let limited = Limits { per_month_minor: Some(1), ..Limits::default() };
+    let limited = Facts { merchant: MerchantFacts { limits: limited, ..facts().merchant }, ..facts() };
+    assert!(looks(&live, &limited) && looks(&test, &limited));
+}

@@ -64,9 +64,8 @@ fn every_counter_is_kept_by_whom_it_counts() {
     let known = Payer {
         customer: Some(index('a')),
         card_token: Some(index('b')),
-        ip: ip("192.0.2.7"),
         ip_country: "DE".parse().ok(),
-        ..Payer::default()
+        ..at_address("192.0.2.7")
     };
     let all = [
         (Per::Merchant, "merchant"),
@@ -115,11 +114,10 @@ fn each_kind_of_entry_blocks_what_it_names_and_nothing_else() {
     let payer = || Payer {
         customer: Some(customer.clone()),
         card_token: Some(card.clone()),
-        ip: ip("192.0.2.7"),
         ip_country: country("DE"),
         card_country: country("FR"),
         customer_country: country("IT"),
-        ..Payer::default()
+        ..at_address("192.0.2.7")
     };
     let merchant = "MER0000000000000000000000000000000";
     for (listed, blocks) in [

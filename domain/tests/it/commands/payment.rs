@@ -10,6 +10,7 @@ use domain::{
         attempt::{CaptureMode, Decline},
         dispute::DisputeOutcome,
         event::Purpose,
+        origin::Origin,
         suspense::Source,
     },
     risk::{Assessment, RiskDecision, Score},
@@ -32,6 +33,7 @@ pub(crate) fn initiate(amount: Money, fee_plan: FeePlan, capture_mode: CaptureMo
         capture_mode,
         method: None,
         purpose: Purpose::default(),
+        origin: Origin::default(),
         terms: Terms {
             merchant_active: true,
             channel_allowed: true,
@@ -99,12 +101,13 @@ pub(crate) fn any_command(whole: i64) -> impl Strategy<Value = PaymentCommand> {
         2 => (attempt(), decision).prop_map(|(attempt, decision)| assess(attempt, decision)),
         1 => (attempt(), any::<bool>(), operator(), text())
             .prop_map(|(attempt, approved, by, reason)| PaymentCommand::DecideReview { attempt, approved, by, reason }),
+        1 => attempt().prop_map(|attempt| PaymentCommand::LapseReview { attempt }),
         2 => attempt().prop_map(|attempt| PaymentCommand::Submit { attempt }),
         3 => (number(), part_of(whole))
             .prop_map(|(id, amount)| PaymentCommand::Capture { capture_id: CaptureId::new(id), amount }),
         1 => (actor(), prop::option::of(text())).prop_map(|(by, reason)| PaymentCommand::Cancel { by, reason }),
         6 => (attempt(), report(whole)).prop_map(|(attempt, report)| PaymentCommand::Report { attempt, report }),
-        2 => (attempt(), trade_no())
+        3 => (attempt(), trade_no())
             .prop_map(|(attempt, channel_trade_no)| PaymentCommand::ReleaseLateAuthorisation { attempt, channel_trade_no }),
         1 => (source(), at()).prop_map(|(source, effective_at)| PaymentCommand::ReturnSuspense { source, effective_at }),
         4 => (number(), part_of(whole), actor(), text()).prop_map(|(id, amount, by, reason)| {

@@ -25,8 +25,8 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<RefundCommand>> {
     let command = prop_oneof![
         (money(), text()).prop_map(|(amount, reason)| request(amount, reason)),
         Just(RefundCommand::Send),
-        word().prop_map(|channel_refund_no| RefundCommand::ReportSucceeded { channel_refund_no }),
-        Just(RefundCommand::ReportFailed { decline: Decline::Other }),
+        word().prop_map(|channel_refund_no| RefundCommand::ReportSucceeded { channel_refund_no, effective_at: None }),
+        Just(RefundCommand::ReportFailed { decline: Decline::Other, effective_at: None }),
         Just(RefundCommand::ReportUnknown),
         Just(RefundCommand::ReportBounced),
     ];

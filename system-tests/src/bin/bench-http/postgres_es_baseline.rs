@@ -16,7 +16,9 @@ use domain::free_text::{FreeText, OrderNo};
 use domain::id::PaymentId;
 use domain::merchant::Merchant;
 use domain::money::Money;
-use domain::payment::{Agreed, Initiate, Payment, PaymentCommand, attempt::CaptureMode, event::Purpose};
+use domain::payment::{
+    Agreed, Initiate, Payment, PaymentCommand, attempt::CaptureMode, event::Purpose, origin::Origin,
+};
 use event_store::{Database, Framework, Store, Upcasters};
 use gate::{Amount, Body as _, Call, Caller, Entrance, Gate, Limits, Problem as Turned, Rate, Reply, Scope, Url, body};
 use postgres_es::{PostgresCqrs, default_postgress_pool, postgres_cqrs};
@@ -124,6 +126,7 @@ impl Baseline {
             capture_mode: CaptureMode::Automatic,
             method: None,
             purpose,
+            origin: Origin::default(),
             terms: merchant.terms(livemode, body.channel, body.currency),
         };
         let metadata = HashMap::from([

@@ -18,20 +18,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `daybook serve` on that ledger.
+    /// `daybook serve` on that ledger: the writes alone.
     pub(crate) async fn daybook(url: &str) -> Result<Self, Problem> {
-        let address = free_address()?;
-        let mut command = daybook(url)?;
-        command.args(["serve", "--without-projections", "--without-processes", "--listen", &address]);
-        command.env("DAYBOOK_RATE_PER_KEY", RATE).env("DAYBOOK_RATE_PER_MERCHANT", RATE);
-        Self::start(command, address).await
+        Self::serving(url, &["--without-projections", "--without-processes", "--without-audit"]).await
     }
 
-    /// The same with read models, reactions and a sandbox of its own.
+    /// The same with read models, reactions, the tree and a sandbox of its own.
     pub(crate) async fn with_everything(url: &str) -> Result<Self, Problem> {
+        Self::serving(url, &[]).await
+    }
+
+    pub(crate) async fn serving(url: &str, arguments: &[&str]) -> Result<Self, Problem> {
         let address = free_address()?;
         let mut command = daybook(url)?;
-        command.args(["serve", "--listen", &address]);
+        command.args(["serve", "--listen", &address]).args(arguments);
         command.env("DAYBOOK_RATE_PER_KEY", RATE).env("DAYBOOK_RATE_PER_MERCHANT", RATE);
         Self::start(command, address).await
     }

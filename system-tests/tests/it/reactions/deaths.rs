@@ -3,125 +3,136 @@
 use std::time::{Duration, Instant};
 
 use event_store::crash;
-use serde_json::{Value, json};
-use system_tests::branch::{Branch, Merchant, fresh};
-use system_tests::client::{Client, Request};
+use sqlx::PgConnection;
+use system_tests::branch::Branch;
 use system_tests::say::say;
 use system_tests::server::Server;
 use system_tests::times::times;
 
-use super::{DUE, Outside, PAYMENTS, REFUNDS, assert_true, merchant, pay, until_all, until_sql};
-use channels::sandbox::FaultPlan;
+use super::Outside;
+use super::holding::all_holds;
+use super::scenarios::{Ready, SCENARIOS, Scenario, Story, WITHIN, prepare};
 
-const SOON: Duration = Duration::from_secs(40);
-
-/// How often each point is passed by the four processes below: each has two turns and one call at least.
-const TURNS: usize = 8;
-const CALLS: usize = 4;
-
-fn deaths() -> Vec<String> {
-    let times = |point: &str| if point.ends_with("call") { CALLS } else { TURNS };
-    let all = crash::OF_A_PROCESS.iter().flat_map(|point| (1..=times(point)).map(move |n| format!("{point}:{n}")));
-    all.collect()
+/// Where a server is to die.
+#[derive(Clone, Debug)]
+struct Death {
+    scenario: &'static Scenario,
+    point: &'static str,
+    nth: usize,
 }
 
-/// One of each kind of business, ready to be asked for.
-struct Ready {
-    paid: String,
-    authorised: [String; 2],
+impl Death {
+    fn trap(&self) -> String {
+        format!("{}@{}:{}", self.point, self.scenario.process, self.nth)
+    }
+
+    /// It passes there so often at least; maybe more often.
+    fn is_certain(&self) -> bool {
+        let Scenario { turns, calls, .. } = self.scenario;
+        self.nth <= if self.point.ends_with("call") { *calls } else { *turns }
+    }
 }
 
-// covers D6, D13, A10, C1
+/// One for each scenario, each at another point; or, asked for more than there are scenarios, all that are certain, the
+/// last of each point followed by later ones until the process has ended before it passes there again.
+fn deaths(most: usize) -> (Vec<Death>, bool) {
+    let of = |scenario: &'static Scenario| -> Vec<Death> {
+        let points = crash::OF_A_PROCESS.iter();
+        let all = points.flat_map(|point| (1..=scenario.turns).map(move |nth| Death { scenario, point, nth }));
+        all.filter(Death::is_certain).collect()
+    };
+    if most > SCENARIOS.len() {
+        return (SCENARIOS.iter().flat_map(of).collect(), true);
+    }
+    let one = |(n, scenario): (usize, &'static Scenario)| {
+        let of = of(scenario);
+        of[n * 3 % of.len()].clone()
+    };
+    (SCENARIOS.iter().enumerate().map(one).take(most).collect(), false)
+}
+
+// covers D6, D13, A10, C1, I20, I21, I24
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_dies_at_any_turn_or_call_is_followed_by_one_that_finishes_it_once() {
-    let outside = Outside::new(FaultPlan::default()).await;
-    let deaths = deaths();
-    let most = times("DAYBOOK_REACTION_DEATHS", 24);
-    // In a stride, so that a small sample has some of every kind.
-    let stride = deaths.len().div_ceil(most.max(1)).max(1);
-    let chosen: Vec<&String> = deaths.iter().step_by(stride).collect();
-    let environment: Vec<(String, String)> =
-        outside.environment().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let environment: Vec<(&str, &str)> =
-        environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let mut branch = Branch::own(&environment).await.unwrap();
-    let (merchant, mut client) = merchant(&branch).await;
-    for trap in &chosen {
-        let begun = Instant::now();
-        let ready = prepare(&branch, &mut client, &merchant).await;
-        branch.server.signal("TERM").unwrap();
-        let mut ended = branch.server;
-        tokio::task::spawn_blocking(move || ended.wait().unwrap()).await.unwrap();
-
-        let mut trapped = environment.clone();
-        trapped.push(("DAYBOOK_CRASH_AT", trap));
-        let asks = asks(&merchant, &ready);
-        let server = Server::start(branch.ledger.superuser_url(), &trapped).await.unwrap();
-        let mut dying = server.client();
-        for ask in &asks {
-            if dying.exchange(&ask.bytes(dying.address)).await.is_err() {
+    let outside = Outside::reporting().await;
+    let (deaths, goes_on) = deaths(times("DAYBOOK_REACTION_DEATHS", SCENARIOS.len()));
+    let mut branch = Branch::own(&outside.environment()).await.unwrap();
+    let mut books = branch.ledger.superuser().await.unwrap();
+    let mut died = 0;
+    for death in &deaths {
+        let mut death = death.clone();
+        loop {
+            let begun = Instant::now();
+            let has_died = survive(&outside, &mut branch, &mut books, &death).await;
+            assert!(has_died || !death.is_certain(), "{} was never passed", death.trap());
+            if !has_died {
+                break;
+            }
+            died += 1;
+            say(&format!(
+                "died at {} of {:?}, finished in {:.1?}",
+                death.trap(),
+                death.scenario.story,
+                begun.elapsed()
+            ));
+            death.nth += 1;
+            // The next ones that are certain have their own turn.
+            if !goes_on || death.is_certain() {
                 break;
             }
         }
-        until_dead(server, trap).await;
-
-        branch.server = Server::start(branch.ledger.superuser_url(), &environment).await.unwrap();
-        client = branch.client();
-        let mut created = String::new();
-        for ask in &asks {
-            let answer = client.send(ask).await.unwrap();
-            assert_eq!(answer.status, 200, "{trap}: {answer:?}");
-            if ask.path == PAYMENTS {
-                created = answer.data("payment_no");
-            }
-        }
-        let [captured, cancelled] = ready.authorised;
-        let ends =
-            [(created, "success"), (ready.paid, "partially_refunded"), (captured, "success"), (cancelled, "cancelled")];
-        until_all(&mut client, &merchant.test, &ends, SOON).await;
-        let open = "select count(*) from read.saga_instances where status not in ('completed', 'compensated')";
-        until_sql(&branch, open, 0, SOON).await;
-        until_sql(&branch, DUE, 0, SOON).await;
-        assert_true(&branch, &outside).await;
-        say(&format!("died at {trap} and was finished, in {:.1?}", begun.elapsed()));
     }
-    say(&format!("a server died {} of {} times between what processes do", chosen.len(), deaths.len()));
+    all_holds(&branch, Some(&outside)).await;
+    let all = if goes_on { "at every point each of them passes" } else { "once in each" };
+    say(&format!("a server died {died} times in {} scenarios of processes, {all}", SCENARIOS.len()));
 }
 
-async fn prepare(branch: &Branch, client: &mut Client, merchant: &Merchant) -> Ready {
-    let manual = || json!({ "capture": "manual" });
-    let paid = pay(client, &merchant.test, "pm_sandbox_visa", json!({})).await;
-    let authorised = [
-        pay(client, &merchant.test, "pm_sandbox_visa", manual()).await,
-        pay(client, &merchant.test, "pm_sandbox_visa", manual()).await,
-    ];
-    until_all(client, &merchant.test, &[(paid.clone(), "success")], SOON).await;
-    let are_authorised = "select count(*) from read.payment_attempts where phase = 'authorised'";
-    until_sql(branch, are_authorised, 2, SOON).await;
-    until_sql(branch, DUE, 0, SOON).await;
-    Ready { paid, authorised }
+/// Whether it died there. Either way the story ends as it should, and everything holds.
+async fn survive(outside: &Outside, branch: &mut Branch, books: &mut PgConnection, death: &Death) -> bool {
+    outside.report_to(&branch.server);
+    let ready = prepare(branch, books, death.scenario.story).await;
+    branch.server.signal("TERM").unwrap();
+    ended(&mut branch.server).await;
+    ready.begin_unseen(books).await;
+
+    let trap = death.trap();
+    let soon = (ready.story == Story::NeverCaptured).then_some(("DAYBOOK_CAPTURED_WITHIN_S", "1"));
+    let environment: Vec<(&str, &str)> = outside.environment().into_iter().chain(soon).collect();
+    let trapped: Vec<(&str, &str)> = environment.iter().copied().chain([("DAYBOOK_CRASH_AT", &*trap)]).collect();
+    let mut dying = Server::start_to_die(branch.ledger.superuser_url(), &trapped).await.unwrap();
+    outside.report_to(&dying);
+    let asked = ready.begin(&mut dying.client()).await;
+    let has_died = until_dead(&mut dying, &ready, books).await;
+    assert!(asked.is_ok() || has_died, "{trap}: {asked:?}");
+    drop(dying);
+
+    branch.server = Server::start(branch.ledger.superuser_url(), &environment).await.unwrap();
+    outside.report_to(&branch.server);
+    ready.begin(&mut branch.client()).await.unwrap();
+    ready.until_ended(books).await;
+    all_holds(branch, Some(outside)).await;
+    if soon.is_some() {
+        // Others have the usual time.
+        branch.server.signal("TERM").unwrap();
+        ended(&mut branch.server).await;
+        branch.server = Server::start(branch.ledger.superuser_url(), &outside.environment()).await.unwrap();
+    }
+    has_died
 }
 
-/// One request for each process, each under a key of its own.
-fn asks(merchant: &Merchant, ready: &Ready) -> Vec<Request> {
-    let order_no = fresh("death");
-    let [captured, cancelled] = &ready.authorised;
-    let payment = json!({ "order_no": order_no, "amount": 10_000, "currency": "USD", "channel": "stripe" });
-    let refund = json!({ "payment_no": ready.paid, "amount": 2_500, "reason": "returned" });
-    let asks: [(String, Value); 4] = [
-        (PAYMENTS.to_owned(), payment),
-        (REFUNDS.to_owned(), refund),
-        (format!("{PAYMENTS}/{captured}/capture"), json!({})),
-        (format!("{PAYMENTS}/{cancelled}/cancel"), json!({})),
-    ];
-    asks.iter().map(|(path, body)| Request::post(path, body).keyed(fresh("death")).by(&merchant.test)).collect()
-}
-
-async fn until_dead(mut server: Server, trap: &str) {
+/// Until the server has died, or the story has ended without.
+async fn until_dead(server: &mut Server, ready: &Ready, books: &mut PgConnection) -> bool {
     let begun = Instant::now();
     while server.is_running() {
-        assert!(begun.elapsed() < SOON, "{trap} was never passed");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        if ready.has_ended(books).await {
+            return false;
+        }
+        assert!(begun.elapsed() < WITHIN, "{:?} has neither ended nor killed its server", ready.story);
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    tokio::task::spawn_blocking(move || server.wait().unwrap()).await.unwrap();
+    true
+}
+
+async fn ended(server: &mut Server) {
+    tokio::task::block_in_place(|| server.wait().unwrap());
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 use system_tests::branch::fresh;
 
+use super::holding::all_holds;
 use super::looking::{ask, pay, reacting, until, until_ended, until_told};
 
 const WAITING_A_WEEK: &str = "select count(*) from work.due where process = 'expire_authorisation' and business = $1 \
@@ -27,4 +28,5 @@ async fn an_authorisation_waits_a_week_and_its_capture_ends_the_waiting() {
     until_told(&mut log, &at_once, "captured", 1).await;
     until(&mut log, AT_WORK, &at_once, 0).await;
     until_ended(&mut log, "expire_authorisation", &at_once, "started", 0).await;
+    all_holds(&branch, None).await;
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 use system_tests::branch::fresh;
 
+use super::holding::all_holds;
 use super::looking::{ask, pay, reacting, until_ended, until_told};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,6 +20,7 @@ async fn what_comes_for_a_cancelled_order_is_refunded() {
     until_told(&mut log, &payment, "refund_reserved", 1).await;
     until_told(&mut log, &payment, "refund_confirmed", 1).await;
     until_ended(&mut log, "give_back", "REF", "completed", 1).await;
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,4 +35,5 @@ async fn any_other_refund_is_none_of_its_business() {
     until_told(&mut log, &payment, "refund_confirmed", 1).await;
     until_told(&mut log, &payment, "refund_reserved", 1).await;
     until_ended(&mut log, "give_back", "REF", "started", 0).await;
+    all_holds(&branch, None).await;
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use system_tests::branch::{Branch, fresh};
 
+use super::holding::all_holds;
 use super::looking::{ask, pay, reacting, until, until_ended};
 
 const OF_SETTLEMENTS: &str = "select count(*) from log.events where aggregate_type = 'settlement' and event_type = $1";
@@ -36,4 +37,5 @@ async fn nothing_is_paid_out_until_a_second_person_approves() {
     until_ended(&mut log, "settle", &settlement, "completed", 1).await;
     // The channel's own report says no more than its answer did.
     until(&mut log, "select count(*) from writes.reports where why <> $1", "", 0).await;
+    all_holds(&branch, None).await;
 }

@@ -2,6 +2,7 @@
 
 use system_tests::branch::fresh;
 
+use super::holding::all_holds;
 use super::looking::{pay, reacting, until, until_told};
 
 /// How much more often money came than it went back.
@@ -20,6 +21,7 @@ async fn a_late_success_is_refunded_and_a_late_authorisation_let_go() {
     until_told(&mut log, &held, "authorised_late", 1).await;
     until_told(&mut log, &held, "late_authorisation_released", 1).await;
     until(&mut log, IN_SUSPENSE, &taken, 0).await;
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,4 +33,5 @@ async fn a_part_of_what_was_to_be_captured_is_refunded() {
     until_told(&mut log, &payment, "money_suspended", 1).await;
     until_told(&mut log, &payment, "suspense_returned", 1).await;
     until_told(&mut log, &payment, "captured", 0).await;
+    all_holds(&branch, None).await;
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use system_tests::branch::{Branch, Merchant, fresh};
 
+use super::holding::all_holds;
 use super::looking::{ask, pay, reacting, until, until_ended, until_told};
 
 const OPENED: &str = "select count(*) from log.events where aggregate_type = 'settlement' and event_type = $1";
@@ -73,6 +74,7 @@ async fn what_was_captured_is_settled_once_and_paid_out() {
     refund(&branch, &merchant, &payments[1]).await;
     until(&mut log, FUNDS, "debited", 1).await;
     until(&mut log, OPENED, "opened", 1).await;
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,4 +96,5 @@ async fn what_comes_after_a_settlement_is_a_line_of_the_next() {
     until(&mut log, OPENED, "paid_out", 2).await;
     until(&mut log, OPENED, "entry_included", 1).await;
     until(&mut log, FUNDS, "entry_assigned", 1).await;
+    all_holds(&branch, None).await;
 }

@@ -7,6 +7,7 @@ use system_tests::branch::{Branch, fresh};
 use system_tests::client::{Caller, Request};
 use system_tests::server::daybook;
 
+use super::holding::all_holds;
 use super::{DUE, PAYMENTS, REACTING, merchant, pay, post, refund, status, until_all, until_sql};
 
 /// Of what the merchant asked for.
@@ -57,6 +58,7 @@ async fn a_payment_ends_as_its_token_says() {
     until_sql(&branch, open, 1, SOON).await;
     // And nothing is due but what waits for the customer.
     until_sql(&branch, DUE, 1, SOON).await;
+    all_holds(&branch, None).await;
 }
 
 // covers A16
@@ -80,6 +82,7 @@ async fn a_refund_ends_as_its_token_says_and_the_order_knows() {
     until_sql(&branch, "select count(*) from read.refunds where status = 'bounced'", 1, SOON).await;
     until_all(&mut client, &merchant.test, &[(bounced, "success")], SOON).await;
     until_sql(&branch, DUE, 0, SOON).await;
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,6 +106,7 @@ async fn what_a_merchant_captures_by_itself_is_captured_in_parts_and_let_go_when
     let order = "select count(*) from read.orders where status = 'paid'";
     until_sql(&branch, order, 1, SOON).await;
     until_sql(&branch, ENDED_WELL, 5, SOON).await;
+    all_holds(&branch, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,6 +124,7 @@ async fn a_real_payment_without_a_partner_fails_at_once_and_says_so() {
     for total in balances["data"]["totals"].as_array().unwrap() {
         assert_eq!(total["sum_minor"], 0, "{balances}");
     }
+    all_holds(&branch, None).await;
 }
 
 /// What a person lets go on is looked at again, and where nothing has changed it waits for a person again.
@@ -147,4 +152,5 @@ async fn what_waits_for_a_person_is_looked_at_again_when_one_lets_it_go_on() {
     assert!(said.contains("the processes look at it now"), "{said} {:?}", output.stderr);
     until_sql(&branch, asked, 2, SOON).await;
     until_sql(&branch, "select count(*) from work.due where failures > 0", 0, SOON).await;
+    all_holds(&branch, None).await;
 }

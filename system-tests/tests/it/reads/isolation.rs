@@ -94,7 +94,9 @@ fn is_allowed(kind: Kind, scope: Scope) -> bool {
     match kind {
         Kind::Nobody | Kind::BadKey => false,
         Kind::Operator | Kind::Auditor => true,
-        Kind::Support => !matches!(scope, Scope::ReadAnalytics | Scope::ReadLedger | Scope::ExportBooks),
+        Kind::Support => {
+            !matches!(scope, Scope::ReadAnalytics | Scope::ReadLedger | Scope::ExportBooks | Scope::ReadProofs)
+        }
         Kind::Analyst | Kind::Owner | Kind::OwnerLive | Kind::Stranger | Kind::StrangerLive => {
             !matches!(scope, Scope::ReadSagas | Scope::ExportBooks)
         }

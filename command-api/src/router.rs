@@ -1,0 +1,43 @@
+//! Every write behind the gate: what each request asks for, planned and carried out.
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::Response,
+    routing::post,
+};
+use gate::{Problem, rules};
+
+use crate::{
+    carry_out::{carry_out, is_dry_run},
+    routes::{Api, ROUTES, Route, Work},
+};
+
+/// All of them, behind the gate.
+pub fn router(api: Api) -> Router {
+    ROUTES
+        .iter()
+        .fold(Router::new(), |router, route| {
+            let serve = move |State(api): State<Api>, request: Request| enter(*route, api, request);
+            router.route(route.path, post(serve))
+        })
+        .with_state(api)
+}
+
+async fn enter(route: Route, api: Api, request: Request) -> Response<Body> {
+    let gate = api.gate.clone();
+    gate.pass(route.entrance, request, move |call| async move {
+        match route.work {
+            Work::Many(serve) => serve(&api, &call).await,
+            Work::One(planner) => {
+                if call.key.is_none() && !is_dry_run(&call)? {
+                    return Err(Problem::turned_away(rules::IDEMPOTENCY_KEY_MISSING));
+                }
+                let plan = planner(&api, &call).await?;
+                carry_out(&api.gate, &call, plan).await
+            }
+        }
+    })
+    .await
+}

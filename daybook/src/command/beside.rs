@@ -1,0 +1,54 @@
+//! What stands beside the API's own commands, under the same nouns: looks at the outside.
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
+
+use super::{channel, remittance};
+use crate::failure::Result;
+
+/// One of them, as it was asked for.
+pub(super) enum Asked {
+    Channels(channel::List),
+    Remittances(remittance::List),
+    Remittance(remittance::Fetch),
+}
+
+/// The nouns of the API, and these.
+pub(super) fn commands(nouns: Vec<Command>) -> Vec<Command> {
+    let mut nouns = nouns;
+    for noun in &mut nouns {
+        let known = std::mem::take(noun);
+        *noun = match known.get_name() {
+            "channel" => known.subcommand(channel::List::augment_args(Command::new("list"))),
+            "remittance" => known
+                .subcommand(remittance::List::augment_args(Command::new("list")))
+                .subcommand(remittance::Fetch::augment_args(Command::new("fetch"))),
+            _ => known,
+        };
+    }
+    nouns
+}
+
+/// The one a command line asks for, if it asks for one.
+pub(super) fn asked(matches: &ArgMatches) -> Option<Asked> {
+    let (noun, matches) = matches.subcommand()?;
+    let (verb, matches) = matches.subcommand()?;
+    let read = match (noun, verb) {
+        ("channel", "list") => channel::List::from_arg_matches(matches).map(Asked::Channels),
+        ("remittance", "list") => remittance::List::from_arg_matches(matches).map(Asked::Remittances),
+        ("remittance", "fetch") => remittance::Fetch::from_arg_matches(matches).map(Asked::Remittance),
+        _ => return None,
+    };
+    Some(read.unwrap_or_else(|error| error.exit()))
+}
+
+impl Asked {
+    pub(super) async fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Channels(list) => list.run().await,
+            Self::Remittances(list) => list.run().await,
+            Self::Remittance(fetch) => fetch.run().await,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The witness of a server: the tree over the log, and who signs it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use audit::{
+    Notary, NotaryFailure, Proofs, Tree,
+    key::{FileSigner, Signer},
+};
+use clap::Args;
+use event_store::Store;
+use futures_util::future::OptionFuture;
+use tokio::sync::watch;
+
+use crate::{
+    database,
+    failure::{Failure, Result},
+};
+
+/// The tree is a moment behind the log: it grows in large steps.
+const REST: Duration = Duration::from_millis(100);
+/// How long a question for a proof waits until what it is about is signed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Looking whether the log is the one that was signed; where the database is away, that waits.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Witnessed {
+    /// Leave the Merkle tree over the log, and signing it, to other processes
+    #[arg(long, env = "DAYBOOK_WITHOUT_AUDIT")]
+    without_audit: bool,
+
+    /// The file with the key that signs checkpoints (`daybook audit key`), for its owner alone; several, one a line, while
+    /// a key is changed
+    #[arg(long, env = "DAYBOOK_CHECKPOINT_KEY_FILE", value_name = "FILE")]
+    checkpoint_key_file: Option<PathBuf>,
+
+    /// Where checkpoints are kept outside the database, best on another machine's disk
+    #[arg(long, env = "DAYBOOK_CHECKPOINT_DIRECTORY", value_name = "DIRECTORY")]
+    checkpoint_directory: Option<PathBuf>,
+
+    /// How often the tree is signed, while it grows
+    #[arg(long, env = "DAYBOOK_CHECKPOINT_EVERY_MS", default_value_t = 2_000, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(10..))]
+    checkpoint_every_ms: u32,
+}
+
+impl Witnessed {
+    /// With a key and a directory of this home, where none are named; the key is drawn when it is first needed.
+    pub(crate) fn at_home(&self, home: &Path) -> Result<Self> {
+        let mut witnessed = self.clone();
+        if witnessed.checkpoint_key_file.is_none() && !witnessed.without_audit {
+            let file = home.join("checkpoint.key");
+            if !file.exists() {
+                FileSigner::draw(&file, "daybook.local/development")?;
+            }
+            witnessed.checkpoint_key_file = Some(file);
+        }
+        witnessed.checkpoint_directory.get_or_insert_with(|| directory_of(home));
+        Ok(witnessed)
+    }
+
+    /// The tree and its notary, until told to stop. A log that is not the one that was signed is not served.
+    pub(crate) async fn open(
+        &self,
+        store: &Store,
+        app_url: &str,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<impl Future<Output = ()> + Send + use<>> {
+        let (pool, store) = (database::derived_pool(app_url)?, store.clone());
+        if let Some(directory) = &self.checkpoint_directory {
+            recognise(&store, &pool, directory).await?;
+        }
+        let signers: Vec<Box<dyn Signer>> = match &self.checkpoint_key_file {
+            Some(file) => FileSigner::read(file)?.into_iter().map(|signer| Box::new(signer) as _).collect(),
+            None => Vec::new(),
+        };
+        if signers.is_empty() && !self.without_audit {
+            tracing::warn!(
+                "no checkpoints are signed: name a key with --checkpoint-key-file (`daybook audit key` makes one)"
+            );
+        }
+        let tree = (!self.without_audit).then(|| store.follow(Tree, pool.clone()).paced(REST).run(stopping.clone()));
+        let every = Duration::from_millis(self.checkpoint_every_ms.into());
+        let notary = (!self.without_audit && !signers.is_empty())
+            .then(|| Notary::new(pool, signers, self.checkpoint_directory.clone()).run(every, stopping));
+        Ok(async {
+            let (_tree, _notary) = tokio::join!(OptionFuture::from(tree), OptionFuture::from(notary));
+        })
+    }
+}
+
+/// Where proofs are made for whoever asks.
+pub(crate) fn proofs(store: &Store, app_url: &str) -> Result<Proofs> {
+    Ok(Proofs { store: store.clone(), pool: database::reader_pool(app_url)?, patience: PATIENCE })
+}
+
+/// Where a home keeps checkpoints outside its database.
+pub(crate) fn directory_of(home: &Path) -> PathBuf {
+    home.join("checkpoints")
+}
+
+async fn recognise(store: &Store, pool: &sqlx::PgPool, directory: &Path) -> Result<()> {
+    match tokio::time::timeout(LOOK_WITHIN, audit::self_check(store, pool, directory)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(NotaryFailure::NotContinued(words))) => Err(Failure::OtherLog(words)),
+        Ok(Err(failure)) => {
+            tracing::warn!(%failure, "whether this is the log that was signed could not be told");
+            Ok(())
+        }
+        Err(_elapsed) => {
+            tracing::warn!("whether this is the log that was signed could not be told in time");
+            Ok(())
+        }
+    }
+}
