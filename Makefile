@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run test check bench bench-append bench-http bench-e2e bench-read bench-audit db map proof mutants nightly setup help
+.PHONY: run test check bench bench-append bench-http bench-e2e bench-read bench-audit bench-bus kafka db map proof mutants nightly setup help
 
 # rustup's own directory, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -15,8 +15,9 @@ run: ## build, start a Postgres in .daybook/ (or use DATABASE_URL), migrate, ser
 	cargo build --release -p daybook
 	@exec $(TARGET)/release/daybook dev
 
-test: ## every test, on a Postgres of its own; TEST=name runs those with the name
+test: ## every test, on a Postgres and a Kafka of its own; TEST=name runs those with the name
 	@scripts/setup --own-postgres
+	@scripts/kafka fetch || [ "$$DAYBOOK_REQUIRE_KAFKA" != 1 ]
 	cargo test --workspace --no-run
 	$(TARGET)/debug/daybook postgres run -- cargo test --workspace --no-fail-fast $(TEST)
 
@@ -26,7 +27,7 @@ check: ## format, lints, the rules of the house: fast, needs no Postgres
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --quiet -p system-tests --test it architecture
 
-bench: bench-append bench-http bench-read bench-e2e bench-audit ## every bench
+bench: bench-append bench-http bench-read bench-e2e bench-audit bench-bus ## every bench
 
 bench-append: ## how fast the log takes commands, beside postgres-es and bare inserts
 	@scripts/setup --own-postgres
@@ -50,6 +51,14 @@ bench-audit: ## how fast the log is checked and proven on a million events, and 
 bench-read: ## how fast read models are built, kept up and asked, on a million events
 	@scripts/setup --own-postgres
 	cargo run --release -p system-tests --bin bench-read
+
+bench-bus: ## how fast the log goes through a real Kafka, and what its absence costs
+	@scripts/setup --own-postgres
+	@scripts/kafka fetch
+	cargo run --release -p system-tests --bin bench-bus
+
+kafka: ## fetch Apache Kafka itself for tests and benches; scripts/kafka start runs one on 127.0.0.1:40092
+	@scripts/kafka fetch
 
 db: ## psql into the development database (or DATABASE_URL)
 	@cargo build --quiet --release -p daybook
@@ -75,7 +84,8 @@ nightly: ## the long way: more cases of every property, more kills, then every b
 	PROPTEST_CASES=20000 DAYBOOK_PROCESS_KILLS=500 DAYBOOK_SERVER_KILLS=100 DAYBOOK_HTTP_DEATHS=256 \
 	DAYBOOK_DISCONNECTS=10000 DAYBOOK_SLOW_SOCKETS=10000 DAYBOOK_HOT_SECONDS=600 \
 	DAYBOOK_EXPORT_ROWS=1000000 DAYBOOK_FAULTED_PAYMENTS=2000 DAYBOOK_CANCEL_RACES=1000 \
-	DAYBOOK_REMITTED_PAYMENTS=1000 DAYBOOK_WAITING_SAGAS=100000 DAYBOOK_REACTION_DEATHS=1000 $(MAKE) test
+	DAYBOOK_REMITTED_PAYMENTS=1000 DAYBOOK_WAITING_SAGAS=100000 DAYBOOK_REACTION_DEATHS=1000 \
+	DAYBOOK_RELAY_DEATHS=120 DAYBOOK_BROKER_KILLS=100 DAYBOOK_REQUIRE_KAFKA=1 $(MAKE) test
 	scripts/with-server scripts/fuzz-api 400
 	$(MAKE) bench
 

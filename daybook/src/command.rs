@@ -17,6 +17,7 @@ use crate::{
 mod acts;
 mod audit;
 mod beside;
+mod bus;
 mod channel;
 mod dev;
 mod doctor;
@@ -50,6 +51,7 @@ Examples:
   daybook remittance list                       what channels paid for which day, and what of it is none of ours
   daybook risk show                             the risk rules in force, and both lists
   daybook projection list                       the read models, and how far behind they are
+  daybook bus status                            the log on Kafka: the relay, and who is how far behind
   daybook export hledger > books.journal        the whole journal, for hledger to check
   daybook receipt PAY… --out receipt.json       a payment's events with the proof that they are in the log
   daybook verify --key PUB                      the whole log, against everything that was signed of it
@@ -77,6 +79,7 @@ enum Command {
     Migrate(migrate::Migrate),
     Doctor(doctor::Doctor),
     Log(log::Log),
+    Bus(bus::Bus),
     Postgres(postgres::Postgres),
     Projection(projection::Projection),
     Saga(saga::Saga),
@@ -113,6 +116,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Serve(serve) => runtime()?.block_on(serve.run()),
         Command::Migrate(migrate) => runtime()?.block_on(migrate.run()),
         Command::Doctor(doctor) => runtime()?.block_on(doctor.run()),
+        Command::Bus(bus) => runtime()?.block_on(bus.run()),
         Command::Log(log) => runtime()?.block_on(log.run()),
         Command::Postgres(postgres) => postgres.run(),
         Command::Projection(projection) => runtime()?.block_on(projection.run()),

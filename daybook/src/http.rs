@@ -35,7 +35,7 @@ mod probes;
 mod seats;
 
 use line::Line;
-pub(crate) use probes::router;
+pub(crate) use probes::{probes, router};
 use seats::{Seats, Taken};
 
 /// Where there are so many, whoever is idle longest makes room; where all are busy, more wait in the kernel's queue.

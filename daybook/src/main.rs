@@ -5,13 +5,16 @@ use std::{io::Write as _, process::ExitCode};
 mod command;
 mod database;
 mod failure;
+mod feeding;
 mod home;
 mod http;
 mod interrupt;
+mod kafka;
 mod keys;
 mod logging;
 mod origins;
 mod outside;
+mod roles;
 mod serving;
 mod witness;
 

@@ -65,6 +65,10 @@ impl Outside {
         !self.without_processes
     }
 
+    pub(crate) const fn has_sandbox_elsewhere(&self) -> bool {
+        self.sandbox_url.is_some()
+    }
+
     fn limits(&self) -> Limits {
         Limits { deadline: Duration::from_millis(self.channel_deadline_ms.into()), ..Limits::default() }
     }

@@ -3,35 +3,52 @@
 use std::{path::Path, sync::Arc};
 
 use audit::Witness;
+use bus::Relay;
 use clap::Args;
 use command_api::{Api, Trades};
 use futures_util::future::OptionFuture;
 use gate::Gate;
 use processes::Processes;
-use projections::{PATIENCE, Projections, Reads};
+use projections::{PATIENCE, Reads};
 use tokio::{net::TcpListener, sync::watch};
 use vault::Erasures;
 
 use crate::{
     database,
-    failure::{Attempt as _, Result},
-    http,
+    failure::{Attempt as _, Failure, Result},
+    feeding, http,
     interrupt::Interrupt,
+    kafka::OnKafka,
     outside::Outside,
+    roles::Roles,
     witness::{self, Witnessed},
 };
 
-/// Whether this process also keeps the read models up to date.
-#[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct Followed {
-    /// Leave the read models to other processes
-    #[arg(long, env = "DAYBOOK_WITHOUT_PROJECTIONS")]
-    without_projections: bool,
+/// What a server was told on its command line, beside where it serves and under which keys.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Told {
+    #[command(flatten)]
+    pub(crate) roles: Roles,
+    #[command(flatten)]
+    outside: Outside,
+    #[command(flatten)]
+    pub(crate) on_kafka: OnKafka,
 }
 
-impl Followed {
-    const fn are_kept(self) -> bool {
-        !self.without_projections
+impl Told {
+    /// Makes sure that it can be done.
+    fn check(&self) -> Result<()> {
+        if self.roles.must_relay() || self.roles.own_database().is_some() {
+            self.on_kafka.must_kafka()?;
+        }
+        self.on_kafka.check_fed()?;
+        let reacts_alone = self.roles.react() && self.outside.has_processes() && !self.roles.answer();
+        if reacts_alone && !self.outside.has_sandbox_elsewhere() {
+            let why = "processes without the API need a sandbox that both know, for test mode: start `daybook sandbox` \
+                       and give --sandbox-url to both";
+            return Err(Failure::NotThere(why.to_owned()));
+        }
+        Ok(())
     }
 }
 
@@ -40,10 +57,12 @@ pub(crate) async fn serve(
     listener: TcpListener,
     app_url: &str,
     gate: Gate,
-    (followed, witnessed): (Followed, &Witnessed),
-    (outside, home): (&Outside, Option<&Path>),
+    (told, witnessed): (&Told, &Witnessed),
+    home: Option<&Path>,
     interrupt: Interrupt,
 ) -> Result<()> {
+    told.check()?;
+    let Told { roles, outside, on_kafka } = told;
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
     let (gate, countries) = (gate.behind(outside.origins.proxies()), outside.origins.countries(stopping.clone())?);
@@ -51,21 +70,33 @@ pub(crate) async fn serve(
     let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
     let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
-    let trades = store.follow(Trades, derived.clone()).run(stopping.clone());
-    let erasures = store.follow(Erasures, derived).run(stopping.clone());
-    let read_models = Projections::new(store.clone(), database::parse(app_url)?, gate.vault.clone());
-    if followed.are_kept() {
-        read_models.prepare().await;
-    }
-    let read_models = OptionFuture::from(followed.are_kept().then(|| read_models.run(stopping.clone())));
+    let lookups = OptionFuture::from(roles.answer().then(|| {
+        let trades = store.follow(Trades, derived.clone()).run(stopping.clone());
+        let erasures = store.follow(Erasures, derived).run(stopping.clone());
+        async { tokio::join!(trades, erasures) }
+    }));
+    let read_models = OptionFuture::from(match roles.project() {
+        true => Some(feeding::prepare(told, &store, app_url, &gate.vault).await?.run(stopping.clone())),
+        false => None,
+    });
+    let (kafka, database) = (on_kafka.kafka()?, database::parse(app_url)?);
+    let relay = kafka
+        .filter(|_| roles.relay())
+        .map(|kafka| Relay::new(store.clone(), database, kafka, on_kafka.topic()).run(stopping.clone()));
+    let relay = OptionFuture::from(relay);
     let work_pool = database::work_pool(app_url)?;
     let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners), outside.patience());
-    let heeding = processes.heed(hints, stopping.clone());
-    let processes = OptionFuture::from(outside.has_processes().then(|| processes.run(stopping)));
-    let followers = tokio::spawn(async { tokio::join!(trades, erasures, read_models, heeding, processes, tree) });
-    let reads = Reads::new(gate.clone(), database::reader_pool(app_url)?, PATIENCE);
-    let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
-    let router = http::router(Api { gate, pool: database::pool(app_url)?, countries }, inbox, reads, proofs)?;
+    let heeding = OptionFuture::from(roles.answer().then(|| processes.heed(hints, stopping.clone())));
+    let is_reacting = roles.react() && outside.has_processes();
+    let processes = OptionFuture::from(is_reacting.then(|| processes.run(stopping)));
+    let followers = tokio::spawn(async { tokio::join!(lookups, read_models, heeding, processes, relay, tree) });
+    let api = Api { gate: gate.clone(), pool: database::pool(app_url)?, countries };
+    let router = if roles.answer() {
+        let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
+        http::router(api, inbox, Reads::new(gate, database::reader_pool(app_url)?, PATIENCE), proofs)?
+    } else {
+        http::probes(api, &inbox)?
+    };
     http::serve(listener, router, interrupt).await;
     stop.send_replace(true);
     if let Err(reason) = followers.await {

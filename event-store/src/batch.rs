@@ -20,6 +20,8 @@ use crate::recorded::Recorded;
 pub(crate) const ACTS: usize = 1_000;
 /// How many bytes of events an append carries at most, but for the act that goes over it.
 const BYTES: usize = 8 * 1024 * 1024;
+/// How much may be said of who asked and how: it goes with every event, also onto the bus.
+const METADATA_LIMIT: usize = 64 * 1024;
 /// How often an act may take an unknown stream to be empty before it has to look.
 const PRESUMING_TRIES: u32 = 3;
 
@@ -70,6 +72,11 @@ impl Batch {
     /// Decides an act on what is cached, on the batch below, which is on its way, and on what this batch has decided
     /// so far. Gives it back where it could not be decided on those books.
     pub(crate) fn decide(&mut self, cache: &Cache, below: Option<&Self>, queued: Queued) -> Option<Undecided> {
+        let metadata = metadata(&queued);
+        if metadata.len() > METADATA_LIMIT {
+            let failure = Failure::TooLarge { bytes: metadata.len(), limit: METADATA_LIMIT };
+            return Some(Undecided::Never(queued, failure));
+        }
         let below = below.map(|below| &below.open);
         let mut books = Books::new(cache, below, &mut self.open, queued.tries <= PRESUMING_TRIES);
         let ruling = match books::take(&queued.act.decision, &mut books) {
@@ -84,7 +91,6 @@ impl Batch {
         };
         self.data_keys.extend(data_keys);
         let events = drafts.len();
-        let metadata = metadata(&queued);
         for draft in drafts {
             self.bytes = self.bytes.saturating_add(draft.payload.len()).saturating_add(metadata.len());
             self.events.push(Recorded {

@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::outcome::Failure;
 
 /// The largest payload the log takes: with its headers it must fit into one message of a broker's default size.
-pub(crate) const PAYLOAD_LIMIT: usize = 512 * 1024;
+pub const PAYLOAD_LIMIT: usize = 512 * 1024;
 
 /// Why a decision could not be taken on the books at hand. Pass it on with `?`.
 #[derive(Clone, Debug)]

@@ -45,6 +45,19 @@ pub const OF_A_REQUEST: &[&str] = &[
 pub const OF_A_PROCESS: &[&str] =
     &["process.before_turn", "process.after_turn", "process.before_call", "process.after_call"];
 
+/// Those on the way of an event to Kafka, in order.
+pub const OF_THE_RELAY: &[&str] = &[
+    "relay.before_produce",
+    "relay.after_produce",
+    "relay.acknowledged",
+    "relay.before_checkpoint",
+    "relay.before_commit",
+    "relay.after_checkpoint",
+];
+
+/// Those on the way of an event from Kafka, in order; around the work it passes those of a follower.
+pub const OF_A_FED_ONE: &[&str] = &["fed.come", "fed.before_commit", "fed.after_commit", "fed.after_offsets"];
+
 /// Passes a point. `DAYBOOK_CRASH_AT=name:n` kills the process, without a farewell, when it passes there for the n-th
 /// time; `DAYBOOK_PAUSE_AT=name:n` stops it as `kill -STOP` does.
 #[inline]

@@ -10,17 +10,12 @@ use futures_util::future::BoxFuture;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnection, PgPool};
 use tokio::sync::watch;
-use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::crash;
+use crate::lease::{Failed, LEASE, Lease, Taken};
 use crate::recorded::Recorded;
 use crate::store::Store;
 
-/// How often the same event may fail before the follower is parked at it.
-const FAILURES_BEFORE_PARKING: i32 = 5;
-/// How long a runner that is not heard of keeps others out. Safety does not rest on it: the epoch does that.
-const LEASE: Duration = Duration::from_secs(30);
 const EVENTS_PER_STEP: usize = 1_000;
 /// A rest for whoever is caught up: a busy log is followed in a few large steps, not in one for every append.
 const PACE: Duration = Duration::from_millis(10);
@@ -55,6 +50,22 @@ pub enum Poison {
     Database(#[from] sqlx::Error),
 }
 
+impl Poison {
+    /// Why the events themselves are the trouble.
+    ///
+    /// # Errors
+    /// They are not: the database failed, and the step is simply repeated.
+    pub fn about_the_event(self) -> Result<String, sqlx::Error> {
+        match self {
+            Self::Event(reason) => Ok(reason),
+            Self::Database(sqlx::Error::Database(refusal)) if is_about_data(refusal.code().as_deref()) => {
+                Ok(refusal.to_string())
+            }
+            Self::Database(failure) => Err(failure),
+        }
+    }
+}
+
 /// What one step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -79,14 +90,6 @@ pub struct StepFailure {
     source: sqlx::Error,
 }
 
-/// What a runner believes; every step makes sure of it in its own transaction.
-#[derive(Clone, Copy)]
-struct Lease {
-    epoch: i64,
-    position: i64,
-    renewed_at: Instant,
-}
-
 /// A follower with its place in the log.
 pub struct Follow<F> {
     follower: F,
@@ -95,8 +98,7 @@ pub struct Follow<F> {
     connection: Option<PgConnection>,
     /// Held so that the tail does not end while somebody follows it.
     store: Store,
-    holder: String,
-    lease: Option<Lease>,
+    lease: Lease,
     /// Events up to here go one by one: one of them is poison.
     careful_upto: i64,
     /// Where the last step ended, as far as `run` has looked.
@@ -106,8 +108,8 @@ pub struct Follow<F> {
 
 impl<F: Follower> Follow<F> {
     pub(crate) fn new(follower: F, pool: PgPool, store: Store) -> Self {
-        let holder = Uuid::now_v7().to_string();
-        Self { follower, pool, connection: None, store, holder, lease: None, careful_upto: 0, at: 0, pace: PACE }
+        let lease = Lease::of(follower.name());
+        Self { follower, pool, connection: None, store, lease, careful_upto: 0, at: 0, pace: PACE }
     }
 
     /// Rests longer once it is caught up: its work is not waited for, and costs less in larger steps.
@@ -123,7 +125,7 @@ impl<F: Follower> Follow<F> {
     pub async fn step(&mut self) -> Result<Step, StepFailure> {
         let step = self.try_step().await;
         if !matches!(step, Ok(Step::Moved { .. } | Step::Idle { .. })) {
-            self.lease = None;
+            self.lease.forget();
         }
         step.map_err(|source| StepFailure { name: self.follower.name(), source })
     }
@@ -177,17 +179,18 @@ impl<F: Follower> Follow<F> {
     }
 
     async fn try_step(&mut self) -> Result<Step, sqlx::Error> {
-        let lease = match self.lease {
-            Some(lease) => lease,
+        let at = match self.lease.position() {
+            Some(position) => position,
             None => match self.acquire().await? {
-                Ok(lease) => lease,
-                Err(step) => return Ok(step),
+                Taken::Ours { at } => at,
+                Taken::Elsewhere => return Ok(Step::Elsewhere),
+                Taken::Parked { at, reason } => return Ok(Step::Parked { at, reason }),
             },
         };
-        let most = if lease.position < self.careful_upto { 1 } else { EVENTS_PER_STEP };
-        let events = self.store.events(lease.position, most).await?;
+        let most = if at < self.careful_upto { 1 } else { EVENTS_PER_STEP };
+        let events = self.store.events(at, most).await?;
         let Some((last, last_id)) = events.last().map(|event| (event.position, event.event_id)) else {
-            return self.renew(lease).await;
+            return self.renew(at).await;
         };
 
         let mut connection = match self.connection.take() {
@@ -195,161 +198,88 @@ impl<F: Follower> Follow<F> {
             None => self.pool.acquire().await?.detach(),
         };
         let mut transaction = connection.begin().await?;
-        if !move_checkpoint(&mut transaction, self.follower.name(), lease, last, Some(last_id)).await? {
+        if !self.lease.advance(&mut transaction, last, Some(last_id)).await? {
             return Ok(Step::Elsewhere);
         }
-        crash::point("follower.before_work");
-        let work = async { self.follower.apply(&mut transaction, &events).await };
-        let worked = AssertUnwindSafe(work).catch_unwind().await;
-        let worked = worked.unwrap_or_else(|panic| Err(Poison::Event(last_words(panic.as_ref()))));
-        crash::point("follower.after_work");
-        match worked {
+        match work(&mut self.follower, &mut transaction, &events).await {
             Ok(()) => {
-                if let Err(refusal) = make_sure(&mut transaction).await {
-                    transaction.rollback().await?;
-                    return self.stumble(lease, last, Poison::Database(refusal)).await;
-                }
                 crash::point("follower.before_commit");
                 transaction.commit().await?;
                 crash::point("follower.after_commit");
                 self.connection = Some(connection);
-                self.lease = Some(Lease { position: last, renewed_at: Instant::now(), ..lease });
+                self.lease.moved(last);
                 Ok(Step::Moved { to: last })
             }
             Err(poison) => {
                 transaction.rollback().await?;
-                self.stumble(lease, last, poison).await
+                self.stumble(at, last, poison).await
             }
         }
     }
 
-    /// Takes the lease where it is free. From here on any older runner finds its epoch outdated.
-    ///
-    /// Whoever holds a lease also holds a lock of their session that goes by their name. A lease whose holder's lock is
-    /// free is free: the session has ended, and the process most likely with it. Where such locks mean nothing, behind a
-    /// pooler of transactions, the epoch still lets only one of them commit.
-    async fn acquire(&mut self) -> Result<Result<Lease, Step>, sqlx::Error> {
+    async fn acquire(&mut self) -> Result<Taken, sqlx::Error> {
         crash::point("follower.before_lease");
-        let name = self.follower.name();
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.pool.acquire().await?.detach(),
         };
-        sqlx::query("select pg_advisory_lock_shared(hashtextextended($1, 0))")
-            .bind(&self.holder)
-            .execute(&mut connection)
-            .await?;
-        sqlx::query("insert into log.followers (name) values ($1) on conflict do nothing")
-            .bind(name)
-            .execute(&mut connection)
-            .await?;
-        let row: Option<(i64, i64, Option<String>)> = sqlx::query_as(
-            "update log.followers set epoch = epoch + 1, holder = $2, lease_until = now() + $3 * interval '1 second' \
-             where name = $1 and (holder is null or holder = $2 or lease_until < now() \
-                                  or pg_try_advisory_xact_lock(hashtextextended(holder, 0))) \
-             returning epoch, position, parked_reason",
-        )
-        .bind(name)
-        .bind(&self.holder)
-        .bind(lease_seconds())
-        .fetch_optional(&mut connection)
-        .await?;
+        let taken = self.lease.acquire(&mut connection).await?;
         self.connection = Some(connection);
         crash::point("follower.after_lease");
-        Ok(match row {
-            None => Err(Step::Elsewhere),
-            Some((_epoch, at, Some(reason))) => Err(Step::Parked { at, reason }),
-            Some((epoch, position, None)) => {
-                let lease = Lease { epoch, position, renewed_at: Instant::now() };
-                self.lease = Some(lease);
-                Ok(lease)
-            }
-        })
+        Ok(taken)
     }
 
-    async fn renew(&mut self, lease: Lease) -> Result<Step, sqlx::Error> {
-        if lease.renewed_at.elapsed() > LEASE / 3 {
+    async fn renew(&mut self, at: i64) -> Result<Step, sqlx::Error> {
+        if self.lease.is_due() {
             let mut connection = self.pool.acquire().await?;
-            if !move_checkpoint(&mut connection, self.follower.name(), lease, lease.position, None).await? {
+            if !self.lease.advance(&mut connection, at, None).await? {
                 return Ok(Step::Elsewhere);
             }
-            self.lease = Some(Lease { renewed_at: Instant::now(), ..lease });
+            self.lease.moved(at);
         }
-        Ok(Step::Idle { at: lease.position })
+        Ok(Step::Idle { at })
     }
 
     /// A batch that failed is gone through one by one; an event that failed alone is counted, and in the end parked at.
-    async fn stumble(&mut self, lease: Lease, last: i64, poison: Poison) -> Result<Step, sqlx::Error> {
-        let reason = match poison {
-            Poison::Event(reason) => reason,
-            Poison::Database(sqlx::Error::Database(refusal)) if is_about_data(refusal.code().as_deref()) => {
-                refusal.to_string()
-            }
-            Poison::Database(failure) => return Err(failure),
-        };
-        let at = lease.position.saturating_add(1);
-        if last > at {
+    async fn stumble(&mut self, at: i64, last: i64, poison: Poison) -> Result<Step, sqlx::Error> {
+        let reason = poison.about_the_event()?;
+        let next = at.saturating_add(1);
+        if last > next {
             self.careful_upto = last;
-            return Ok(Step::Stumbled { at, failures: 0, reason });
+            return Ok(Step::Stumbled { at: next, failures: 0, reason });
         }
-        let row: Option<(i32, Option<String>)> = sqlx::query_as(
-            "update log.followers set failures = failures + 1, \
-                 parked_reason = case when failures + 1 >= $3 then $4 end, \
-                 parked_at = case when failures + 1 >= $3 then now() end \
-             where name = $1 and epoch = $2 returning failures, parked_reason",
-        )
-        .bind(self.follower.name())
-        .bind(lease.epoch)
-        .bind(FAILURES_BEFORE_PARKING)
-        .bind(format!("position {at}: {reason}"))
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(match row {
+        let mut connection = self.pool.acquire().await?;
+        let failed = self.lease.count_failure(&mut connection, &format!("position {next}: {reason}")).await?;
+        Ok(match failed {
             None => Step::Elsewhere,
-            Some((_failures, Some(reason))) => Step::Parked { at: lease.position, reason },
-            Some((failures, None)) => Step::Stumbled { at, failures, reason },
+            Some(Failed::Parked { at, reason }) => Step::Parked { at, reason },
+            Some(Failed::Counted { failures }) => Step::Stumbled { at: next, failures, reason },
         })
     }
 
     /// Lets the next runner begin at once.
-    async fn release(self) {
-        let released =
-            sqlx::query("update log.followers set holder = null, lease_until = null where name = $1 and holder = $2")
-                .bind(self.follower.name())
-                .bind(&self.holder)
-                .execute(&self.pool)
-                .await;
-        if let Err(reason) = released {
+    async fn release(mut self) {
+        let released = async { self.lease.release(&mut *self.pool.acquire().await?).await };
+        if let Err(reason) = released.await {
             tracing::warn!(follower = self.follower.name(), %reason, "the lease was not released; it will run out");
         }
     }
 }
 
-/// Moves the checkpoint and renews the lease, if this runner is still the one. The row stays locked until the work is
-/// committed with it.
-/// `upto` is the event worked on last: it must stand in the log as it was read, or the log is another one by now.
-async fn move_checkpoint(
+/// Lets a follower work on events, so that what it has done may be committed. A panic is poison as any other.
+///
+/// # Errors
+/// Nothing of it may be committed.
+pub async fn work<F: Follower>(
+    follower: &mut F,
     books: &mut PgConnection,
-    name: &str,
-    lease: Lease,
-    to: i64,
-    upto: Option<Uuid>,
-) -> Result<bool, sqlx::Error> {
-    let moved = sqlx::query(
-        "update log.followers set position = $4, failures = case when $4 > position then 0 else failures end, \
-             lease_until = now() + $5 * interval '1 second', moved_at = now() \
-         where name = $1 and epoch = $2 and position = $3 and parked_reason is null \
-           and ($6::uuid is null or exists (select from log.events where position = $4 and event_id = $6))",
-    )
-    .bind(name)
-    .bind(lease.epoch)
-    .bind(lease.position)
-    .bind(to)
-    .bind(lease_seconds())
-    .bind(upto)
-    .execute(books)
-    .await?;
-    Ok(moved.rows_affected() == 1)
+    events: &[Arc<Recorded>],
+) -> Result<(), Poison> {
+    crash::point("follower.before_work");
+    let worked = AssertUnwindSafe(async { follower.apply(&mut *books, events).await }).catch_unwind().await;
+    worked.unwrap_or_else(|panic| Err(Poison::Event(last_words(panic.as_ref()))))?;
+    crash::point("follower.after_work");
+    Ok(make_sure(books).await?)
 }
 
 /// Asks for what a commit would say too late, or not at all: constraints that were put off, and an error that the work
@@ -362,10 +292,6 @@ async fn make_sure(books: &mut PgConnection) -> Result<(), sqlx::Error> {
 fn last_words(panic: &(dyn Any + Send)) -> String {
     let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("the work panicked: {}", said.unwrap_or("it did not say why"))
-}
-
-fn lease_seconds() -> f64 {
-    LEASE.as_secs_f64()
 }
 
 /// Data exceptions, constraints, limits, and a transaction that was broken before: trying again by itself will not help.

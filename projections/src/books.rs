@@ -2,7 +2,7 @@
 
 use domain::sealed::Sealed;
 use event_store::Poison;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgPool};
 use vault::Vault;
 
 use crate::table::Table;
@@ -12,6 +12,8 @@ pub struct Books<'a> {
     pub(crate) connection: &'a mut PgConnection,
     pub(crate) build: i32,
     pub(crate) vault: &'a Vault,
+    /// Where the keys are, if not beside the rows.
+    pub(crate) keys: Option<&'a PgPool>,
 }
 
 impl Books<'_> {
@@ -29,7 +31,11 @@ impl Books<'_> {
     /// # Errors
     /// The database failed, or the value is damaged.
     pub async fn open<T>(&mut self, sealed: &Sealed<T>) -> Result<String, Poison> {
-        match vault::open(&mut *self.connection, self.vault, sealed).await {
+        let opened = match self.keys {
+            Some(keys) => vault::open(keys, self.vault, sealed).await,
+            None => vault::open(&mut *self.connection, self.vault, sealed).await,
+        };
+        match opened {
             Ok(opened) => Ok(opened.map(|text| text.as_str().to_owned()).unwrap_or_default()),
             Err(sqlx::Error::Decode(damage)) => Err(Poison::Event(damage.to_string())),
             Err(failure) => Err(failure.into()),

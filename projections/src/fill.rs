@@ -210,7 +210,12 @@ impl Projections {
             }
         }
         if !wanted.is_empty() {
-            let mut books = Books { connection: &mut transaction, build: build.build, vault: &self.vault };
+            let mut books = Books {
+                connection: &mut transaction,
+                build: build.build,
+                vault: &self.vault,
+                keys: self.keys.as_ref(),
+            };
             let applied = model.apply(&mut books, &wanted).await;
             applied.map_err(|source| FillFailure::Stopped { model: name, source })?;
         }

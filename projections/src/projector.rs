@@ -28,12 +28,7 @@ pub struct Projector {
     model: &'static dyn ReadModel,
     lately: Arc<Lately>,
     vault: Vault,
-}
-
-impl Projector {
-    pub fn new(model: &'static dyn ReadModel, lately: Arc<Lately>, vault: Vault) -> Self {
-        Self { model, lately, vault }
-    }
+    keys: Option<PgPool>,
 }
 
 impl Follower for Projector {
@@ -60,7 +55,8 @@ impl Follower for Projector {
             let plan = self.model.plan();
             let build = builds::live(books, plan.name).await?.filter(|build| build.version == plan.version);
             let build = build.ok_or_else(|| other_version(plan.name, plan.version))?;
-            let mut books = Books { connection: books, build: build.build, vault: &self.vault };
+            let keys = self.keys.as_ref();
+            let mut books = Books { connection: books, build: build.build, vault: &self.vault, keys };
             self.model.apply(&mut books, &wanted).await
         })
     }
@@ -80,16 +76,31 @@ pub struct Projections {
     pub(crate) pool: PgPool,
     lately: Arc<Lately>,
     pub(crate) vault: Vault,
+    /// Where the keys of personal values are, if not with the rows.
+    pub(crate) keys: Option<PgPool>,
 }
 
 /// Each model's step holds one, and now and then another to look for its lease.
 const CONNECTIONS: u32 = 24;
+/// A few read models hold a personal value in the open.
+const KEY_CONNECTIONS: u32 = 2;
 
 impl Projections {
     pub fn new(store: Store, database: Database, vault: Vault) -> Self {
         let pool = database.projector_pool(CONNECTIONS);
         let lately = Arc::new(Lately::new(store.upcasters()));
-        Self { store, database, pool, lately, vault }
+        Self { store, database, pool, lately, vault, keys: None }
+    }
+
+    /// Read models in a database of their own: the keys of personal values stay where the log is.
+    #[must_use]
+    pub fn with_keys_in(self, log: &Database) -> Self {
+        Self { keys: Some(log.pool(KEY_CONNECTIONS)), ..self }
+    }
+
+    /// Connections that write read models.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     /// A read model as a follower, to be moved step by step. Its tables are made if there are none.
@@ -97,10 +108,22 @@ impl Projections {
     /// # Errors
     /// The database failed.
     pub async fn follow(&self, model: &'static dyn ReadModel) -> Result<Follow<Projector>, sqlx::Error> {
+        Ok(self.store.follow(self.projector(model).await?, self.pool.clone()))
+    }
+
+    /// A read model as a follower, for whoever brings it the events from elsewhere. Its tables are made if there are
+    /// none.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn projector(&self, model: &'static dyn ReadModel) -> Result<Projector, sqlx::Error> {
         let mut connection = self.database.connect_as_projector().await?;
         builds::ensure_first(&mut connection, model.plan()).await?;
-        let projector = Projector::new(model, Arc::clone(&self.lately), self.vault.clone());
-        Ok(self.store.follow(projector, self.pool.clone()))
+        Ok(self.projects(model))
+    }
+
+    fn projects(&self, model: &'static dyn ReadModel) -> Projector {
+        Projector { model, lately: Arc::clone(&self.lately), vault: self.vault.clone(), keys: self.keys.clone() }
     }
 
     /// On a short log, builds what there is not yet, so that the first question of a new ledger finds it. On a long one
@@ -118,21 +141,20 @@ impl Projections {
         }
     }
 
-    /// Keeps all read models up to date until told to stop.
-    pub async fn run(self, stop: watch::Receiver<bool>) {
-        if let Err(reason) = self.make_ready(MODELS).await {
+    /// Keeps read models up to date until told to stop.
+    pub async fn run(self, models: Vec<&'static dyn ReadModel>, stop: watch::Receiver<bool>) {
+        if let Err(reason) = self.make_ready(&models).await {
             tracing::warn!(%reason, "not all read models could be made; each is tried again by itself");
         }
-        join_all(MODELS.iter().map(|model| self.clone().keep(*model, stop.clone()))).await;
+        join_all(models.iter().map(|model| self.clone().keep(*model, stop.clone()))).await;
     }
 
-    async fn keep(self, model: &'static dyn ReadModel, mut stop: watch::Receiver<bool>) {
+    /// A read model that has a live build of this program's version, as a follower for whoever brings it the events
+    /// from elsewhere; tried until it is so, or told to stop.
+    pub async fn ready(&self, model: &'static dyn ReadModel, stop: &mut watch::Receiver<bool>) -> Option<Projector> {
         while !*stop.borrow_and_update() {
             match self.make_ready(&[model]).await {
-                Ok(()) => {
-                    let projector = Projector::new(model, Arc::clone(&self.lately), self.vault.clone());
-                    return self.store.follow(projector, self.pool.clone()).run(stop).await;
-                }
+                Ok(()) => return Some(self.projects(model)),
                 Err(reason) => {
                     tracing::warn!(read_model = model.plan().name, %reason, "it could not be made");
                     tokio::select! {
@@ -141,6 +163,13 @@ impl Projections {
                     }
                 }
             }
+        }
+        None
+    }
+
+    async fn keep(self, model: &'static dyn ReadModel, mut stop: watch::Receiver<bool>) {
+        if let Some(projector) = self.ready(model, &mut stop).await {
+            self.store.follow(projector, self.pool.clone()).run(stop).await;
         }
     }
 

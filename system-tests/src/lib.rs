@@ -2,7 +2,9 @@
 
 pub mod appender;
 pub mod applied;
+pub mod asyncapi;
 pub mod branch;
+pub mod broker;
 pub mod client;
 pub mod database;
 pub mod invariants;
@@ -13,6 +15,7 @@ pub mod proxy;
 pub mod relay;
 pub mod report;
 pub mod say;
+pub mod schema;
 pub mod server;
 pub mod tally;
 pub mod times;

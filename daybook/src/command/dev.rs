@@ -20,7 +20,6 @@ use crate::{
     http,
     interrupt::Interrupt,
     keys::Keys,
-    outside::Outside,
     serving,
     witness::Witnessed,
 };
@@ -42,9 +41,7 @@ pub(super) struct Dev {
     #[command(flatten)]
     rates: Rates,
     #[command(flatten)]
-    followed: serving::Followed,
-    #[command(flatten)]
-    outside: Outside,
+    told: serving::Told,
     #[command(flatten)]
     witnessed: Witnessed,
 }
@@ -96,9 +93,9 @@ impl Dev {
         if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
             tracing::warn!(%failure, "what to try next could not be shown");
         }
-        let outside = (&self.outside, Some(self.home.directory()));
         let witnessed = self.witnessed.at_home(self.home.directory())?;
-        serving::serve(listener, app_url, gate, (self.followed, &witnessed), outside, interrupt).await
+        let told = (&self.told, &witnessed);
+        serving::serve(listener, app_url, gate, told, Some(self.home.directory()), interrupt).await
     }
 
     async fn start_postgres(&self) -> Result<Arc<Cluster>> {

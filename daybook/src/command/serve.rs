@@ -5,9 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use clap::Args;
 use gate::{Gate, Limits, Rate};
 
-use crate::{
-    database, failure::Result, http, interrupt::Interrupt, keys::Keys, outside::Outside, serving, witness::Witnessed,
-};
+use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys, serving, witness::Witnessed};
 
 /// Serve HTTP on an existing, migrated database
 ///
@@ -26,9 +24,7 @@ pub(super) struct Serve {
     #[command(flatten)]
     rates: Rates,
     #[command(flatten)]
-    followed: serving::Followed,
-    #[command(flatten)]
-    outside: Outside,
+    told: serving::Told,
     #[command(flatten)]
     witnessed: Witnessed,
 }
@@ -48,8 +44,8 @@ impl Serve {
         let store = database::store(&self.database_url)?;
         let gate = Gate::new(store, vault, None, self.rates.limits());
         tracing::info!(listen = %self.listen.address, "serving");
-        let followed = (self.followed, &self.witnessed);
-        serving::serve(listener, &self.database_url, gate, followed, (&self.outside, None), interrupt).await?;
+        let told = (&self.told, &self.witnessed);
+        serving::serve(listener, &self.database_url, gate, told, None, interrupt).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

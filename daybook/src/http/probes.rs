@@ -18,6 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use channels::Partners;
 use command_api::{Api, Inbox};
 use gate::openapi::Operation;
 use projections::Reads;
@@ -47,22 +48,33 @@ impl FromRef<Faces> for Metrics {
     }
 }
 
-/// Every route of this server.
+/// Every route of a server that answers requests.
 pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads, proofs: Witness) -> Result<Router> {
-    let metrics = Metrics::new(Arc::clone(&inbox.partners))?;
+    let partners = Arc::clone(&inbox.partners);
+    let answers = command_api::router(api.clone())
+        .merge(command_api::inbox(api.clone(), inbox))
+        .merge(projections::router(reads))
+        .merge(audit::router(proofs))
+        .route("/openapi.json", get(openapi))
+        .route("/docs", get(docs));
+    with(answers, api, partners)
+}
+
+/// What is asked of one that does not.
+pub(crate) fn probes(api: Api, inbox: &Inbox) -> Result<Router> {
+    with(Router::new(), api, Arc::clone(&inbox.partners))
+}
+
+fn with(answers: Router, api: Api, partners: Arc<Partners>) -> Result<Router> {
+    let metrics = Metrics::new(partners)?;
     let counting = from_fn_with_state(metrics.clone(), metrics::count);
     Ok(Router::new()
         .route("/livez", get(alive))
         .route("/readyz", get(ready))
         .route("/healthz", get(ready))
         .route("/metrics", get(metrics::show))
-        .route("/openapi.json", get(openapi))
-        .route("/docs", get(docs))
-        .with_state(Faces { pool: api.pool.clone(), vault: api.gate.vault.clone(), metrics })
-        .merge(command_api::router(api.clone()))
-        .merge(command_api::inbox(api, inbox))
-        .merge(projections::router(reads))
-        .merge(audit::router(proofs))
+        .with_state(Faces { pool: api.pool, vault: api.gate.vault, metrics })
+        .merge(answers)
         .fallback(absent)
         .method_not_allowed_fallback(not_allowed)
         .layer(counting))

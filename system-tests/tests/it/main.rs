@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod asyncapi;
+#[cfg(test)]
 mod audit;
+#[cfg(test)]
+mod bus;
 #[cfg(test)]
 mod followers;
 #[cfg(test)]

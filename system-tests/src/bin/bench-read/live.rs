@@ -22,7 +22,7 @@ const WARM: usize = 200;
 pub(crate) async fn measure(books: &mut Books) -> Result<Figure, Problem> {
     let lines = books.traffic.more(BATCH * BATCHES)?;
     let (stop, stopping) = watch::channel(false);
-    let running = tokio::spawn(books.projections.clone().run(stopping));
+    let running = tokio::spawn(books.projections.clone().run(MODELS.to_vec(), stopping));
     let (appended, appends) = mpsc::unbounded_channel();
     let looking = tokio::spawn(look(books.ledger.superuser().await?, appends));
     let mut log = books.ledger.superuser().await?;

@@ -11,7 +11,7 @@ async fn a_rebuild_under_load_is_alike_at_the_same_position_and_the_old_one_answ
     let mut desk = Desk::new(5).await;
     desk.add(2_000).await;
     let (stop, stopping) = watch::channel(false);
-    let running = tokio::spawn(desk.projections.clone().run(stopping));
+    let running = tokio::spawn(desk.projections.clone().run(MODELS.to_vec(), stopping));
     desk.until("select count(*) = (select count(*) from read.builds) and count(*) > 0 from read.builds where is_live")
         .await;
     for model in MODELS {

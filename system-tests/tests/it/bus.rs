@@ -1,0 +1,11 @@
+//! The bus: the log on a real Kafka, whatever dies on the way.
+
+mod brokers;
+mod deaths;
+mod desk;
+mod fed;
+mod grouped;
+mod limits;
+mod readers;
+mod relayed;
+mod restored;

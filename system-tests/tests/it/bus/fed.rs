@@ -1,0 +1,109 @@
+//! Followers fed from Kafka: the same rows as from the log, whatever happens on the way.
+
+use std::time::Duration;
+
+use bus::Fed;
+use event_store::{Follower, Step};
+use projections::{MODELS, Projections};
+use sqlx::PgPool;
+use system_tests::database::Ledger;
+use system_tests::traffic::vault;
+
+use super::desk::{Copyist, Desk, fresh};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// Steps until the follower is there.
+pub(super) async fn fed_to<F: Follower>(fed: &mut Fed<F>, position: i64) {
+    let moving = async {
+        loop {
+            match fed.step().await {
+                Ok(Step::Moved { to } | Step::Idle { at: to }) if to >= position => return,
+                Ok(Step::Moved { .. } | Step::Idle { .. } | Step::Elsewhere) | Err(_) => {}
+                Ok(step @ (Step::Stumbled { .. } | Step::Parked { .. })) => panic!("{step:?}"),
+            }
+        }
+    };
+    assert!(tokio::time::timeout(SOON, moving).await.is_ok(), "it did not get to {position}");
+}
+
+/// Steps until it is parked, and says why.
+pub(super) async fn until_parked<F: Follower>(fed: &mut Fed<F>) -> String {
+    let parking = async {
+        loop {
+            if let Step::Parked { reason, .. } = fed.step().await.unwrap() {
+                return reason;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, parking).await.expect("it is never parked")
+}
+
+async fn dump(behind: &PgPool, table: &str) -> Vec<String> {
+    let rows = format!("select t::text from read.{table} t order by t::text collate \"C\"");
+    sqlx::query_scalar(&rows).fetch_all(behind).await.unwrap()
+}
+
+// covers I16, I18
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_read_model_fed_from_kafka_ends_as_the_one_fed_from_the_log() {
+    let mut desk = Desk::new(61).await;
+    let mut head = desk.add(3_000).await;
+    let relay = desk.start_relay();
+    let own = Ledger::fresh().await.unwrap();
+    let (log, rows) = (desk.ledger.database().unwrap(), own.database().unwrap());
+    let here = Projections::new(desk.store.clone(), log.clone(), vault().unwrap());
+    let there = Projections::new(own.store().unwrap(), rows, vault().unwrap()).with_keys_in(&log);
+    let mut pairs = Vec::new();
+    for model in MODELS {
+        let projector = there.projector(*model).await.unwrap();
+        let fed = Fed::new(projector, there.pool().clone(), desk.feed(&fresh(model.plan().name)));
+        pairs.push((here.follow(*model).await.unwrap(), fed));
+    }
+    for count in [1, 500, 2_500] {
+        head = desk.add(count).await;
+        for (follow, fed) in &mut pairs {
+            fed_to(fed, head).await;
+            let moving = async {
+                while !matches!(follow.step().await, Ok(Step::Moved { to } | Step::Idle { at: to }) if to >= head) {}
+            };
+            tokio::time::timeout(SOON, moving).await.unwrap();
+        }
+    }
+    relay.end().await;
+    let elsewhere = own.superuser_pool().unwrap();
+    for model in MODELS {
+        for table in model.plan().tables {
+            let (from_log, from_kafka) = (dump(&desk.behind, table.name).await, dump(&elsewhere, table.name).await);
+            assert!(!from_log.is_empty() || table.name == "dead", "{} has no rows", table.name);
+            assert_eq!(from_log, from_kafka, "{}", table.name);
+        }
+    }
+    desk.assert_holds(head).await;
+}
+
+// covers E4 for the bus, I18
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fed_one_that_is_dropped_and_shot_at_loses_and_doubles_nothing() {
+    let mut desk = Desk::new(62).await;
+    let relay = desk.start_relay();
+    let pool = Copyist::room(&desk.ledger).await;
+    let group = fresh("copies");
+    let mut head = 0;
+    for round in 0..12_u64 {
+        head = desk.add(150).await;
+        let mut fed = Fed::new(Copyist, pool.clone(), desk.feed(&group));
+        // Dropped wherever it is: the next one finds the lease of one that is no more.
+        let given = Duration::from_millis(40 * round);
+        drop(tokio::time::timeout(given, fed_to(&mut fed, head)).await);
+        desk.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() \
+             and query like '%copies%' and pid <> pg_backend_pid() and state <> 'idle'",
+        )
+        .await;
+    }
+    let mut fed = Fed::new(Copyist, pool, desk.feed(&group));
+    fed_to(&mut fed, head).await;
+    relay.end().await;
+    desk.assert_copied(head).await;
+}
