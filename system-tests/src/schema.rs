@@ -20,6 +20,8 @@ struct Shape {
     kinds: Vec<&'static str>,
     properties: BTreeMap<String, Shape>,
     items: Option<Box<Shape>>,
+    /// Whether an object came that had more or fewer fields than one.
+    is_record: bool,
 }
 
 impl Shape {
@@ -35,6 +37,7 @@ impl Shape {
                 "array"
             }
             Value::Object(fields) => {
+                self.is_record |= fields.len() != 1;
                 for (name, value) in fields {
                     self.properties.entry(name.clone()).or_default().see(value);
                 }
@@ -47,6 +50,23 @@ impl Shape {
         }
     }
 
+    /// The schema inside another. An example with a value does not show that there always is one; and an object of one
+    /// field is a word with its particulars, beside which there may be words that have none.
+    fn within(&self) -> Value {
+        let mut schema = self.schema();
+        let mut kinds = self.kinds.clone();
+        if kinds.contains(&"object") && !self.is_record {
+            kinds.push("string");
+        }
+        kinds.push("null");
+        kinds.sort_unstable();
+        kinds.dedup();
+        if let Some(kind) = schema.get_mut("type") {
+            *kind = json!(kinds);
+        }
+        schema
+    }
+
     /// Nothing but an event's own name is said to be required: examples show what there may be, not what there must be.
     fn schema(&self) -> Value {
         let mut schema = Map::new();
@@ -57,7 +77,7 @@ impl Shape {
         }
         if !self.properties.is_empty() {
             let properties: Map<String, Value> =
-                self.properties.iter().map(|(name, shape)| (name.clone(), nullable(shape.schema()))).collect();
+                self.properties.iter().map(|(name, shape)| (name.clone(), shape.within())).collect();
             schema.insert("properties".to_owned(), Value::Object(properties));
         }
         if let Some(items) = &self.items {
@@ -65,18 +85,6 @@ impl Shape {
         }
         Value::Object(schema)
     }
-}
-
-/// An example with a value does not show that there always is one.
-fn nullable(mut schema: Value) -> Value {
-    if let Some(kind) = schema.get_mut("type") {
-        let mut kinds: Vec<Value> = kind.as_array().cloned().unwrap_or_else(|| vec![kind.clone()]);
-        if !kinds.contains(&json!("null")) {
-            kinds.push(json!("null"));
-        }
-        *kind = Value::Array(kinds);
-    }
-    schema
 }
 
 /// The schemas of all events of this release, by the name that `ce_dataschema` gives them.
