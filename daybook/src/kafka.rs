@@ -48,7 +48,7 @@ pub(crate) struct OnKafka {
 /// TLS, and who we are.
 #[derive(Args, Clone)]
 struct Way {
-    /// plaintext, ssl, sasl_plaintext or sasl_ssl
+    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`
     #[arg(long, env = "DAYBOOK_KAFKA_SECURITY", value_name = "PROTOCOL",
           value_parser = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"])]
     kafka_security: Option<String>,

@@ -12,7 +12,7 @@ use crate::failure::{Failure, Result};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Origins {
-    /// Networks whose `X-Forwarded-For` is believed, as `10.0.0.0/8,192.0.2.7`: of a payment that names no customer_ip,
+    /// Networks whose `X-Forwarded-For` is believed, as `10.0.0.0/8,192.0.2.7`: of a payment that names no `customer_ip`,
     /// the nearest address that is none of theirs is the customer's. Without it, no header is believed
     #[arg(long, env = "DAYBOOK_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',', value_parser = network)]
     trusted_proxies: Vec<Network>,

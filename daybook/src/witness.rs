@@ -71,10 +71,12 @@ impl Witnessed {
         if let Some(directory) = &self.checkpoint_directory {
             recognise(&store, &pool, directory).await?;
         }
-        let signers: Vec<Box<dyn Signer>> = match &self.checkpoint_key_file {
-            Some(file) => FileSigner::read(file)?.into_iter().map(|signer| Box::new(signer) as _).collect(),
-            None => Vec::new(),
-        };
+        let mut signers: Vec<Box<dyn Signer>> = Vec::new();
+        if let Some(file) = &self.checkpoint_key_file {
+            for signer in FileSigner::read(file)? {
+                signers.push(Box::new(signer));
+            }
+        }
         if signers.is_empty() && !self.without_audit {
             tracing::warn!(
                 "no checkpoints are signed: name a key with --checkpoint-key-file (`daybook audit key` makes one)"

@@ -65,7 +65,9 @@ mod tests {
         let proxies = Proxies::new(trusted.iter().map(|network| network.parse().unwrap()).collect());
         let (mut extensions, mut headers) = (Extensions::new(), HeaderMap::new());
         extensions.insert(Peer(peer.parse().unwrap()));
-        lines.iter().for_each(|line| drop(headers.append(FORWARDED_FOR, HeaderValue::from_static(line))));
+        for line in lines {
+            headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
+        }
         proxies.address(&extensions, &headers).map(|address| address.to_string())
     }
 

@@ -16,7 +16,7 @@ use domain::{
     money::Money,
     payment::{Agreed, Payment, event::PaymentEvent, origin::Origin},
     risk::{
-        exposure::Exposure,
+        exposure::{Change, Exposure},
         facts::{AsOf, Counters},
         rule::Per,
         velocity::Velocity,
@@ -25,6 +25,9 @@ use domain::{
 use event_store::{Poison, Recorded, Store};
 
 use crate::brief::Begun;
+
+/// What an event changes of the turnover, and the attempt it begins.
+type Heard<'t> = (Option<Change>, Option<(u32, &'t Origin)>);
 
 /// Whose attempts are counted, by mode.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -225,11 +228,7 @@ impl Payments {
     }
 
     /// Folds the event; what it changes of the turnover, and the attempt it begins. Nothing of what changes nothing.
-    fn hear<'t>(
-        &mut self,
-        event: &Recorded,
-        told: &'t PaymentEvent,
-    ) -> Option<(Option<domain::risk::exposure::Change>, Option<(u32, &'t Origin)>)> {
+    fn hear<'t>(&mut self, event: &Recorded, told: &'t PaymentEvent) -> Option<Heard<'t>> {
         let attempt = if let PaymentEvent::Initiated(initiated) = told {
             self.keep(Arc::clone(&event.aggregate_id), Paying::of(initiated));
             Some((1, &initiated.origin))

@@ -181,14 +181,13 @@ impl Replay {
         if !["risk_approved", "risk_rejected", "review_requested"].contains(&&*event.event_type) {
             return Ok(None);
         }
-        match read(event)? {
-            PaymentEvent::RiskApproved { attempt, assessment }
-            | PaymentEvent::RiskRejected { attempt, assessment }
-            | PaymentEvent::ReviewRequested { attempt, assessment } => self.decide(event, attempt, assessment).await,
-            other => {
-                Err(Poison::Event(format!("{} is not what it is called", domain::aggregate::Event::event_type(&other))))
-            }
+        if let PaymentEvent::RiskApproved { attempt, assessment }
+        | PaymentEvent::RiskRejected { attempt, assessment }
+        | PaymentEvent::ReviewRequested { attempt, assessment } = read(event)?
+        {
+            return self.decide(event, attempt, assessment).await;
         }
+        Err(Poison::Event(format!("{} is not what it is called", event.event_type)))
     }
 
     /// Keeps an attempt until it is decided.

@@ -10,7 +10,7 @@ type Problem = Box<dyn std::error::Error + Send + Sync>;
 /// Where the document is committed.
 pub const DOCUMENT: &str = "docs/asyncapi.yaml";
 
-/// The document, as AsyncAPI 3.
+/// The document, as `AsyncAPI` 3.
 ///
 /// # Errors
 /// An event has no schema.

@@ -191,7 +191,7 @@ pub fn unlike(place: &str, value: &Value, schema: &Value) -> Vec<String> {
     let is_allowed = |kind: &str| match &allowed {
         Value::Array(kinds) => kinds.iter().any(|it| it == kind),
         Value::Null => true,
-        one => one == kind,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => allowed == kind,
     };
     found.extend(seen.kinds.iter().filter(|kind| !is_allowed(kind)).map(|kind| format!("{place} is {kind}")));
     if let (Some(fields), Some(properties)) = (value.as_object(), schema.get("properties").and_then(Value::as_object)) {

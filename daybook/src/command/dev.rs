@@ -95,7 +95,7 @@ impl Dev {
         }
         let witnessed = self.witnessed.at_home(self.home.directory())?;
         let told = (&self.told, &witnessed);
-        serving::serve(listener, app_url, gate, told, Some(self.home.directory()), interrupt).await
+        Box::pin(serving::serve(listener, app_url, gate, told, Some(self.home.directory()), interrupt)).await
     }
 
     async fn start_postgres(&self) -> Result<Arc<Cluster>> {

@@ -45,7 +45,7 @@ impl Serve {
         let gate = Gate::new(store, vault, None, self.rates.limits());
         tracing::info!(listen = %self.listen.address, "serving");
         let told = (&self.told, &self.witnessed);
-        serving::serve(listener, &self.database_url, gate, told, None, interrupt).await?;
+        Box::pin(serving::serve(listener, &self.database_url, gate, told, None, interrupt)).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

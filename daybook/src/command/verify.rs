@@ -209,7 +209,7 @@ fn receipt(file: &Path, trusted: &[VerifierKey]) -> Result<ExitCode> {
             event.position, event.aggregate_type, event.aggregate_id, event.sequence, event.event_type, event.payload
         ))?;
     }
-    for line in posting.iter().flat_map(|posting| posting.lines()) {
+    for line in posting.iter().flat_map(domain::posting::Posting::lines) {
         say(format_args!("           {line:?}"))?;
     }
     say(format_args!("proven: {} events are in the log {origin} as it was signed at {size} events", events.len()))?;

@@ -113,7 +113,7 @@ fn a_success_and_a_failure_are_told_apart_by_when_they_were() {
     let succeed = |day| RefundCommand::ReportSucceeded { channel_refund_no: "re_1".into(), effective_at: at(day) };
     let fail = |day| RefundCommand::ReportFailed { decline: Decline::Other, effective_at: at(day) };
     let after = |told: &[RefundCommand]| {
-        let story = told.iter().fold(told_to_the_channel(), |story, command| story.when(command));
+        let story = told.iter().fold(told_to_the_channel(), Story::when);
         story.state.phase()
     };
     // It went out and came back, in whatever order that is told.

@@ -46,7 +46,8 @@ fn run(
             Order::Down => mock.broker_down(1)?,
             Order::Up => mock.broker_up(1)?,
             Order::BreakProducers => {
-                mock.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH])
+                let fenced = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH];
+                mock.request_errors(RDKafkaApiKey::Produce, &fenced);
             }
         }
     }

@@ -101,7 +101,9 @@ impl Watched {
             match tree.step().await.unwrap() {
                 Step::Moved { .. } => {}
                 Step::Idle { .. } => break,
-                other => panic!("the tree does not grow: {other:?}"),
+                stuck @ (Step::Stumbled { .. } | Step::Parked { .. } | Step::Elsewhere) => {
+                    panic!("the tree does not grow: {stuck:?}")
+                }
             }
         }
         // The next one need not wait for the lease.
@@ -111,7 +113,7 @@ impl Watched {
 
     fn notary(&self) -> Notary {
         let signers = FileSigner::read(&self.place.at("key")).unwrap();
-        let signers = signers.into_iter().map(|signer| Box::new(signer) as Box<dyn Signer>).collect();
+        let signers = signers.into_iter().map(|signer| -> Box<dyn Signer> { Box::new(signer) }).collect();
         Notary::new(self.ledger.database().unwrap().pool(2), signers, Some(self.outside()))
     }
 

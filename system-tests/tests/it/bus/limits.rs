@@ -22,7 +22,7 @@ async fn an_event_the_broker_would_not_take_is_refused_when_it_is_written() {
     let desk = Desk::new(81).await;
     let refused = desk.store.execute(of_size(PAYLOAD_LIMIT)).await;
     assert!(matches!(refused, Err(Failure::TooLarge { .. })), "{refused:?}");
-    let talkative = Act { metadata: vec![("user_agent", "n".repeat(70_000).into())], ..of_size(10) };
+    let talkative = Act { metadata: vec![("user_agent", "n".repeat(70_000))], ..of_size(10) };
     let refused = desk.store.execute(talkative).await;
     assert!(matches!(refused, Err(Failure::TooLarge { .. })), "{refused:?}");
     // With its frame, the largest payload there can be.

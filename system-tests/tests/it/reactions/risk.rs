@@ -103,7 +103,9 @@ async fn whole(log: &mut PgConnection) -> (i64, Option<String>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn velocity_refuses_the_payment_beyond_also_after_a_kill_and_a_replay_says_the_same() {
-    let mut branch = Branch::own(&REACTING).await.unwrap();
+    // It outlives the server that is killed.
+    let outside = Outside::new(FaultPlan::default()).await;
+    let mut branch = Branch::own(&outside.environment()).await.unwrap();
     let (merchant, mut client) = merchant(&branch).await;
     let mut log = branch.ledger.superuser().await.unwrap();
     publish(&branch, &card_many(3)).await;
@@ -125,7 +127,7 @@ async fn velocity_refuses_the_payment_beyond_also_after_a_kill_and_a_replay_says
     }
     branch.server.signal("KILL").unwrap();
     branch.server.wait().unwrap();
-    branch.server = Server::start(branch.ledger.superuser_url(), &REACTING).await.unwrap();
+    branch.server = Server::start(branch.ledger.superuser_url(), &outside.environment()).await.unwrap();
     let mut client = branch.client();
     let refused = pay(&mut client, &merchant.test, "pm_card_slow", json!({})).await;
     let other = pay(&mut client, &merchant.test, "pm_card_other", json!({})).await;
@@ -157,7 +159,7 @@ async fn velocity_refuses_the_payment_beyond_also_after_a_kill_and_a_replay_says
     let stricter = replayed(&branch, Some(&card_many(0)));
     assert_eq!(stricter["moved"], 7, "{stricter:#}");
     assert_eq!(whole(&mut log).await, before);
-    all_holds(&branch, None).await;
+    all_holds(&branch, Some(&outside)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -345,7 +347,7 @@ async fn while_the_counters_stand_still_a_person_reviews_what_they_would_decide(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rules_are_published_by_operators_once_and_a_dry_run_changes_nothing() {
-    let branch = Branch::own(&[]).await.unwrap();
+    let branch = Branch::own(&REACTING).await.unwrap();
     let merchant = branch.merchant().await.unwrap();
     let mut client = branch.client();
     let body = json!({ "rules": card_many(3), "livemode": false, "reason": "a test" });
@@ -376,7 +378,7 @@ async fn rules_are_published_by_operators_once_and_a_dry_run_changes_nothing() {
     let body = json!({ "rules": passed_over, "livemode": false, "reason": "a test" });
     let refused = client.send(&Request::post(path, &body).keyed("three").by(&branch.operator)).await.unwrap();
     assert_eq!(refused.verdict(), "422 lists_passed_over");
-    all_holds(&branch, Some(&Outside::new(FaultPlan::default()).await)).await;
+    all_holds(&branch, None).await;
 }
 
 /// Counts the statements that write counters.

@@ -108,11 +108,11 @@ pub(super) async fn prepare(branch: &Branch, books: &mut PgConnection, story: St
     let mut ready = Ready { story, merchant, asks: Vec::new() };
     let client = &mut branch.client();
     match story {
-        Story::Taken => ready.to_pay("visa", "automatic", 10_000),
-        Story::Declined => ready.to_pay("declined", "automatic", 10_000),
-        Story::PartCaptured => ready.to_pay("partial_capture", "automatic", 10_000),
-        Story::AuthorisedLate => ready.to_pay("late_success", "manual", 10_000),
-        Story::NeverCaptured => ready.to_pay("visa", "manual", 10_000),
+        Story::Taken => ready.plan_to_pay("visa", "automatic", 10_000),
+        Story::Declined => ready.plan_to_pay("declined", "automatic", 10_000),
+        Story::PartCaptured => ready.plan_to_pay("partial_capture", "automatic", 10_000),
+        Story::AuthorisedLate => ready.plan_to_pay("late_success", "manual", 10_000),
+        Story::NeverCaptured => ready.plan_to_pay("visa", "manual", 10_000),
         Story::Captured | Story::Cancelled | Story::PaidAfterCancelling => {
             let (payment, order_no) = ready.pay(client, "visa", "manual", 10_000).await;
             until(books, &ready.merchant, "authorised", 1).await;
@@ -120,24 +120,26 @@ pub(super) async fn prepare(branch: &Branch, books: &mut PgConnection, story: St
                 ready.ask(client, &format!("/api/v1/orders/{order_no}/cancel"), &json!({})).await;
             }
             let what = if story == Story::Cancelled { "cancel" } else { "capture" };
-            ready.to_ask(&format!("{PAYMENTS}/{payment}/{what}"), &json!({}));
+            ready.plan_to_ask(&format!("{PAYMENTS}/{payment}/{what}"), &json!({}));
         }
         Story::Refunded | Story::RefundRefused | Story::RefundBounced => {
-            let token = match story {
-                Story::RefundRefused => "refund_refused",
-                Story::RefundBounced => "refund_fails_after_success",
-                _ => "visa",
+            let token = if story == Story::RefundRefused {
+                "refund_refused"
+            } else if story == Story::RefundBounced {
+                "refund_fails_after_success"
+            } else {
+                "visa"
             };
             let (payment, _) = ready.pay(client, token, "automatic", 10_000).await;
             until(books, &ready.merchant, "captured", 1).await;
-            ready.to_ask(REFUNDS, &json!({ "payment_no": payment, "amount": 2_500, "reason": "returned" }));
+            ready.plan_to_ask(REFUNDS, &json!({ "payment_no": payment, "amount": 2_500, "reason": "returned" }));
         }
         Story::WeekEnded | Story::RefundedAfterSettling => {
             let (payment, _) = ready.to_settle(branch, books, &[10_000]).await.remove(0);
             if story == Story::RefundedAfterSettling {
                 a_week_passes(books, &ready.merchant).await;
                 until(books, &ready.merchant, "paid_out", 1).await;
-                ready.to_ask(REFUNDS, &json!({ "payment_no": payment, "amount": 2_500, "reason": "returned" }));
+                ready.plan_to_ask(REFUNDS, &json!({ "payment_no": payment, "amount": 2_500, "reason": "returned" }));
             }
         }
         // More than the sandbox pays.
@@ -154,12 +156,12 @@ impl Ready {
         (order_no, body)
     }
 
-    fn to_pay(&mut self, token: &str, capture: &str, amount: i64) {
+    fn plan_to_pay(&mut self, token: &str, capture: &str, amount: i64) {
         let (_order_no, body) = self.payment(token, capture, amount);
-        self.to_ask(PAYMENTS, &body);
+        self.plan_to_ask(PAYMENTS, &body);
     }
 
-    fn to_ask(&mut self, path: &str, body: &Value) {
+    fn plan_to_ask(&mut self, path: &str, body: &Value) {
         self.asks.push(Request::post(path, body).keyed(fresh("story")).by(&self.merchant.test));
     }
 
