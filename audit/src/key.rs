@@ -187,10 +187,16 @@ impl FileSigner {
         SystemRandom::new().fill(seed.as_mut_slice()).map_err(|_unspecified| KeyFailure::NoRandomness)?;
         let signer = Self::of_seed(name, &seed)?;
         let encoded = Zeroizing::new(STANDARD.encode(Zeroizing::new(numbered(&seed)).as_slice()));
-        let mut written = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(failed)?;
+        // There as a whole or not at all, whenever this process dies.
+        let draft = file.with_extension(format!("draft-{}", std::process::id()));
+        let mut options = fs::OpenOptions::new();
+        let mut written = options.write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(failed)?;
         let id = hex::encode(signer.key.id);
-        writeln!(written, "{PRIVATE}{name}+{id}+{}", encoded.as_str()).map_err(failed)?;
-        written.sync_all().map_err(failed)?;
+        let whole = writeln!(written, "{PRIVATE}{name}+{id}+{}", encoded.as_str())
+            .and_then(|()| written.sync_all())
+            .and_then(|()| fs::hard_link(&draft, file));
+        fs::remove_file(&draft).map_err(failed)?;
+        whole.map_err(failed)?;
         Ok(signer)
     }
 }
