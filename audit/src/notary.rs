@@ -57,12 +57,14 @@ pub struct Notary {
     directory: Option<PathBuf>,
     outside: Option<Outside>,
     has_told_keys: bool,
+    /// The tree of which everything is signed and written: while it stands there is nothing else to ask.
+    settled: Option<Standing>,
 }
 
 impl Notary {
     /// All signers sign every checkpoint; the first names the log.
     pub fn new(pool: PgPool, signers: Vec<Box<dyn Signer>>, directory: Option<PathBuf>) -> Self {
-        Self { pool, signers, directory, outside: None, has_told_keys: false }
+        Self { pool, signers, directory, outside: None, has_told_keys: false, settled: None }
     }
 
     /// Signs the tree as it stands, if it has grown, and writes down what is not yet outside.
@@ -74,6 +76,10 @@ impl Notary {
             self.outside = Some(Outside::open(directory)?);
         }
         self.tell_keys().await?;
+        let standing = rows::standing(&self.pool).await?;
+        if self.settled == Some(standing) {
+            return Ok(Signed::Idle(standing.size));
+        }
         let mut moment = self.pool.begin().await?;
         // Tree, tiles and what was signed of them, all of one moment.
         sqlx::query("set transaction isolation level repeatable read").execute(&mut *moment).await?;
@@ -100,6 +106,7 @@ impl Notary {
         }
         moment.commit().await?;
         let is_written = self.write_outside().await?;
+        self.settled = is_written.then_some(standing);
         Ok(match (is_written, standing.size > signed) {
             (false, _) => Signed::Behind(standing.size),
             (true, true) => Signed::Upto(standing.size),

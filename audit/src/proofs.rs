@@ -9,7 +9,8 @@ use sqlx::postgres::{PgConnection, PgPool};
 use tokio::time::Instant;
 
 use crate::checkpoint::Note;
-use crate::proof::{consistency, inclusion};
+use crate::hash::Hash;
+use crate::proof::{Nodes, consistency, inclusion};
 use crate::receipt::{About, FORMAT, Growth, Proven, Receipt, Told};
 use crate::rows::{self, Damaged, TreeFailure};
 
@@ -77,15 +78,14 @@ impl Proofs {
         }
     }
 
-    /// The journal entry at a position.
+    /// That an event is a journal entry.
     ///
     /// # Errors
-    /// There is none; or the log cannot be read.
-    pub async fn entry(&self, position: i64) -> Result<Recorded, ProofsFailure> {
-        let event = self.event(position).await?;
-        let fact = self.store.upcasters().fact(&event);
+    /// It moves no money, or cannot be read.
+    pub fn is_entry(&self, event: &Recorded) -> Result<(), ProofsFailure> {
+        let fact = self.store.upcasters().fact(event);
         let moves = fact.map_err(Damaged).map_err(TreeFailure::from)?;
-        if moves.posting().moves_no_money() { Err(ProofsFailure::NoEntry(position)) } else { Ok(event) }
+        if moves.posting().moves_no_money() { Err(ProofsFailure::NoEntry(event.position)) } else { Ok(()) }
     }
 
     /// The receipt for these events, under the newest checkpoint; waits for one that reaches as far as they do.
@@ -102,11 +102,8 @@ impl Proofs {
         if grown < size {
             return Err(ProofsFailure::NotSigned { position, signed: grown });
         }
-        let mut proven = Vec::with_capacity(events.len());
-        for event in events {
-            let path = path(connection.deref_mut(), event.position, size).await?;
-            proven.push(Proven { event: Told::from(event), path });
-        }
+        let paths = paths(connection.deref_mut(), events, size).await?;
+        let proven = events.iter().zip(paths).map(|(event, path)| Proven { event: Told::from(event), path }).collect();
         Ok(Receipt { format: FORMAT.to_owned(), about, checkpoint: note.to_string(), events: proven })
     }
 
@@ -172,7 +169,11 @@ impl Proofs {
     }
 }
 
-async fn path(connection: &mut PgConnection, position: i64, size: u64) -> Result<Vec<crate::hash::Hash>, TreeFailure> {
-    let index = u64::try_from(position.saturating_sub(1)).unwrap_or_default();
-    rows::answer(connection, |wanted| inclusion(wanted, index, size), |tiles| inclusion(tiles, index, size)).await
+/// The way from each event to the root, from tiles that are fetched at once.
+async fn paths(connection: &mut PgConnection, events: &[Recorded], size: u64) -> Result<Vec<Vec<Hash>>, TreeFailure> {
+    fn all(nodes: &mut impl Nodes, events: &[Recorded], size: u64) -> Option<Vec<Vec<Hash>>> {
+        let index = |event: &Recorded| u64::try_from(event.position.saturating_sub(1)).ok();
+        events.iter().map(|event| inclusion(nodes, index(event)?, size)).collect()
+    }
+    rows::answer(connection, |wanted| all(wanted, events, size), |tiles| all(tiles, events, size)).await
 }

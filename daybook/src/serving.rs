@@ -52,7 +52,8 @@ impl Told {
     }
 }
 
-/// Serves until asked to end; then finishes what is under way, lets go of the followers' leases and closes the log.
+/// Serves until asked to end; then finishes what is under way, lets go of the followers' leases and closes the log. Greets
+/// when nothing is left that could keep it from serving.
 pub(crate) async fn serve(
     listener: TcpListener,
     app_url: &str,
@@ -60,6 +61,7 @@ pub(crate) async fn serve(
     (told, witnessed): (&Told, &Witnessed),
     home: Option<&Path>,
     interrupt: Interrupt,
+    greet: impl FnOnce(),
 ) -> Result<()> {
     told.check()?;
     let Told { roles, outside, on_kafka } = told;
@@ -97,6 +99,7 @@ pub(crate) async fn serve(
     } else {
         http::probes(api, &inbox)?
     };
+    greet();
     http::serve(listener, router, interrupt).await;
     stop.send_replace(true);
     if let Err(reason) = followers.await {

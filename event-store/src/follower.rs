@@ -170,7 +170,8 @@ impl<F: Follower> Follow<F> {
     fn is_behind(&mut self, to: i64) -> bool {
         let most = i64::try_from(EVENTS_PER_STEP).unwrap_or(i64::MAX);
         let moved = to.saturating_sub(std::mem::replace(&mut self.at, to));
-        moved >= most || to < self.careful_upto
+        let left = self.store.shared.tail.last().map_or(0, |last| last.saturating_sub(to));
+        moved >= most || left >= most || to < self.careful_upto
     }
 
     /// The work of the follower, for whoever made it.

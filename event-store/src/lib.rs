@@ -19,6 +19,7 @@ mod framework;
 mod generations;
 mod head;
 mod kind;
+mod lately;
 mod lease;
 mod load;
 mod moment;

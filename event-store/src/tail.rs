@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::cache::Cache;
 use crate::crash;
+use crate::lately::Lately;
 use crate::recorded::{COLUMNS, Recorded};
 use crate::stats;
 use crate::waker;
@@ -47,11 +48,13 @@ pub(crate) struct Tail {
     head: watch::Sender<i64>,
     pool: PgPool,
     cache: Arc<Cache>,
+    lately: Lately,
 }
 
 impl Tail {
     pub(crate) fn new(pool: PgPool, cache: Arc<Cache>) -> Self {
-        Self { ring: Mutex::new(Ring::default()), head: watch::Sender::new(0), pool, cache }
+        let (ring, head) = (Mutex::new(Ring::default()), watch::Sender::new(0));
+        Self { ring, head, pool, cache, lately: Lately::default() }
     }
 
     /// Wakes whoever waits for events.
@@ -74,12 +77,13 @@ impl Tail {
         self.publish(last);
     }
 
-    /// The next events after a position: from memory for those who are caught up, from the table for those behind.
+    /// The next events after a position: from memory for those who are caught up, from the table, read once for all who
+    /// come by, for those behind.
     pub(crate) async fn after(&self, position: i64, most: usize) -> Result<Vec<Arc<Recorded>>, sqlx::Error> {
         if let Some(events) = self.recent(position, most) {
             return Ok(events);
         }
-        read(&self.pool, position, i64::try_from(most).unwrap_or(EVENTS_PER_READ).min(EVENTS_PER_READ)).await
+        self.lately.after(&self.pool, position, most, self.last().unwrap_or_default()).await
     }
 
     /// `None` where memory does not reach back that far.
@@ -214,7 +218,7 @@ impl Ring {
     }
 }
 
-fn weight(event: &Recorded) -> usize {
+pub(crate) fn weight(event: &Recorded) -> usize {
     event.payload.len().saturating_add(event.metadata.len())
 }
 

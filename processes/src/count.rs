@@ -62,19 +62,15 @@ impl Seen {
         (Arc::new(Self { kept: Mutex::default(), at: watch::Sender::new(0), asking }), questions)
     }
 
-    /// What had been counted before the attempt, if it passed here lately.
-    pub(crate) fn remembered(&self, payment: &Arc<str>, attempt: u32) -> Option<Counters> {
+    /// What had been counted before the attempt that began there, if it passes here.
+    pub(crate) async fn remembered(&self, payment: &Arc<str>, attempt: u32, position: i64) -> Option<Counters> {
+        self.wait_for(position).await;
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.attempts.get(&(Arc::clone(payment), attempt)).cloned()
     }
 
-    /// The same, from memory or else from the table; `None` where the counters have not come so far.
+    /// The same, for whoever did not find it here: from the table; `None` where the counters have not come so far.
     pub(crate) async fn before(&self, asked: Asked) -> Option<Counters> {
-        let (payment, attempt) = (Arc::clone(&asked.begins.payment), asked.begins.attempt);
-        self.wait_for(asked.position).await;
-        if let Some(remembered) = self.remembered(&payment, attempt) {
-            return Some(remembered);
-        }
         let (told, answer) = oneshot::channel();
         self.asking.send((asked, told)).await.ok()?;
         answer.await.ok().flatten()

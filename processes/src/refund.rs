@@ -148,7 +148,10 @@ impl Refunding<'_> {
         let effective_at = self.moved_at(turn)?;
         let confirm = PaymentCommand::ConfirmRefund { refund_id, effective_at };
         turn.tell::<Payment>(&self.payment_id, &confirm)?;
-        if let Some(amount) = turn.state::<Payment>(&self.payment_id)?.refund_reserved(refund_id) {
+        let payment = turn.state::<Payment>(&self.payment_id)?;
+        // What has gone to suspense was not given back for the order.
+        let counts = payment.suspended_by(refund_id).is_none();
+        if let Some(amount) = payment.refund_reserved(refund_id).filter(|_amount| counts) {
             turn.tell::<Order>(&self.order(), &OrderCommand::RecordRefund { refund_id, amount })?;
         }
         if !self.memory.has_ended(turn)? {

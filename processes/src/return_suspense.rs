@@ -1,4 +1,4 @@
-//! Refunds what a channel took and nobody expected: late, partial, not asked for.
+//! Refunds what a channel took and nobody expected; what it gave away, a person looks at.
 
 use std::sync::Arc;
 
@@ -36,14 +36,16 @@ impl Process for ReturnSuspense {
         };
         match moved.source {
             Source::Capture { capture_id, .. } => Some(Business { id: capture_id.to_string(), payment: stream.into() }),
-            // It went out and cannot be fetched back: whoever reads the reports looks at it.
-            Source::Refund { .. } => None,
+            Source::Refund { refund_id } => Some(Business { id: refund_id.to_string(), payment: stream.into() }),
         }
     }
 
     fn react(&self, turn: &mut Turn<'_, '_>) -> Result<Next, Stop> {
         let id = Arc::clone(&turn.work.payment);
         let payment = turn.state::<Payment>(&id)?;
+        if let Ok(refund_id) = turn.work.business.parse::<RefundId>() {
+            return given_away(turn, &payment, refund_id);
+        }
         let Ok(capture_id) = turn.work.business.parse::<CaptureId>() else { return Ok(Next::Rest) };
         let (Some(agreed), Some((moved, is_back))) = (payment.agreement(), payment.suspended(capture_id)) else {
             return Ok(Next::Rest);
@@ -94,4 +96,24 @@ impl Process for ReturnSuspense {
         memory.complete(turn)?;
         Ok(Next::Rest)
     }
+}
+
+/// It went out and cannot be fetched back. Where the channel gives it back by itself, nothing is left to do.
+fn given_away(turn: &mut Turn<'_, '_>, payment: &Payment, refund_id: RefundId) -> Result<Next, Stop> {
+    let Some((moved, is_back)) = payment.suspended_by(refund_id) else { return Ok(Next::Rest) };
+    let memory = Memory::open(turn, &format!("{}/{refund_id}", turn.work.payment))?;
+    if memory.has_ended(turn)? {
+        return Ok(Next::Rest);
+    }
+    if is_back {
+        memory.do_at_once(turn, CHANNEL, "returned")?;
+        memory.complete(turn)?;
+        return Ok(Next::Rest);
+    }
+    let reason = format!(
+        "{} went out by a refund that had been released, and leaves less captured than refunded: have the customer or the \
+         channel return it, or adjust the books and resolve this",
+        moved.amount
+    );
+    memory.need_attention(turn, &reason, "finance")
 }

@@ -30,6 +30,7 @@ use crate::{
     looked,
     process::{self, Next, Stop},
     remittances,
+    take_payment::TAKE_PAYMENT,
     turn::{Counted, Known, Turn, Work},
     unsettled,
     wake::Wake,
@@ -310,8 +311,12 @@ impl Desk {
         let merchant_since = self.briefs.since(&self.store, &work.merchant_id.to_string()).await;
         let merchant_since = merchant_since.map_err(|failure| failure.to_string())?;
         let trace = brief.trace(work.process, &work.business);
-        let begun = brief.begun.as_ref();
-        let remembered = begun.and_then(|begun| self.seen.remembered(&work.payment, begun.attempt));
+        // Asked for before, a turn needs not be taken twice.
+        let begun = brief.begun.as_ref().filter(|_begun| work.process == TAKE_PAYMENT);
+        let remembered = match begun {
+            Some(begun) => self.seen.remembered(&work.payment, begun.attempt, begun.position).await,
+            None => None,
+        };
         let counted = remembered.map_or(Counted::NotAsked, Counted::Known);
         Ok(Known { brief, trace, merchant_since, counted, ..Known::default() })
     }

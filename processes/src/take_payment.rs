@@ -42,11 +42,13 @@ const ORDER: Step = (2, "CreateOrder");
 const CHANNEL: Step = (3, "ChannelPayment");
 const NOTHING_MOVED: &str = "nothing moved; the order stays open for another attempt";
 
+pub(crate) const TAKE_PAYMENT: &str = "take_payment";
+
 pub(crate) struct TakePayment;
 
 impl Process for TakePayment {
     fn name(&self) -> &'static str {
-        "take_payment"
+        TAKE_PAYMENT
     }
 
     fn hears(&self, stream: &str, fact: &Fact) -> Option<Business> {

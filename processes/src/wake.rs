@@ -81,9 +81,10 @@ impl Wake {
 }
 
 /// What a process writes it has reacted to itself; but some of it asks for another process.
-const ASKING: [(&str, &str); 18] = [
+const ASKING: [(&str, &str); 19] = [
     ("refund_reserved", "refund_payment"),
     ("money_suspended", "return_suspense"),
+    ("suspense_returned", "return_suspense"),
     ("authorised_late", "release_late"),
     ("paid_late", "give_back"),
     ("refund_confirmed", "give_back"),

@@ -6,6 +6,7 @@ pub mod asyncapi;
 pub mod branch;
 pub mod broker;
 pub mod client;
+pub mod copyist;
 pub mod database;
 pub mod invariants;
 pub mod load;

@@ -14,6 +14,9 @@ pub use pen::{Line, Pen, append, load};
 use people::Shop;
 pub use people::vault;
 use settling::{Desk, Due, DueKey};
+use sqlx::Executor as _;
+
+use crate::database::Ledger;
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
@@ -60,6 +63,24 @@ impl Traffic {
         let shops = (0..mix.merchants).map(|n| Shop::open(n, &mut chance, &mut pen)).collect::<Result<_, _>>()?;
         let (under_way, due, desk) = (Vec::new(), BTreeMap::new(), Desk::default());
         Ok(Self { mix, chance, pen, shops, under_way, due, desk, orders_count: 0 })
+    }
+
+    /// Puts so many more events into a ledger, written to disk and known to its planner; returns where the log ends then.
+    ///
+    /// # Errors
+    /// The rules refuse, or the database cannot be reached.
+    pub async fn fill(&mut self, ledger: &Ledger, events_count: usize) -> Result<i64, Problem> {
+        const AT_ONCE: usize = 50_000;
+        let mut superuser = ledger.superuser().await?;
+        superuser.execute("set synchronous_commit = off").await?;
+        let (mut left, mut head) = (events_count, 0);
+        while left > 0 {
+            head = load(&mut superuser, &self.more(left.min(AT_ONCE))?).await?;
+            left -= left.min(AT_ONCE);
+        }
+        superuser.execute("vacuum analyze log.events").await?;
+        superuser.execute("checkpoint").await?;
+        Ok(head)
     }
 
     /// At least so many more events, in order.

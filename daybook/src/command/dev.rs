@@ -89,13 +89,15 @@ impl Dev {
         let store = database::store(app_url)?;
         demo::ensure(&store, &vault).await?;
         let gate = Gate::new(store, vault, Some(demo::DEMO), self.rates.limits());
-        // A ledger does not end because nobody reads its greeting.
-        if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
-            tracing::warn!(%failure, "what to try next could not be shown");
-        }
+        let greet = || {
+            // A ledger does not end because nobody reads its greeting.
+            if let Err(failure) = say(what_next(self.listen.address, own.as_deref())) {
+                tracing::warn!(%failure, "what to try next could not be shown");
+            }
+        };
         let witnessed = self.witnessed.at_home(self.home.directory())?;
         let told = (&self.told, &witnessed);
-        Box::pin(serving::serve(listener, app_url, gate, told, Some(self.home.directory()), interrupt)).await
+        Box::pin(serving::serve(listener, app_url, gate, told, Some(self.home.directory()), interrupt, greet)).await
     }
 
     async fn start_postgres(&self) -> Result<Arc<Cluster>> {

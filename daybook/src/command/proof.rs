@@ -88,7 +88,11 @@ async fn make(place: &Place, what: &What, out: &Out) -> Result<ExitCode> {
     let made = async {
         match what {
             What::Event { position } => receipt(About::Event(*position), vec![proofs.event(*position).await?]).await,
-            What::Entry { position } => receipt(About::Entry(*position), vec![proofs.entry(*position).await?]).await,
+            What::Entry { position } => {
+                let event = proofs.event(*position).await?;
+                proofs.is_entry(&event)?;
+                receipt(About::Entry(*position), vec![event]).await
+            }
             What::Payment { payment_no } => {
                 receipt(About::Payment(payment_no.to_string()), proofs.payment(*payment_no).await?).await
             }

@@ -43,9 +43,9 @@ impl Serve {
         let listener = http::bind(self.listen.address).await?;
         let store = database::store(&self.database_url)?;
         let gate = Gate::new(store, vault, None, self.rates.limits());
-        tracing::info!(listen = %self.listen.address, "serving");
+        let greet = || tracing::info!(listen = %self.listen.address, "serving");
         let told = (&self.told, &self.witnessed);
-        Box::pin(serving::serve(listener, &self.database_url, gate, told, None, interrupt)).await?;
+        Box::pin(serving::serve(listener, &self.database_url, gate, told, None, interrupt, greet)).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -67,6 +67,12 @@ impl Payment {
         Some((&last.moved, last.returned))
     }
 
+    /// What went out by a refund that had been released, and cannot be fetched back; and whether it came back.
+    #[must_use]
+    pub fn suspended_by(&self, refund_id: RefundId) -> Option<(&Suspended, bool)> {
+        self.suspense.find(Source::Refund { refund_id }).map(|entry| (&entry.moved, entry.returned))
+    }
+
     /// What went back under this name of money that nobody expected.
     #[must_use]
     pub fn suspense_returned_as(&self, refund_id: RefundId) -> Option<Money> {

@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use event_store::{Database, Failure, Follower, Limits, Outcome, Poison, Recorded, Store, Upcasters};
-use futures_util::future::BoxFuture;
-use sqlx::PgConnection;
+use event_store::{Database, Failure, Limits, Outcome, Store, Upcasters};
+use system_tests::copyist::Copyist;
 use system_tests::tally::{add, key};
 use tokio::task::JoinSet;
 
@@ -58,28 +57,4 @@ async fn give(store: &Store, name: &str, is_shared: bool) -> Result<(), std::io:
     let mut out = std::io::stdout().lock();
     writeln!(out, "{told}")?;
     out.flush()
-}
-
-/// Copies every position into a table of its own, if the test has made one.
-struct Copyist;
-
-impl Follower for Copyist {
-    fn name(&self) -> &'static str {
-        "copyist"
-    }
-
-    fn apply<'a>(
-        &'a mut self,
-        books: &'a mut PgConnection,
-        events: &'a [Arc<Recorded>],
-    ) -> BoxFuture<'a, Result<(), Poison>> {
-        Box::pin(async move {
-            let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
-            sqlx::query("insert into copies (position) select unnest($1::bigint[])")
-                .bind(positions)
-                .execute(books)
-                .await?;
-            Ok(())
-        })
-    }
 }

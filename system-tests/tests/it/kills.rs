@@ -6,6 +6,7 @@ use embedded_postgres::{Cluster, Settings};
 use event_store::{Failure, Limits, Outcome, Store, crash};
 use futures_util::{StreamExt, stream};
 use system_tests::appender::{Appender, History};
+use system_tests::copyist::Copyist;
 use system_tests::database::Ledger;
 use system_tests::invariants::{betrayed, broken};
 use system_tests::proxy::{Ending, Fault, Proxy, Rule, Upstream, When};
@@ -29,9 +30,7 @@ impl Seeded {
 async fn ledger_with_copies() -> Ledger {
     let ledger = Ledger::fresh().await.unwrap();
     let mut superuser = ledger.superuser().await.unwrap();
-    for statement in ["create table copies (position bigint)", "grant all on copies to daybook_app"] {
-        sqlx::query(statement).execute(&mut superuser).await.unwrap();
-    }
+    Copyist::make_room(&mut superuser).await.unwrap();
     ledger
 }
 

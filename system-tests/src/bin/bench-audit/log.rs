@@ -9,10 +9,9 @@ use audit::receipt::About;
 use audit::verify::{SAVE_EVERY, Verify};
 use audit::{Notary, Proofs, Signed};
 use event_store::Upcasters;
-use sqlx::Executor;
 use system_tests::database::Ledger;
 use system_tests::report::{Aim, Figure, line, median};
-use system_tests::traffic::{Mix, Traffic, load};
+use system_tests::traffic::{Mix, Traffic};
 
 use crate::Problem;
 
@@ -29,18 +28,8 @@ pub(crate) async fn measure(server: &str, events: usize) -> Result<Vec<Figure>, 
 }
 
 async fn ledger(server: &str, events: usize) -> Result<(Ledger, i64), Problem> {
-    const AT_ONCE: usize = 50_000;
     let ledger = Ledger::on(server).await?;
-    let mut traffic = Traffic::new(Mix { merchants: 200, at_once: 500, ..Mix::seeded(5) })?;
-    let mut superuser = ledger.superuser().await?;
-    superuser.execute("set synchronous_commit = off").await?;
-    let (mut left, mut head) = (events, 0);
-    while left > 0 {
-        head = load(&mut superuser, &traffic.more(left.min(AT_ONCE))?).await?;
-        left -= left.min(AT_ONCE);
-    }
-    superuser.execute("vacuum analyze log.events").await?;
-    superuser.execute("checkpoint").await?;
+    let head = Traffic::new(Mix { merchants: 200, at_once: 500, ..Mix::seeded(5) })?.fill(&ledger, events).await?;
     Ok((ledger, head))
 }
 

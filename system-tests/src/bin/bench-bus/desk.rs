@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use bus::{Relay, Topic};
 use event_store::Store;
-use sqlx::Executor as _;
 use system_tests::broker::Broker;
 use system_tests::database::Ledger;
 use system_tests::report::line;
-use system_tests::traffic::{Mix, Traffic, load};
+use system_tests::traffic::{Mix, Traffic};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -37,18 +36,10 @@ impl Running {
 
 impl Desk {
     pub(crate) async fn with(server: &str, broker: Broker, events: usize) -> Result<Self, Problem> {
-        const AT_ONCE: usize = 50_000;
         let ledger = Ledger::on(server).await?;
         let mut traffic = Traffic::new(Mix { merchants: 200, at_once: 500, ..Mix::seeded(6) })?;
+        let head = traffic.fill(&ledger, events).await?;
         let mut superuser = ledger.superuser().await?;
-        superuser.execute("set synchronous_commit = off").await?;
-        let (mut left, mut head) = (events, 0);
-        while left > 0 {
-            head = load(&mut superuser, &traffic.more(left.min(AT_ONCE))?).await?;
-            left -= left.min(AT_ONCE);
-        }
-        superuser.execute("vacuum analyze log.events").await?;
-        superuser.execute("checkpoint").await?;
         let bytes: i64 = sqlx::query_scalar(
             "select coalesce(sum(octet_length(payload::text) + octet_length(metadata::text)), 0)::bigint from log.events",
         )

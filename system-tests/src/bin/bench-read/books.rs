@@ -7,7 +7,7 @@ use projections::{MODELS, Projections};
 use sqlx::{Executor, Row as _};
 use system_tests::database::Ledger;
 use system_tests::report::{Aim, Figure, line};
-use system_tests::traffic::{Mix, Traffic, load, vault};
+use system_tests::traffic::{Mix, Traffic, vault};
 
 use crate::Problem;
 
@@ -28,18 +28,9 @@ impl Books {
     }
 
     pub(crate) async fn of(server: &str, mix: Mix, events: usize) -> Result<Self, Problem> {
-        const AT_ONCE: usize = 50_000;
-        let ledger = Ledger::on(server).await?;
-        let (mut traffic, mut superuser) = (Traffic::new(mix)?, ledger.superuser().await?);
-        superuser.execute("set synchronous_commit = off").await?;
-        let (mut left, mut head) = (events, 0);
+        let (ledger, mut traffic) = (Ledger::on(server).await?, Traffic::new(mix)?);
         let begin = Instant::now();
-        while left > 0 {
-            head = load(&mut superuser, &traffic.more(left.min(AT_ONCE))?).await?;
-            left -= left.min(AT_ONCE);
-        }
-        superuser.execute("vacuum analyze log.events").await?;
-        superuser.execute("checkpoint").await?;
+        let head = traffic.fill(&ledger, events).await?;
         line(&format!("{head} events made and loaded in {:.1} s", begin.elapsed().as_secs_f64()))?;
         Ok(Self { projections: projections(&ledger)?, ledger, traffic, head })
     }

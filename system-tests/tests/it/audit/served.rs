@@ -82,10 +82,42 @@ async fn a_merchant_takes_a_receipt_away_and_anybody_verifies_it() {
             assert!(!theirs.body.contains(&payment_no) || path.contains(&payment_no));
         }
     }
-    for role in ["support", "analyst"] {
-        assert_eq!(get(&branch, &branch.staff(role).unwrap(), &receipt).await.verdict(), "403 scope_missing");
+    // Nor what of its own is none of its business: how its keys are kept.
+    let mut superuser = branch.ledger.superuser().await.unwrap();
+    let registered = "select position from log.events where event_type = 'registered' and merchant_id::text = $1";
+    let id = uuid::Uuid::parse_str(owner.id.trim_start_matches("MER")).unwrap().to_string();
+    let kept: i64 = sqlx::query_scalar(registered).bind(id).fetch_one(&mut superuser).await.unwrap();
+    let kept = format!("/api/v1/audit/events/{kept}/proof");
+    assert_eq!(get(&branch, &owner.test, &kept).await.verdict(), "404 event_absent");
+    assert_eq!(get(&branch, &auditor, &kept).await.status, 200);
+}
+
+// covers G2
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_proof_is_given_to_whom_its_scope_names_and_nobody_else() {
+    let place = Directory::fresh();
+    let (branch, _public) = branch(&place).await;
+    let merchant = branch.merchant().await.unwrap();
+    let bad = Caller::Merchant { key_id: String::new(), api_key: "dbk_test_x".into(), signing_secret: "dbs_x".into() };
+    let staff = |role: &str| branch.staff(role).unwrap();
+    let callers = [
+        (merchant.test, true),
+        (merchant.live, true),
+        (branch.operator.clone(), true),
+        (staff("auditor"), true),
+        (staff("support"), false),
+        (staff("analyst"), false),
+        (Caller::Nobody, false),
+        (bad, false),
+    ];
+    for route in audit::ROUTES {
+        assert_eq!(route.scope, gate::Scope::ReadProofs, "{}: say here who may", route.path);
+        let path = route.path.replace("{position}", "1").replace("{payment_no}", "PAY1");
+        for (caller, may) in &callers {
+            let status = get(&branch, caller, &path).await.status;
+            assert_eq!(![401, 403].contains(&status), *may, "{path} {caller:?}: {status}");
+        }
     }
-    assert_eq!(get(&branch, &Caller::Nobody, &receipt).await.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

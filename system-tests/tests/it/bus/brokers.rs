@@ -11,7 +11,10 @@ use system_tests::times::times;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::desk::{Copyist, Desk, assert_copied, fresh};
+use system_tests::branch::fresh;
+use system_tests::copyist::Copyist;
+
+use super::desk::{Desk, assert_copied, copyists_room};
 use super::fed::fed_to;
 
 /// Callers that go on whatever becomes of the broker.
@@ -97,7 +100,7 @@ async fn the_broker_is_killed_under_load_and_no_command_and_no_event_suffers() {
     }
     let head = i64::try_from(load.end().await).unwrap();
     desk.until_relayed(head).await;
-    let pool = Copyist::room(&desk.ledger).await;
+    let pool = copyists_room(&desk.ledger).await;
     fed_to(&mut bus::Fed::new(Copyist, pool, desk.feed(&fresh("copies"))), head).await;
     relay.end().await;
     let verified = desk.verify().await;

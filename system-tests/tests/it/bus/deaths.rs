@@ -8,7 +8,10 @@ use system_tests::say::say;
 use system_tests::server::Server;
 use system_tests::times::times;
 
-use super::desk::{Copyist, Desk, PARTITIONS, assert_copied, fresh};
+use system_tests::branch::fresh;
+use system_tests::copyist::Copyist;
+
+use super::desk::{Desk, PARTITIONS, assert_copied, copyists_room};
 use super::fed::fed_to;
 
 const EVENTS: usize = 1_200;
@@ -55,7 +58,7 @@ async fn die_at(number: usize, point: &'static str, nth: u32) -> i64 {
     desk.relay_all(head).await;
     let verified = desk.verify().await;
     assert_eq!((verified.events_count, verified.faults), (head, vec![]), "{trap}");
-    let pool = Copyist::room(&desk.ledger).await;
+    let pool = copyists_room(&desk.ledger).await;
     let relay = desk.start_relay();
     fed_to(&mut bus::Fed::new(Copyist, pool, desk.feed(&fresh("after"))), head).await;
     relay.end().await;

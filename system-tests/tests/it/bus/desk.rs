@@ -1,15 +1,13 @@
 //! A ledger with a history, a topic of its own, and a relay between them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bus::{Feed, Kafka, Relay, Topic, Verified, relay_name};
-use event_store::{Follower, Poison, Recorded, Store};
-use futures_util::future::BoxFuture;
-use sqlx::postgres::PgConnection;
+use event_store::Store;
 use sqlx::{Executor as _, PgPool};
+use system_tests::branch::fresh;
 use system_tests::broker::Broker;
+use system_tests::copyist::Copyist;
 use system_tests::database::Ledger;
 use system_tests::traffic::{Mix, Traffic, load};
 use tokio::sync::{OnceCell, watch};
@@ -19,17 +17,11 @@ const SOON: Duration = Duration::from_secs(60);
 pub(super) const PARTITIONS: usize = 4;
 
 static BROKER: OnceCell<Broker> = OnceCell::const_new();
-static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// The one that most tests share: each brings a topic of its own.
 pub(super) async fn broker() -> &'static Broker {
     let start = || async { tokio::task::spawn_blocking(|| Broker::start().unwrap()).await.unwrap() };
     BROKER.get_or_init(start).await
-}
-
-/// A name nobody has used before.
-pub(super) fn fresh(word: &str) -> String {
-    format!("{word}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 pub(super) fn topic() -> Topic {
@@ -137,39 +129,10 @@ pub(super) async fn until(behind: &PgPool, condition: &str) {
     assert!(tokio::time::timeout(SOON, holds).await.is_ok(), "it never came to be that {condition}");
 }
 
-/// Writes down every position it is handed, as often as it is.
-pub(super) struct Copyist;
-
-impl Copyist {
-    pub(super) async fn room(ledger: &Ledger) -> PgPool {
-        let behind = ledger.superuser_pool().unwrap();
-        behind.execute("create table copies (number bigserial, position bigint, event_id uuid)").await.unwrap();
-        behind.execute("grant all on copies, copies_number_seq to daybook_app").await.unwrap();
-        ledger.database().unwrap().derived_pool(3)
-    }
-}
-
-impl Follower for Copyist {
-    fn name(&self) -> &'static str {
-        "copyist"
-    }
-
-    fn apply<'a>(
-        &'a mut self,
-        books: &'a mut PgConnection,
-        events: &'a [Arc<Recorded>],
-    ) -> BoxFuture<'a, Result<(), Poison>> {
-        Box::pin(async move {
-            let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
-            let ids: Vec<uuid::Uuid> = events.iter().map(|event| event.event_id).collect();
-            sqlx::query("insert into copies (position, event_id) select * from unnest($1::bigint[], $2::uuid[])")
-                .bind(positions)
-                .bind(ids)
-                .execute(books)
-                .await?;
-            Ok(())
-        })
-    }
+/// Room for a copyist in that database, and connections to it.
+pub(super) async fn copyists_room(ledger: &Ledger) -> PgPool {
+    Copyist::make_room(&mut ledger.superuser().await.unwrap()).await.unwrap();
+    ledger.database().unwrap().derived_pool(3)
 }
 
 impl Desk {

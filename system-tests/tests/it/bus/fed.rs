@@ -9,7 +9,10 @@ use sqlx::PgPool;
 use system_tests::database::Ledger;
 use system_tests::traffic::vault;
 
-use super::desk::{Copyist, Desk, fresh};
+use system_tests::branch::fresh;
+use system_tests::copyist::Copyist;
+
+use super::desk::{Desk, copyists_room};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -87,7 +90,7 @@ async fn every_read_model_fed_from_kafka_ends_as_the_one_fed_from_the_log() {
 async fn a_fed_one_that_is_dropped_and_shot_at_loses_and_doubles_nothing() {
     let mut desk = Desk::new(62).await;
     let relay = desk.start_relay();
-    let pool = Copyist::room(&desk.ledger).await;
+    let pool = copyists_room(&desk.ledger).await;
     let group = fresh("copies");
     let mut head = 0;
     for round in 0..12_u64 {

@@ -6,7 +6,10 @@ use bus::{Grouped, Taken};
 use sqlx::PgPool;
 use system_tests::database::Ledger;
 
-use super::desk::{Copyist, Desk, fresh};
+use system_tests::branch::fresh;
+use system_tests::copyist::Copyist;
+
+use super::desk::{Desk, copyists_room};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -38,7 +41,7 @@ async fn two_that_own_a_partition_at_once_apply_what_is_in_it_once() {
     let head = desk.add(600).await;
     let relay = desk.start_relay();
     desk.until_relayed(head).await;
-    let pool = Copyist::room(&desk.ledger).await;
+    let pool = copyists_room(&desk.ledger).await;
     let mut late = Grouped::new(Copyist, pool.clone(), desk.feed(&fresh("late")));
     let mut quick = Grouped::new(Copyist, pool, desk.feed(&fresh("quick")));
     // The first has a batch in its hands when its partitions are given to the second, which reads the same again.
@@ -65,7 +68,7 @@ async fn members_of_a_group_come_and_go_and_each_event_is_applied_once() {
     let mut desk = Desk::new(112).await;
     let relay = desk.start_relay();
     let own = Ledger::fresh().await.unwrap();
-    let (pool, behind, group) = (Copyist::room(&own).await, own.superuser_pool().unwrap(), fresh("members"));
+    let (pool, behind, group) = (copyists_room(&own).await, own.superuser_pool().unwrap(), fresh("members"));
     let feed = desk.feed(&group);
     let member = || Grouped::new(Copyist, pool.clone(), feed.clone());
     let mut members = vec![member(), member()];
@@ -106,7 +109,7 @@ async fn a_partition_with_a_hole_is_halted_and_the_others_go_on() {
     let head = desk.add(400).await;
     let relay = desk.start_relay();
     desk.until_relayed(head).await;
-    let (pool, group) = (Copyist::room(&desk.ledger).await, fresh("holed"));
+    let (pool, group) = (copyists_room(&desk.ledger).await, fresh("holed"));
     bus::set_offsets(&desk.kafka, &desk.topic.name, desk.topic.partitions, &group, bus::From::Latest).await.unwrap();
     let later = desk.add(400).await;
     desk.until_relayed(later).await;

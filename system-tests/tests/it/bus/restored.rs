@@ -1,13 +1,13 @@
 //! A log that was restored, a topic that was made anew: noticed, never followed.
 
-use std::time::Duration;
-
 use bus::{Fed, Turn};
-use event_store::Step;
 use system_tests::database::Ledger;
 use tokio::sync::watch;
 
-use super::desk::{Copyist, Desk, fresh, topic};
+use system_tests::branch::fresh;
+use system_tests::copyist::Copyist;
+
+use super::desk::{Desk, copyists_room, topic};
 use super::fed::{fed_to, until_parked};
 
 // covers B11 for the bus
@@ -17,7 +17,7 @@ async fn a_log_that_was_restored_is_noticed_by_the_relay_and_by_who_has_read_wha
     let head = desk.add(300).await;
     desk.relay_all(head).await;
     let elsewhere = Ledger::fresh().await.unwrap();
-    let pool = Copyist::room(&elsewhere).await;
+    let pool = copyists_room(&elsewhere).await;
     let mut fed = Fed::new(Copyist, pool.clone(), desk.feed(&fresh("copies")));
     let complete = desk.verify().await.complete_upto;
     fed_to(&mut fed, complete).await;
@@ -52,7 +52,7 @@ async fn offsets_set_back_are_dropped_and_offsets_set_past_something_halt() {
     let head = desk.add(400).await;
     let relay = desk.start_relay();
     desk.until_relayed(head).await;
-    let pool = Copyist::room(&desk.ledger).await;
+    let pool = copyists_room(&desk.ledger).await;
     let group = fresh("copies");
     let mut fed = Fed::new(Copyist, pool.clone(), desk.feed(&group));
     fed_to(&mut fed, head).await;
@@ -89,7 +89,7 @@ async fn a_topic_that_was_made_anew_is_gone_on_with_by_those_who_have_seen_it_al
     let head = desk.add(200).await;
     let relay = desk.start_relay();
     desk.until_relayed(head).await;
-    let pool = Copyist::room(&desk.ledger).await;
+    let pool = copyists_room(&desk.ledger).await;
     let mut fed = Fed::new(Copyist, pool.clone(), desk.feed(&fresh("copies")));
     fed_to(&mut fed, head).await;
     fed.end().await;
@@ -103,15 +103,8 @@ async fn a_topic_that_was_made_anew_is_gone_on_with_by_those_who_have_seen_it_al
     desk.assert_copied(head).await;
     // Whoever has not is told that what it lacks is not there.
     let elsewhere = Ledger::fresh().await.unwrap();
-    let mut late = Fed::new(Copyist, Copyist::room(&elsewhere).await, desk.feed(&fresh("late")));
-    let parked = tokio::time::timeout(Duration::from_secs(60), async {
-        loop {
-            if let Step::Parked { reason, .. } = late.step().await.unwrap() {
-                return reason;
-            }
-        }
-    });
-    let reason = parked.await.unwrap();
+    let mut late = Fed::new(Copyist, copyists_room(&elsewhere).await, desk.feed(&fresh("late")));
+    let reason = until_parked(&mut late).await;
     assert!(reason.contains("there is a hole"), "{reason}");
     relay.end().await;
 }

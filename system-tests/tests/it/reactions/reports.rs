@@ -15,7 +15,7 @@ use super::{Outside, REACTING, merchant, metric, pay, status, until_all, until_s
 
 const SOON: Duration = Duration::from_secs(30);
 
-async fn deliver(client: &mut Client, body: &str, secret: &Secret) -> Answer {
+pub(super) async fn deliver(client: &mut Client, body: &str, secret: &Secret) -> Answer {
     deliver_at(client, body, secret, Utc::now()).await
 }
 
