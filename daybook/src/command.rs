@@ -19,6 +19,7 @@ mod audit;
 mod beside;
 mod bus;
 mod channel;
+mod check;
 mod dev;
 mod doctor;
 mod erase;
@@ -31,6 +32,7 @@ mod postgres;
 mod projection;
 mod proof;
 mod remittance;
+mod replay;
 mod risk;
 mod saga;
 mod sandbox;
@@ -55,6 +57,8 @@ Examples:
   daybook export hledger > books.journal        the whole journal, for hledger to check
   daybook receipt PAY… --out receipt.json       a payment's events with the proof that they are in the log
   daybook verify --key PUB                      the whole log, against everything that was signed of it
+  daybook check                                 every read model made anew and compared; every invariant
+  daybook replay --to 120345                    the read models as they were, in a schema of their own
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
   daybook postgres psql                         look into the development database
   daybook postgres run -- cargo test            a fresh Postgres for one command
@@ -91,6 +95,8 @@ enum Command {
     Proof(proof::Proof),
     Receipt(proof::OfPayment),
     Verify(verify::Verify),
+    Check(check::Check),
+    Replay(replay::Replay),
 }
 
 /// Reads the command line and does what it asks for. Where it asks for nothing we know, says so and ends the process.
@@ -129,6 +135,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Proof(proof) => runtime()?.block_on(proof.run()),
         Command::Receipt(receipt) => runtime()?.block_on(receipt.run()),
         Command::Verify(verify) => runtime()?.block_on(verify.run()),
+        Command::Check(check) => runtime()?.block_on(check.run()),
+        Command::Replay(replay) => runtime()?.block_on(replay.run()),
     }
 }
 

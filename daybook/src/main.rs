@@ -15,6 +15,7 @@ mod logging;
 mod origins;
 mod outside;
 mod roles;
+mod sentry;
 mod serving;
 mod witness;
 

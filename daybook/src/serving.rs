@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use audit::Witness;
+use audit::{Tails, Witness};
 use bus::Relay;
 use clap::Args;
 use command_api::{Api, Trades};
@@ -21,6 +21,7 @@ use crate::{
     kafka::OnKafka,
     outside::Outside,
     roles::Roles,
+    sentry,
     witness::{self, Witnessed},
 };
 
@@ -67,6 +68,7 @@ pub(crate) async fn serve(
     let Told { roles, outside, on_kafka } = told;
     let store = gate.store.clone();
     let (stop, stopping) = watch::channel(false);
+    let gate = gate.with_audits_resting(witnessed.audit_idle());
     let (gate, countries) = (gate.behind(outside.origins.proxies()), outside.origins.countries(stopping.clone())?);
     let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
     let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
@@ -90,14 +92,21 @@ pub(crate) async fn serve(
     let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners), outside.patience());
     let heeding = OptionFuture::from(roles.answer().then(|| processes.heed(hints, stopping.clone())));
     let is_reacting = roles.react() && outside.has_processes();
+    let (seen, sight) = watch::channel(sentry::Seen::default());
+    let looking = sentry::watch(database::reader_pool(app_url)?, witnessed.look_every(), seen, stopping.clone());
+    let auditors = gate.clone();
+    let is_ending = stopping.clone();
+    let closing = async move { auditors.close_audits(is_ending).await };
     let processes = OptionFuture::from(is_reacting.then(|| processes.run(stopping)));
-    let followers = tokio::spawn(async { tokio::join!(lookups, read_models, heeding, processes, relay, tree) });
+    let followers =
+        tokio::spawn(async { tokio::join!(lookups, read_models, heeding, processes, relay, tree, looking, closing) });
     let api = Api { gate: gate.clone(), pool: database::pool(app_url)?, countries };
     let router = if roles.answer() {
-        let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
-        http::router(api, inbox, Reads::new(gate, database::reader_pool(app_url)?, PATIENCE), proofs)?
+        let tails = Tails::until(interrupt.flag());
+        let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)?, tails };
+        http::router(api, inbox, Reads::new(gate, database::reader_pool(app_url)?, PATIENCE), proofs, sight)?
     } else {
-        http::probes(api, &inbox)?
+        http::probes(api, &inbox, sight)?
     };
     greet();
     http::serve(listener, router, interrupt).await;

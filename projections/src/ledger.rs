@@ -14,6 +14,7 @@ use event_store::{Poison, Recorded};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+pub mod invariants;
 mod questions;
 mod routes;
 mod sheet;

@@ -1,4 +1,4 @@
-//! What `/metrics` shows: requests by route, lines to channels, and this process.
+//! What `/metrics` shows: requests by route, lines to channels, books, this process.
 
 use std::sync::Arc;
 
@@ -13,8 +13,12 @@ use prometheus::{
     IntCounterVec, Opts, Registry, TEXT_FORMAT, TextEncoder, process_collector::ProcessCollector, proto::MetricFamily,
 };
 
-use crate::failure::{Attempt as _, Result};
+use crate::{
+    failure::{Attempt as _, Result},
+    sentry::Sight,
+};
 
+mod books;
 mod lines;
 
 const SERVICE: &str = "daybook";
@@ -24,10 +28,11 @@ pub(super) struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     partners: Arc<Partners>,
+    sight: Sight,
 }
 
 impl Metrics {
-    pub(super) fn new(partners: Arc<Partners>) -> Result<Self> {
+    pub(super) fn new(partners: Arc<Partners>, sight: Sight) -> Result<Self> {
         let build = || -> prometheus::Result<Self> {
             let registry = Registry::new();
             let opts = Opts::new("http_requests_total", "HTTP requests answered, by route and status");
@@ -35,7 +40,7 @@ impl Metrics {
             registry.register(Box::new(requests.clone()))?;
             #[cfg(target_os = "linux")]
             registry.register(Box::new(ProcessCollector::for_self()))?;
-            Ok(Self { registry, requests, partners })
+            Ok(Self { registry, requests, partners, sight })
         };
         build().map_err(std::io::Error::other).attempt(|| "registering metrics".to_owned())
     }
@@ -43,6 +48,7 @@ impl Metrics {
     fn gather(&self) -> prometheus::Result<Vec<MetricFamily>> {
         let mut families = self.registry.gather();
         families.extend(lines::gather(&self.partners)?);
+        families.extend(books::gather(&self.sight.borrow())?);
         Ok(families)
     }
 }

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use vault::Vault;
 
 use super::metrics::{self, Metrics};
-use crate::{database, failure::Result};
+use crate::{database, failure::Result, sentry::Sight};
 
 /// What `/livez` says; a second start knows us by it.
 pub(super) const ALIVE: &str = "daybook is alive";
@@ -40,6 +40,7 @@ struct Faces {
     pool: PgPool,
     vault: Vault,
     metrics: Metrics,
+    sight: Sight,
 }
 
 impl FromRef<Faces> for Metrics {
@@ -49,7 +50,7 @@ impl FromRef<Faces> for Metrics {
 }
 
 /// Every route of a server that answers requests.
-pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads, proofs: Witness) -> Result<Router> {
+pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads, proofs: Witness, sight: Sight) -> Result<Router> {
     let partners = Arc::clone(&inbox.partners);
     let answers = command_api::router(api.clone())
         .merge(command_api::inbox(api.clone(), inbox))
@@ -57,23 +58,23 @@ pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads, proofs: Witness) -> R
         .merge(audit::router(proofs))
         .route("/openapi.json", get(openapi))
         .route("/docs", get(docs));
-    with(answers, api, partners)
+    with(answers, api, partners, sight)
 }
 
 /// What is asked of one that does not.
-pub(crate) fn probes(api: Api, inbox: &Inbox) -> Result<Router> {
-    with(Router::new(), api, Arc::clone(&inbox.partners))
+pub(crate) fn probes(api: Api, inbox: &Inbox, sight: Sight) -> Result<Router> {
+    with(Router::new(), api, Arc::clone(&inbox.partners), sight)
 }
 
-fn with(answers: Router, api: Api, partners: Arc<Partners>) -> Result<Router> {
-    let metrics = Metrics::new(partners)?;
+fn with(answers: Router, api: Api, partners: Arc<Partners>, sight: Sight) -> Result<Router> {
+    let metrics = Metrics::new(partners, sight.clone())?;
     let counting = from_fn_with_state(metrics.clone(), metrics::count);
     Ok(Router::new()
         .route("/livez", get(alive))
         .route("/readyz", get(ready))
         .route("/healthz", get(ready))
         .route("/metrics", get(metrics::show))
-        .with_state(Faces { pool: api.pool, vault: api.gate.vault, metrics })
+        .with_state(Faces { pool: api.pool, vault: api.gate.vault, metrics, sight })
         .merge(answers)
         .fallback(absent)
         .method_not_allowed_fallback(not_allowed)
@@ -91,10 +92,11 @@ struct Check {
 }
 
 async fn ready(State(faces): State<Faces>, RawQuery(query): RawQuery) -> Response {
-    let checks = match timeout(PATIENCE, look(&faces.pool, &faces.vault)).await {
+    let mut checks = match timeout(PATIENCE, look(&faces.pool, &faces.vault)).await {
         Ok(checks) => checks,
         Err(_) => vec![Check { name: "database", outcome: Err("no answer in time".to_owned()) }],
     };
+    checks.push(books(&faces.sight));
     let is_ready = checks.iter().all(|check| check.outcome.is_ok());
     let verbose =
         query.is_some_and(|query| query.split('&').any(|part| part == "verbose" || part.starts_with("verbose=")));
@@ -115,6 +117,18 @@ async fn ready(State(faces): State<Faces>, RawQuery(query): RawQuery) -> Respons
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, no_store, [(RETRY_AFTER, "1")], text).into_response()
     }
+}
+
+/// What is wrong with the books turns no request away: it is told, and a person looks.
+fn books(sight: &Sight) -> Check {
+    let seen = sight.borrow();
+    let ago = seen.at.map(|at| at.elapsed().as_secs());
+    let words = match (ago, seen.alarms.as_slice()) {
+        (None, _) => "not looked at yet".to_owned(),
+        (Some(seconds), []) => format!("well, as far as they were looked at {seconds} s ago"),
+        (Some(seconds), alarms) => format!("DEGRADED, as seen {seconds} s ago: {}", alarms.join("; ")),
+    };
+    Check { name: "books", outcome: Ok(words) }
 }
 
 async fn look(pool: &PgPool, vault: &Vault) -> Vec<Check> {

@@ -158,6 +158,7 @@ async fn begin(
     }
     connection.execute("begin isolation level repeatable read, read only").await.map_err(failed)?;
     let last = questions::last_position(connection).await.map_err(failed)?;
+    let last = call.upto.map_or(last, |upto| upto.min(last));
     let position = at.map_or(last, |at| at.min(last));
     let whose = Whose { merchant_id: tenant.merchant_id().map(MerchantId::uuid), livemode: tenant.livemode() };
     // Where the read model has not come to the moment asked about, its answer may still change.
@@ -293,6 +294,7 @@ async fn hledger(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     let exporting = reads.exporters.enter(&call.caller)?;
     let mut connection = reads.pool.acquire().await.map_err(failed)?;
     let last = questions::last_position(&mut connection).await.map_err(failed)?;
+    let last = call.upto.map_or(last, |upto| upto.min(last));
     let position = at_position.unwrap_or(last).min(last);
     let journal = Journal::upto(position);
     let head = journal.head(&mut connection).await.map_err(failed)?;

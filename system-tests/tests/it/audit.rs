@@ -1,8 +1,11 @@
 //! The witness from outside: what it signs and proves, and the tampering it finds.
 
+mod checked;
+mod history;
 mod proofs;
 mod restored;
 mod served;
+mod sessions;
 mod signing;
 mod tampering;
 

@@ -32,6 +32,8 @@ struct Things {
     refund_no: String,
     order_no: String,
     settlement_no: String,
+    /// Where the payment was captured.
+    captured: i64,
 }
 
 async fn things(branch: &Branch, client: &mut Client) -> Things {
@@ -47,7 +49,10 @@ async fn things(branch: &Branch, client: &mut Client) -> Things {
     post(client, &merchant.test, "/api/v1/orders", &order).await;
     let period = json!({ "currency": "USD", "from": "2026-01-01", "until": "2026-01-31" });
     let settlement_no = post(client, &merchant.test, "/api/v1/settlements", &period).await.data("settlement_no");
-    Things { merchant, payment_no, refund_no, order_no, settlement_no }
+    let mut log = branch.ledger.superuser().await.unwrap();
+    let captured = "select position from log.events where aggregate_id = $1 and event_type = 'captured'";
+    let captured = sqlx::query_scalar(captured).bind(&payment_no).fetch_one(&mut log).await.unwrap();
+    Things { merchant, payment_no, refund_no, order_no, settlement_no, captured }
 }
 
 impl Things {
@@ -61,6 +66,7 @@ impl Things {
             .replace("{settlement_no}", &self.settlement_no)
             .replace("{account}", &format!("merchant:{}:pending", self.merchant.id))
             .replace("{merchant_id}", &self.merchant.id)
+            .replace("{position}", &self.captured.to_string())
             .replace("{saga_id}", &format!("SAG{NOTHING}"))
     }
 
@@ -81,6 +87,7 @@ fn of_nothing(route: &Route) -> String {
         "saga_id:SAG",
         "order_no:none",
         "account:bank",
+        "position:9",
     ]
     .iter()
     .filter_map(|pair| pair.split_once(':'))
@@ -97,7 +104,8 @@ fn is_allowed(kind: Kind, scope: Scope) -> bool {
         Kind::Support => {
             !matches!(scope, Scope::ReadAnalytics | Scope::ReadLedger | Scope::ExportBooks | Scope::ReadProofs)
         }
-        Kind::Analyst | Kind::Owner | Kind::OwnerLive | Kind::Stranger | Kind::StrangerLive => {
+        Kind::Analyst => !matches!(scope, Scope::ReadSagas | Scope::ExportBooks | Scope::ReadProofs),
+        Kind::Owner | Kind::OwnerLive | Kind::Stranger | Kind::StrangerLive => {
             !matches!(scope, Scope::ReadSagas | Scope::ExportBooks)
         }
     }
