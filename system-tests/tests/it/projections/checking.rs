@@ -104,7 +104,11 @@ async fn what_cannot_be_compared_is_said_and_what_a_dead_check_left_is_dropped()
     assert_eq!((begun.build.build, begun.build.position), (9, 0));
     desk.projections.drop_scratches(MODELS).await.unwrap_err();
     drop(other);
-    desk.until("select not exists (select from pg_locks where locktype = 'advisory')").await;
+    desk.until(
+        "select not exists (select from pg_locks l join pg_database d on d.oid = l.database \
+         where l.locktype = 'advisory' and d.datname = current_database())",
+    )
+    .await;
     desk.projections.drop_scratches(MODELS).await.unwrap();
     assert_eq!(desk.count("select count(*) from read.builds where is_scratch").await, 0);
 }
