@@ -6,6 +6,7 @@ mod command;
 mod database;
 mod failure;
 mod feeding;
+mod forgetting;
 mod home;
 mod http;
 mod interrupt;

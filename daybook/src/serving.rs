@@ -16,7 +16,9 @@ use vault::Erasures;
 use crate::{
     database,
     failure::{Attempt as _, Failure, Result},
-    feeding, http,
+    feeding,
+    forgetting::Forgetting,
+    http,
     interrupt::Interrupt,
     kafka::OnKafka,
     outside::Outside,
@@ -69,6 +71,7 @@ pub(crate) async fn serve(
     let (stop, stopping) = watch::channel(false);
     let (gate, countries) = (gate.behind(outside.origins.proxies()), outside.origins.countries(stopping.clone())?);
     let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
+    let forgetting = Forgetting::begin(&store, app_url).await?;
     let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
     let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
@@ -90,12 +93,17 @@ pub(crate) async fn serve(
     let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners), outside.patience());
     let heeding = OptionFuture::from(roles.answer().then(|| processes.heed(hints, stopping.clone())));
     let is_reacting = roles.react() && outside.has_processes();
-    let processes = OptionFuture::from(is_reacting.then(|| processes.run(stopping)));
-    let followers = tokio::spawn(async { tokio::join!(lookups, read_models, heeding, processes, relay, tree) });
+    let processes = OptionFuture::from(is_reacting.then(|| processes.run(stopping.clone())));
+    let forgotten = forgetting.clone();
+    let followers = tokio::spawn(async move {
+        forgotten.finish(stopping).await;
+        tokio::join!(lookups, read_models, heeding, processes, relay, tree)
+    });
     let api = Api { gate: gate.clone(), pool: database::pool(app_url)?, countries };
     let router = if roles.answer() {
         let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
-        http::router(api, inbox, Reads::new(gate, database::reader_pool(app_url)?, PATIENCE), proofs)?
+        let reads = Reads::new(gate, database::reader_pool(app_url)?, PATIENCE);
+        http::router(api, inbox, reads, proofs, &forgetting)?
     } else {
         http::probes(api, &inbox)?
     };

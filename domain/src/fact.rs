@@ -9,6 +9,7 @@ use crate::{
     operator::{Operator, event::OperatorEvent},
     order::{Order, event::OrderEvent},
     payment::{Payment, event::PaymentEvent},
+    periods::{Periods, event::PeriodsEvent},
     posting::Posting,
     refund::{Refund, event::RefundEvent},
     remittance::{Remittance, event::RemittanceEvent},
@@ -125,4 +126,5 @@ facts! {
     Operator => OperatorEvent;
     Saga => SagaEvent;
     RiskRules => RiskRulesEvent;
+    Periods => PeriodsEvent;
 }

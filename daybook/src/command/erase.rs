@@ -81,9 +81,9 @@ impl Erase {
         }
         let person = index.parse().map_err(|refusal: IdRefusal| Failure::NotThere(refusal.to_string()))?;
         let erasure = Erasure { erasure_id: Uuid::now_v7(), person, reason: words(&self.reason)? };
-        self.hand.write(vault, store, OperatorCommand::ErasePerson(Box::new(erasure))).await?;
+        let ordered_at = self.hand.write(vault, store, OperatorCommand::ErasePerson(Box::new(erasure))).await?;
         let destroying = || "the order is in the log and a server carries it out; destroying the keys here".to_owned();
-        let keys_count = vault::forget_person(&pool, index).await.attempt(destroying)?;
+        let keys_count = vault::forget_person(&pool, index, ordered_at).await.attempt(destroying)?;
         say(format_args!("forgotten: {keys_count} keys are destroyed, and what they sealed is gone"))?;
         Ok(ExitCode::SUCCESS)
     }
