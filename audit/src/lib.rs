@@ -3,6 +3,7 @@
 //! [`Tree`] follows the log and grows the tree, [`Notary`] signs it now and then and writes down what it signed where
 //! the database is not. Proofs are made from the stored tree and checked with nothing but a public key.
 
+pub mod bundle;
 pub mod checkpoint;
 pub mod edge;
 pub mod hash;

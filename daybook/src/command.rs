@@ -17,6 +17,7 @@ use crate::{
 mod acts;
 mod audit;
 mod beside;
+mod bundle;
 mod bus;
 mod channel;
 mod dev;
@@ -26,6 +27,7 @@ mod export;
 mod hand;
 mod log;
 mod migrate;
+mod period;
 mod place;
 mod postgres;
 mod projection;
@@ -49,10 +51,13 @@ Examples:
   daybook saga list --status failed             what waits for a person
   daybook channel list                          how the lines to payment partners stand
   daybook remittance list                       what channels paid for which day, and what of it is none of ours
+  daybook period close --month 2026-01 --livemode true     what comes later is kept under the next month
+  daybook period restatement 2026-01            a month as it was reported, and as it is known
   daybook risk show                             the risk rules in force, and both lists
   daybook projection list                       the read models, and how far behind they are
   daybook bus status                            the log on Kafka: the relay, and who is how far behind
   daybook export hledger > books.journal        the whole journal, for hledger to check
+  daybook export bundle --to DIRECTORY          everything an audit needs, as it was signed
   daybook receipt PAY… --out receipt.json       a payment's events with the proof that they are in the log
   daybook verify --key PUB                      the whole log, against everything that was signed of it
   daybook erase customer --merchant MER…        forget a person, by the address on standard input

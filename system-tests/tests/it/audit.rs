@@ -1,5 +1,8 @@
 //! The witness from outside: what it signs and proves, and the tampering it finds.
 
+mod bundles;
+mod forgotten;
+mod periods;
 mod proofs;
 mod restored;
 mod served;

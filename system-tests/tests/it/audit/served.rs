@@ -10,7 +10,7 @@ use super::Directory;
 const PATIENT: &[(&str, &str)] = &[("DAYBOOK_WITHOUT_AUDIT", "false"), ("DAYBOOK_CHECKPOINT_EVERY_MS", "20")];
 
 /// A branch whose server keeps the tree and signs it.
-async fn branch(place: &Directory) -> (Branch, String) {
+pub(super) async fn branch(place: &Directory) -> (Branch, String) {
     let (key, directory) = (place.at("key").display().to_string(), place.at("checkpoints").display().to_string());
     let made = daybook().unwrap().args(["audit", "key", &key, "--name", "example.com/ledger"]).output().unwrap();
     assert!(made.status.success(), "{made:?}");
@@ -19,19 +19,19 @@ async fn branch(place: &Directory) -> (Branch, String) {
     (Branch::own(&[PATIENT, &own].concat()).await.unwrap(), public)
 }
 
-async fn get(branch: &Branch, caller: &Caller, path: &str) -> Answer {
+pub(super) async fn get(branch: &Branch, caller: &Caller, path: &str) -> Answer {
     branch.client().send(&Request::get(path).by(caller)).await.unwrap()
 }
 
 /// The program on this branch's ledger: what it says, and how it ends.
-fn run(branch: &Branch, arguments: &[&str]) -> (String, i32) {
+pub(super) fn run(branch: &Branch, arguments: &[&str]) -> (String, i32) {
     let output =
         daybook().unwrap().args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).output().unwrap();
     (String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), output.status.code().unwrap())
 }
 
 /// The program with nothing: no database, no home.
-fn offline(place: &Directory, arguments: &[&str]) -> (String, i32) {
+pub(super) fn offline(place: &Directory, arguments: &[&str]) -> (String, i32) {
     let mut command = daybook().unwrap();
     let output = command.args(arguments).env("DAYBOOK_HOME", place.at("nowhere")).output().unwrap();
     (String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), output.status.code().unwrap())
