@@ -43,7 +43,7 @@ impl Forgetting {
         while !self.is_done() {
             select! {
                 _tick = again.tick() => self.carry_out().await,
-                _stopped = stop.wait_for(|stop| *stop) => return,
+                () = stopped(&mut stop) => return,
             }
         }
     }
@@ -66,6 +66,11 @@ impl Forgetting {
             }
         }
     }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Whoever could still say so has gone: that is an end as well.
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// Nothing is answered that might tell of somebody who is to be forgotten.

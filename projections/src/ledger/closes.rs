@@ -1,7 +1,5 @@
 //! Which months are closed: every close and re-opening, and what the ledger keeps of them.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::aggregate::Aggregate as _;
 use domain::fact::Fact;
@@ -63,7 +61,7 @@ impl Closed {
 
     /// # Errors
     /// The event is none of periods, or of no mode.
-    pub(super) fn follow(&mut self, recorded: &Arc<Recorded>, fact: &Fact) -> Result<(), Poison> {
+    pub(super) fn follow(&mut self, recorded: &Recorded, fact: &Fact) -> Result<(), Poison> {
         let amiss = || Poison::Event(format!("position {} closes no month of any mode", recorded.position));
         let Fact::Periods(fact) = fact else { return Err(amiss()) };
         let (month, what, closed_through, by) = match fact {

@@ -198,7 +198,14 @@ pub(super) async fn serve(
     let limit = limit(&given)?;
     let mut connection = reads.pool.acquire().await.map_err(failed)?;
     let asked = begin(reads, call, &given, &mut connection).await?;
-    let sheet = restatement::placed(reads, sheet, (asked.whose, asked.as_of), &given, &mut connection).await?;
+    let placed = restatement::placed(reads, sheet, (asked.whose, asked.as_of), &given, &mut connection).await;
+    let sheet = match placed {
+        Ok(sheet) => sheet,
+        Err(problem) => {
+            connection.execute("rollback").await.map_err(failed)?;
+            return Err(problem);
+        }
+    };
     if !is_theirs(&sheet, asked, &mut connection).await? {
         connection.execute("rollback").await.map_err(failed)?;
         return Err(unknown());

@@ -25,7 +25,6 @@ const fn foreign(id: &'static str, holds: &'static str, why: &'static str) -> Ro
     Row { id, holds, standing: Standing::NotApplicable(why) }
 }
 
-const AUDIT: &str = "proofs and checkpoints";
 const CHANNELS: &str = "channels and processes";
 const READS: &str = "read models";
 const WEBHOOKS: &str = "notifications";

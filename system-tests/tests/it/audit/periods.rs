@@ -89,8 +89,8 @@ async fn a_closed_month_refuses_no_fact_and_keeps_what_is_late_elsewhere() {
     let closed_at = close(&branch, "2026-01").await;
     assert_eq!(close(&branch, "2026-01").await, closed_at, "it is closed once");
     let this_month = chrono::Utc::now().format("%Y-%m").to_string();
-    let early = ask(&branch, &branch.operator, "/api/v1/periods", &json!({ "month": this_month, "livemode": false }));
-    assert_eq!(early.await.verdict(), "422 month_not_over");
+    let early = json!({ "month": this_month, "livemode": false });
+    assert_eq!(ask(&branch, &branch.operator, "/api/v1/periods", &early).await.verdict(), "422 month_not_over");
 
     // Neither the bank nor a channel is told that it comes too late.
     let late = remitted(&branch, 300, "2026-01-20T12:00:00Z").await;
