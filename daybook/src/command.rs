@@ -39,6 +39,7 @@ mod sandbox;
 mod serve;
 mod token;
 mod verify;
+mod what_if;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +61,7 @@ Examples:
   daybook export bundle --to DIRECTORY          everything an audit needs, as it was signed
   daybook receipt PAY… --out receipt.json       a payment's events with the proof that they are in the log
   daybook verify --key PUB                      the whole log, against everything that was signed of it
+  daybook what-if fees --plan FILE --currency USD --since 2026-01-01     history under other fees
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
   daybook postgres psql                         look into the development database
   daybook postgres run -- cargo test            a fresh Postgres for one command
@@ -96,6 +98,7 @@ enum Command {
     Proof(proof::Proof),
     Receipt(proof::OfPayment),
     Verify(verify::Verify),
+    WhatIf(what_if::WhatIf),
 }
 
 /// Reads the command line and does what it asks for. Where it asks for nothing we know, says so and ends the process.
@@ -134,6 +137,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Proof(proof) => runtime()?.block_on(proof.run()),
         Command::Receipt(receipt) => runtime()?.block_on(receipt.run()),
         Command::Verify(verify) => runtime()?.block_on(verify.run()),
+        Command::WhatIf(what_if) => runtime()?.block_on(what_if.run()),
     }
 }
 

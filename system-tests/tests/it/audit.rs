@@ -8,6 +8,7 @@ mod restored;
 mod served;
 mod signing;
 mod tampering;
+mod what_if;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
