@@ -14,6 +14,7 @@ use tokio::{net::TcpListener, sync::watch};
 use vault::Erasures;
 
 use crate::{
+    announcing::announce,
     database,
     failure::{Attempt as _, Failure, Result},
     feeding,
@@ -89,6 +90,14 @@ pub(crate) async fn serve(
         .filter(|_| roles.relay())
         .map(|kafka| Relay::new(store.clone(), database, kafka, on_kafka.topic()).run(stopping.clone()));
     let relay = OptionFuture::from(relay);
+    let announcing = match on_kafka.kafka()? {
+        Some(kafka) if roles.relay() && witnessed.is_kept() => {
+            let proofs = witness::proofs(&store, app_url)?;
+            Some(announce(proofs, kafka, on_kafka.topic(), stopping.clone()))
+        }
+        Some(_) | None => None,
+    };
+    let announcing = OptionFuture::from(announcing);
     let work_pool = database::work_pool(app_url)?;
     let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners), outside.patience());
     let heeding = OptionFuture::from(roles.answer().then(|| processes.heed(hints, stopping.clone())));
@@ -97,7 +106,7 @@ pub(crate) async fn serve(
     let forgotten = forgetting.clone();
     let followers = tokio::spawn(async move {
         forgotten.finish(stopping).await;
-        tokio::join!(lookups, read_models, heeding, processes, relay, tree)
+        tokio::join!(lookups, read_models, heeding, processes, relay, announcing, tree)
     });
     let api = Api { gate: gate.clone(), pool: database::pool(app_url)?, countries };
     let router = if roles.answer() {

@@ -60,6 +60,11 @@ impl Witnessed {
         Ok(witnessed)
     }
 
+    /// Whether the tree is kept here.
+    pub(crate) const fn is_kept(&self) -> bool {
+        !self.without_audit
+    }
+
     /// The tree and its notary, until told to stop. A log that is not the one that was signed is not served.
     pub(crate) async fn open(
         &self,

@@ -1,5 +1,6 @@
 //! The witness from outside: what it signs and proves, and the tampering it finds.
 
+mod announced;
 mod bundles;
 mod forgotten;
 mod periods;

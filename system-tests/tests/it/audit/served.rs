@@ -11,12 +11,16 @@ const PATIENT: &[(&str, &str)] = &[("DAYBOOK_WITHOUT_AUDIT", "false"), ("DAYBOOK
 
 /// A branch whose server keeps the tree and signs it.
 pub(super) async fn branch(place: &Directory) -> (Branch, String) {
+    branch_with(place, &[]).await
+}
+
+pub(super) async fn branch_with(place: &Directory, more: &[(&str, &str)]) -> (Branch, String) {
     let (key, directory) = (place.at("key").display().to_string(), place.at("checkpoints").display().to_string());
     let made = daybook().unwrap().args(["audit", "key", &key, "--name", "example.com/ledger"]).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     let public = String::from_utf8(made.stdout).unwrap().trim().to_owned();
     let own = [("DAYBOOK_CHECKPOINT_KEY_FILE", key.as_str()), ("DAYBOOK_CHECKPOINT_DIRECTORY", directory.as_str())];
-    (Branch::own(&[PATIENT, &own].concat()).await.unwrap(), public)
+    (Branch::own(&[PATIENT, &own, more].concat()).await.unwrap(), public)
 }
 
 pub(super) async fn get(branch: &Branch, caller: &Caller, path: &str) -> Answer {
