@@ -11,8 +11,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells the newest checkpoint whenever there is one, until told to stop. One that is passed over has grown into it.
 pub(crate) async fn announce(proofs: Proofs, kafka: Kafka, topic: Topic, mut stop: watch::Receiver<bool>) {
+    let topic = checkpoints(topic);
     select! {
-        () = tell_all(&proofs, &kafka, &checkpoints(topic)) => {}
+        () = tell_all(&proofs, &kafka, &topic) => {}
         // Whoever could still say so has gone: that is an end as well.
         _ = stop.wait_for(|stop| *stop) => {}
     }
