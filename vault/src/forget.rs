@@ -59,12 +59,12 @@ pub async fn open_all<T>(
     opened.collect()
 }
 
-/// Whether anything is sealed for this person that can still be opened.
+/// How many keys there are of this person: what they have sealed can still be opened.
 ///
 /// # Errors
 /// The database failed.
-pub async fn is_known(pool: &PgPool, index: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select from vault.data_keys where person = $1)")
+pub async fn keys_count(pool: &PgPool, index: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from vault.data_keys where person = $1")
         .bind(index)
         .fetch_one(pool)
         .await
