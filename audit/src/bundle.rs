@@ -1,4 +1,4 @@
-//! A bundle: the log as files, with what was signed of it; checked with a public key alone.
+//! A bundle: the log as files, with what was signed of it; checked with a key alone.
 //!
 //! Everything in it is as of one signed checkpoint. The manifest holds the hash of every other file, so that whoever keeps
 //! the hash of the manifest has all of it; but nothing is believed for standing there: what counts is what was signed.
@@ -101,7 +101,9 @@ pub enum BundleFailure {
     },
     #[error("{0} is there already: name a directory that is not")]
     There(PathBuf),
-    #[error("nothing was signed yet: a bundle is as of a signed checkpoint, and a server with a key signs every few seconds")]
+    #[error(
+        "nothing was signed yet: a bundle is as of a signed checkpoint, and a server with a key signs every few seconds"
+    )]
     Unsigned,
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),

@@ -61,8 +61,9 @@ pub(crate) fn propose<'c>(_api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result
             reason: body.reason,
             effective_at: body.effective_at,
         };
-        Ok(tell(call, id, Some(body.livemode), PROPOSED, move |closed_through| {
-            AdjustmentCommand::Propose { proposal: Box::new(proposed.clone()), closed_through }
+        Ok(tell(call, id, Some(body.livemode), PROPOSED, move |closed_through| AdjustmentCommand::Propose {
+            proposal: Box::new(proposed.clone()),
+            closed_through,
         }))
     })
 }
@@ -71,8 +72,12 @@ pub(crate) fn approve<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<
     Box::pin(async {
         let Nothing {} = Nothing::parse(&call.body)?;
         let (by, effective_at) = (person(call)?, Utc::now());
-        decide(api, call, DECIDED, move |closed_through| AdjustmentCommand::Approve { by, effective_at, closed_through })
-            .await
+        decide(api, call, DECIDED, move |closed_through| AdjustmentCommand::Approve {
+            by,
+            effective_at,
+            closed_through,
+        })
+        .await
     })
 }
 
@@ -96,8 +101,10 @@ pub(crate) fn approve_reversal<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c
     Box::pin(async {
         let Nothing {} = Nothing::parse(&call.body)?;
         let (by, effective_at) = (person(call)?, Utc::now());
-        decide(api, call, DECIDED, move |closed_through| {
-            AdjustmentCommand::ApproveReversal { by, effective_at, closed_through }
+        decide(api, call, DECIDED, move |closed_through| AdjustmentCommand::ApproveReversal {
+            by,
+            effective_at,
+            closed_through,
         })
         .await
     })

@@ -1,4 +1,4 @@
-//! Checkpoints on Kafka: what the witness signs, told by the bus; neither knows the other.
+//! Checkpoints on Kafka: what the witness signs, told by the bus.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Before anybody is served: who was ordered to be forgotten is, also where keys were put back.
+//! Before anybody is served: whoever was ordered to be forgotten is.
 
 use std::time::Duration;
 
@@ -32,7 +32,9 @@ impl Forgetting {
         let pool = database::derived_pool(app_url)?;
         let forgetting = Self { store: store.clone(), pool, is_done: watch::Sender::new(false) };
         if timeout(LOOK_WITHIN, forgetting.carry_out()).await.is_err() {
-            tracing::warn!("whether everybody is forgotten who is to be could not be told in time: nothing is answered");
+            tracing::warn!(
+                "whether everybody is forgotten who is to be could not be told in time: nothing is answered"
+            );
         }
         Ok(forgetting)
     }
@@ -58,7 +60,10 @@ impl Forgetting {
                 self.is_done.send_replace(true);
             }
             Ok(keys_count) => {
-                tracing::warn!(keys_count, "keys of people who are to be forgotten were there again: they are destroyed");
+                tracing::warn!(
+                    keys_count,
+                    "keys of people who are to be forgotten were there again: they are destroyed"
+                );
                 self.is_done.send_replace(true);
             }
             Err(failure) => {

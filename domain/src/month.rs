@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn a_month_reads_back_and_knows_its_neighbours() {
-        for (text, next) in [("2026-01", "2026-02"), ("2026-12", "2027-01"), ("1970-01", "1970-02"), ("9999-11", "9999-12")]
+        for (text, next) in
+            [("2026-01", "2026-02"), ("2026-12", "2027-01"), ("1970-01", "1970-02"), ("9999-11", "9999-12")]
         {
             let month: Month = text.parse().unwrap();
             assert_eq!((month.to_string().as_str(), month.next().to_string().as_str()), (text, next));
@@ -111,7 +112,9 @@ mod tests {
 
     #[test]
     fn whatever_else_is_written_is_no_month() {
-        for text in ["", "2026", "2026-1", "2026-13", "2026-00", "26-01-1", "2026-01-01", "1969-12", "9999-12", "+026-01"] {
+        for text in
+            ["", "2026", "2026-1", "2026-13", "2026-00", "26-01-1", "2026-01-01", "1969-12", "9999-12", "+026-01"]
+        {
             assert_eq!(text.parse::<Month>(), Err(MonthRefusal::MonthMalformed), "{text}");
         }
     }

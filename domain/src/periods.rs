@@ -1,4 +1,4 @@
-//! The periods of one mode: through which month the books are closed; opened again by two people.
+//! Periods of one mode: closed through which month; opened again by two people.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -21,12 +21,12 @@ mod restatement;
 mod routes;
 mod sheet;
 
-pub use restatement::{Compared, Difference, Restated, differences, late, restated};
+pub(crate) use closes::CLOSES;
 pub use questions::{
     After, AsOf, Balance, GeneralLine, JournalLine, StatementLine, Whose, balances, general, is_known, journal,
     last_position, statement,
 };
-pub(crate) use closes::CLOSES;
+pub use restatement::{Compared, Difference, Restated, differences, late, restated};
 pub(crate) use restatement::{DIFFERENCES, LATE, RESTATEMENT};
 pub(crate) use routes::{BALANCES, GENERAL, HLEDGER, JOURNAL, LINES};
 

@@ -64,10 +64,7 @@ pub async fn open_all<T>(
 /// # Errors
 /// The database failed.
 pub async fn keys_count(pool: &PgPool, index: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from vault.data_keys where person = $1")
-        .bind(index)
-        .fetch_one(pool)
-        .await
+    sqlx::query_scalar("select count(*) from vault.data_keys where person = $1").bind(index).fetch_one(pool).await
 }
 
 /// Deletes the keys of a person that came before a position, that of the order; how many there were. What they sealed is

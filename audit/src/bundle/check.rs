@@ -1,4 +1,4 @@
-//! Checks a bundle with a public key and nothing else: every hash, leaf, root, payload, entry.
+//! Checks a bundle with a public key and nothing else, and names what is wrong.
 
 use std::fmt;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! The journal of a bundle beside what its events come to: the same to the byte, or where not.
+//! The journal of a bundle beside what its events come to: the same to the byte.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};

@@ -9,8 +9,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    BundleFailure, CHECKPOINTS, EVENTS, FORMAT, JOURNAL, Journal, KEYS, Line, Listed, MANIFEST, Manifest, PROOFS, Proof,
-    SCHEMAS, Turn, io_at,
+    BundleFailure, CHECKPOINTS, EVENTS, FORMAT, JOURNAL, Journal, KEYS, Line, Listed, MANIFEST, Manifest, PROOFS,
+    Proof, SCHEMAS, Turn, io_at,
 };
 use crate::checkpoint::Note;
 use crate::proofs::Proofs;

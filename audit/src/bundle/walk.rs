@@ -1,4 +1,4 @@
-//! Along the events of a bundle in order: leaves, tree, roots, streams, time, payloads, balance.
+//! Along the events of a bundle: leaves, roots, streams, time, payloads, balance.
 
 use std::collections::{HashMap, HashSet};
 
@@ -77,7 +77,11 @@ impl<'w> Walk<'w> {
             return None;
         }
         if position > expected {
-            findings.tell(EVENTS, Some(expected), format!("the events up to {} are missing", position.saturating_sub(1)));
+            findings.tell(
+                EVENTS,
+                Some(expected),
+                format!("the events up to {} are missing", position.saturating_sub(1)),
+            );
             let gap = position.saturating_sub(expected).min(GAP_MAX);
             (0..gap).for_each(|_missing| self.push(NO_LEAF, findings));
         }
@@ -119,7 +123,11 @@ impl<'w> Walk<'w> {
             Ok(fact) => {
                 let is_old = self.upcasters.must_know(&recorded).is_err();
                 if !is_old && fact.event_type() != recorded.event_type {
-                    wrong(format!("it is labelled {}, and its payload is a {}", recorded.event_type, fact.event_type()));
+                    wrong(format!(
+                        "it is labelled {}, and its payload is a {}",
+                        recorded.event_type,
+                        fact.event_type()
+                    ));
                 }
                 if !is_balanced(&fact.posting()) {
                     wrong("its entry does not balance".to_owned());

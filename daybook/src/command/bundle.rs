@@ -1,4 +1,4 @@
-//! `daybook export bundle` and `daybook verify bundle`: the whole ledger as files, for an audit.
+//! `daybook export bundle`, `daybook verify bundle`: the ledger as files, for an audit.
 
 use std::{
     path::{Path, PathBuf},
@@ -45,7 +45,12 @@ pub(super) async fn make(place: &Place, directory: &Path) -> Result<ExitCode> {
     let made = made.await;
     database::close(&store).await;
     let manifest = made?;
-    say(format_args!("{} events of {}, as they were signed, are in {}", manifest.size, manifest.origin, directory.display()))?;
+    say(format_args!(
+        "{} events of {}, as they were signed, are in {}",
+        manifest.size,
+        manifest.origin,
+        directory.display()
+    ))?;
     for file in &manifest.files {
         say(format_args!("{}  {}  ({} bytes)", file.sha256, file.name, file.bytes))?;
     }

@@ -53,13 +53,7 @@ impl FromRef<Faces> for Metrics {
 }
 
 /// Every route of a server that answers requests.
-pub(crate) fn router(
-    api: Api,
-    inbox: Inbox,
-    reads: Reads,
-    proofs: Witness,
-    forgetting: &Forgetting,
-) -> Result<Router> {
+pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads, proofs: Witness, forgetting: &Forgetting) -> Result<Router> {
     let partners = Arc::clone(&inbox.partners);
     let answers = command_api::router(api.clone())
         .merge(command_api::inbox(api.clone(), inbox))

@@ -1,4 +1,4 @@
-//! What a payment would have cost under other fees: its events read again, nothing decided.
+//! What a payment would have cost under other fees: its events read again.
 
 use std::collections::BTreeMap;
 

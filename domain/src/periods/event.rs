@@ -1,10 +1,8 @@
-//! What is stored of periods, for ever. None of it moves money: it says where money that moves is kept.
+//! What is stored of periods, for ever. None of it moves money.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    aggregate::events_named, free_text::FreeText, id::OperatorId, month::Month, posting::Posting,
-};
+use crate::{aggregate::events_named, free_text::FreeText, id::OperatorId, month::Month, posting::Posting};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

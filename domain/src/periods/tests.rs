@@ -97,7 +97,8 @@ fn the_last_month_closed_is_opened_first() {
 fn what_is_late_is_kept_under_the_first_open_moment_and_all_else_under_its_own() {
     let through = Some(month("2026-02"));
     let open = time("2026-03-01T00:00:00Z");
-    for late in ["2026-02-28T23:59:59.999999Z", "2026-02-01T00:00:00Z", "2025-07-04T12:00:00Z", "1969-01-01T00:00:00Z"] {
+    for late in ["2026-02-28T23:59:59.999999Z", "2026-02-01T00:00:00Z", "2025-07-04T12:00:00Z", "1969-01-01T00:00:00Z"]
+    {
         assert_eq!(kept_under(through, time(late)), open, "{late}");
         assert_eq!(kept_under(None, time(late)), time(late));
     }

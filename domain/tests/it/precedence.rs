@@ -5,9 +5,9 @@ use std::{fs, path::PathBuf};
 use domain::{
     adjustment::AdjustmentRefusal, country::CountryRefusal, fee::FeeRefusal, free_text::TextRefusal,
     merchant::MerchantRefusal, money::MoneyRefusal, network::NetworkRefusal, operator::OperatorRefusal,
-    order::OrderRefusal, payment::PaymentRefusal, periods::PeriodsRefusal, posting::PostingRefusal, refund::RefundRefusal, refusal::Listed,
-    remittance::RemittanceRefusal, risk_rules::RiskRulesRefusal, saga::SagaRefusal, settled_funds::SettledFundsRefusal,
-    settlement::SettlementRefusal,
+    order::OrderRefusal, payment::PaymentRefusal, periods::PeriodsRefusal, posting::PostingRefusal,
+    refund::RefundRefusal, refusal::Listed, remittance::RemittanceRefusal, risk_rules::RiskRulesRefusal,
+    saga::SagaRefusal, settled_funds::SettledFundsRefusal, settlement::SettlementRefusal,
 };
 
 /// All files of a module: `name.rs` and what is under `name/`, in two heaps: code and tests.

@@ -1,4 +1,4 @@
-//! `daybook what-if rules`, also `daybook risk replay`: what new rules would have decided.
+//! `daybook what-if rules`, `daybook risk replay`: what new rules would have decided.
 
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, process::ExitCode};
 

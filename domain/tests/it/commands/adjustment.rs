@@ -18,8 +18,7 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<AdjustmentCommand>> {
     let proposal = (account(), account(), money(), said, closed()).prop_map(
         |(debit, credit, amount, (by, reason, effective_at), closed_through)| {
             let adjustment_id = AdjustmentId::new(Uuid::from_u128(1));
-            let proposed =
-                Proposed { adjustment_id, livemode: true, debit, credit, amount, by, reason, effective_at };
+            let proposed = Proposed { adjustment_id, livemode: true, debit, credit, amount, by, reason, effective_at };
             AdjustmentCommand::Propose { proposal: Box::new(proposed), closed_through }
         },
     );

@@ -127,83 +127,83 @@ async fn a_bundle_is_checked_with_nothing_and_every_change_of_it_is_named() {
     let (said, code) = run(&bundled.branch, &["export", "bundle", "--to", bundled.at("bundle").to_str().unwrap()]);
     assert_eq!((code, said.contains("is there already")), (1, true), "{said}");
 
+    events_are_as_they_were(&bundled);
+    the_rest_is_as_it_was(&bundled);
+    is_named(bundled.check(&bundled.at("bundle"), OTHER), "not signed by any of the keys that are trusted");
+    // Nothing that was done to the copies is left: the bundle is well as before.
+    assert_eq!(bundled.check(&bundled.at("bundle"), &bundled.public).1, 0);
+}
+
+/// A key that has signed nothing here.
+const OTHER: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+
+fn is_named((said, code): (String, i32), words: &str) {
+    assert_eq!((code, said.contains(words)), (31, true), "{words}: {said}");
+}
+
+fn events_are_as_they_were(bundled: &Bundled) {
+    let named = |change: &dyn Fn(&mut Vec<String>), words: &str| {
+        is_named(bundled.changed(rewritten(EVENTS, |events| change(events))), words);
+    };
     let all = lines(&bundled.at("bundle"), EVENTS);
     let recorded = nth(&all, "recorded");
     let position = recorded + 1;
-    let dearer = |line: &String| line.replace(r#"\"amount_minor\":291"#, r#"\"amount_minor\":292"#);
+    let dearer = |line: &str| line.replace(r#"\"amount_minor\":291"#, r#"\"amount_minor\":292"#);
     assert_ne!(dearer(&all[recorded]), all[recorded]);
+    let unknown = |line: &str| hashed(&line.replace(r#""event_version":"1.0""#, r#""event_version":"9.0""#));
     let last = usize::try_from(bundled.size).unwrap() - 1;
-    let other = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-    let is_named = |(said, code): (String, i32), words: &str| {
-        assert_eq!((code, said.contains(words)), (31, true), "{words}: {said}");
-    };
-    let changed = |change: Box<dyn FnOnce(&Path)>, words: &str| is_named(bundled.changed(change), words);
 
-    changed(Box::new(|it| fs::write(it.join(EVENTS), "").unwrap()), "events.ndjson: its hash is not the manifest's");
-    changed(
-        Box::new(rewritten(EVENTS, |events| events[recorded] = dearer(&events[recorded]))),
+    let emptied = bundled.changed(|it| fs::write(it.join(EVENTS), "").unwrap());
+    is_named(emptied, "events.ndjson: its hash is not the manifest's");
+    named(
+        &|events| events[recorded] = dearer(&events[recorded]),
         &format!("events.ndjson: position {position}: the event is not the one whose hash stands beside it"),
     );
-    changed(
-        Box::new(rewritten(EVENTS, |events| events[recorded] = hashed(&dearer(&events[recorded])))),
-        "are not those that were signed",
-    );
-    changed(Box::new(rewritten(EVENTS, |events| drop(events.remove(4)))), "position 5: the events up to 5 are missing");
-    changed(
-        Box::new(rewritten(EVENTS, |events| events.swap(4, 5))),
-        "events.ndjson: position 5: the events up to 5 are missing",
-    );
-    changed(
-        Box::new(rewritten(EVENTS, |events| events.insert(5, events[4].clone()))),
-        "position 5: it stands where position 6 belongs",
-    );
-    changed(
-        Box::new(rewritten(EVENTS, |events| events.truncate(last))),
-        &format!("position {}: the events end here", last + 1),
-    );
-    changed(
-        Box::new(move |it| {
-            rewritten(EVENTS, |events| events.truncate(last))(it);
-            cover_up(it, Some(u64::try_from(last).unwrap()));
-        }),
-        &format!("and the bundle is of {last}"),
-    );
-    changed(Box::new(rewritten(EVENTS, |events| events[3] = "{}".to_owned())), "position 4: it cannot be read");
-    let unknown = move |line: &str| hashed(&line.replace(r#""event_version":"1.0""#, r#""event_version":"9.0""#));
-    changed(
-        Box::new(rewritten(EVENTS, move |events| events[recorded] = unknown(&events[recorded]))),
+    named(&|events| events[recorded] = hashed(&dearer(&events[recorded])), "are not those that were signed");
+    named(&|events| drop(events.remove(4)), "position 5: the events up to 5 are missing");
+    named(&|events| events.swap(4, 5), "events.ndjson: position 5: the events up to 5 are missing");
+    named(&|events| events.insert(5, events[4].clone()), "position 5: it stands where position 6 belongs");
+    named(&|events| events.truncate(last), &format!("position {}: the events end here", last + 1));
+    named(&|events| "{}".clone_into(&mut events[3]), "position 4: it cannot be read");
+    named(
+        &|events| events[recorded] = unknown(&events[recorded]),
         &format!("position {position} is a recorded of version 9.0"),
     );
+    let shorter = bundled.changed(|it| {
+        rewritten(EVENTS, |events| events.truncate(last))(it);
+        cover_up(it, Some(u64::try_from(last).unwrap()));
+    });
+    is_named(shorter, &format!("and the bundle is of {last}"));
+}
+
+fn the_rest_is_as_it_was(bundled: &Bundled) {
+    let named = |name: &str, change: &dyn Fn(&mut Vec<String>), words: &str| {
+        is_named(bundled.changed(rewritten(name, |lines| change(lines))), words);
+    };
+    let position = nth(&lines(&bundled.at("bundle"), EVENTS), "recorded") + 1;
     let entry = format!("* ({position}) recorded");
-    changed(
-        Box::new(rewritten(JOURNAL, |journal| {
-            let at = journal.iter().position(|line| line.contains(&entry)).unwrap() + 1;
-            journal[at] = journal[at].replace("2.91", "2.92");
-        })),
-        &format!("journal.hledger: position {position}: the entry is not what the event comes to"),
-    );
-    changed(Box::new(rewritten(JOURNAL, |journal| journal[0].push('!'))), "journal.hledger: what stands before");
-    changed(Box::new(rewritten(JOURNAL, |journal| journal.push("; more".to_owned()))), "there is more after the last");
-    changed(
-        Box::new(rewritten(CHECKPOINTS, |notes| drop(notes.pop()))),
-        &format!("and the bundle is of {}", bundled.size),
-    );
-    let forged = |note: &String| note.replacen(r"\n—", r"x\n—", 1);
-    assert_ne!(forged(&lines(&bundled.at("bundle"), CHECKPOINTS)[0]), lines(&bundled.at("bundle"), CHECKPOINTS)[0]);
-    changed(Box::new(rewritten(CHECKPOINTS, |notes| notes[0] = forged(&notes[0]))), "checkpoints.ndjson: line 1:");
-    changed(Box::new(rewritten(PROOFS, |proofs| proofs.truncate(0))), "proofs.ndjson: ");
-    changed(
-        Box::new(rewritten(PROOFS, |proofs| {
-            let receipt = proofs.last_mut().unwrap();
-            *receipt = receipt.replace(r#""about":{"event":"#, r#""about":{"entry":"#).replace("291", "290");
-        })),
-        "proofs.ndjson: line",
-    );
-    changed(Box::new(rewritten(KEYS, |keys| keys[0] = other.to_owned())), "keys.txt: none of the keys you believe");
-    changed(Box::new(rewritten(SCHEMAS, |schemas| schemas.push("{}".to_owned()))), "events.schema.json: they are not");
-    changed(Box::new(|it| fs::write(it.join("notes.txt"), "x").unwrap()), "notes.txt: it is no file of a bundle");
-    changed(Box::new(|it| fs::remove_file(it.join(JOURNAL)).unwrap()), "journal.hledger: it is not there");
-    is_named(bundled.check(&bundled.at("bundle"), other), "not signed by any of the keys that are trusted");
-    // Nothing that was done to the copies is left: the bundle is well as before.
-    assert_eq!(bundled.check(&bundled.at("bundle"), &bundled.public).1, 0);
+    let dearer = |journal: &mut Vec<String>| {
+        let at = journal.iter().position(|line| line.contains(&entry)).unwrap() + 1;
+        journal[at] = journal[at].replace("2.91", "2.92");
+    };
+    named(JOURNAL, &dearer, &format!("journal.hledger: position {position}: the entry is not what the event comes to"));
+    named(JOURNAL, &|journal| journal[0].push('!'), "journal.hledger: what stands before");
+    named(JOURNAL, &|journal| journal.push("; more".to_owned()), "there is more after the last");
+    named(CHECKPOINTS, &|notes| drop(notes.pop()), &format!("and the bundle is of {}", bundled.size));
+    let notes = lines(&bundled.at("bundle"), CHECKPOINTS);
+    let forged = |note: &str| note.replacen(r"\n—", r"x\n—", 1);
+    assert_ne!(forged(&notes[0]), notes[0]);
+    named(CHECKPOINTS, &|notes| notes[0] = forged(&notes[0]), "checkpoints.ndjson: line 1:");
+    named(PROOFS, &|proofs| proofs.truncate(0), "proofs.ndjson: ");
+    let another = |proofs: &mut Vec<String>| {
+        let receipt = proofs.last_mut().unwrap();
+        *receipt = receipt.replace(r#""about":{"event":"#, r#""about":{"entry":"#).replace("291", "290");
+    };
+    named(PROOFS, &another, "proofs.ndjson: line");
+    named(KEYS, &|keys| OTHER.clone_into(&mut keys[0]), "keys.txt: none of the keys you believe");
+    named(SCHEMAS, &|schemas| schemas.push("{}".to_owned()), "events.schema.json: they are not");
+    let more = bundled.changed(|it| fs::write(it.join("notes.txt"), "x").unwrap());
+    is_named(more, "notes.txt: it is no file of a bundle");
+    let less = bundled.changed(|it| fs::remove_file(it.join(JOURNAL)).unwrap());
+    is_named(less, "journal.hledger: it is not there");
 }

@@ -241,13 +241,16 @@ async fn a_month_is_restated_and_every_difference_has_its_cause() {
     }
     // Known as of then, it is as it was reported.
     let then = rows(&get(&branch, &branch.operator, &format!("{at}?livemode=false&at_position={closed_at}")).await);
-    assert_eq!(by_account(&then, "difference_minor"), BTreeMap::from([("bank".to_owned(), -40), (
-        "channel:stripe:receivable".to_owned(),
-        40
-    )]));
+    assert_eq!(
+        by_account(&then, "difference_minor"),
+        BTreeMap::from([("bank".to_owned(), -40), ("channel:stripe:receivable".to_owned(), 40)])
+    );
     // A merchant sees what it is to them, and of the house nothing.
     let own = rows(&get(&branch, &merchant.test, at).await);
-    assert!(!own.is_empty() && own.iter().all(|row| row["account"].as_str().unwrap().contains(&merchant.id)), "{own:?}");
+    assert!(
+        !own.is_empty() && own.iter().all(|row| row["account"].as_str().unwrap().contains(&merchant.id)),
+        "{own:?}"
+    );
     for (wrong, verdict) in [
         ("/api/v1/periods/2026-13/restatement", "400 month_malformed"),
         ("/api/v1/periods/2026-01/restatement?reported_at_position=99999999", "400 parameter_malformed"),

@@ -195,7 +195,8 @@ async fn look(
         assert!(found, "{what}: {answer:?}");
         // Of these things none is late: audit/periods.rs looks at those that are.
         let of_months = route.path.starts_with("/api/v1/periods") || route.path.ends_with("/late");
-        let about_them = route.path != "/api/v1/analytics" && is_of_tenants && !route.path.ends_with("/lines") && !of_months;
+        let about_them =
+            route.path != "/api/v1/analytics" && is_of_tenants && !route.path.ends_with("/lines") && !of_months;
         let names_them = owned.names().iter().any(|name| answer.body.contains(name));
         assert!(names_them || !about_them, "{what} does not show what is there: {answer:?}");
         return;
