@@ -1,4 +1,4 @@
-//! What other fees would have come to over history: the log read again, and nothing written.
+//! What other fees would have come to over history: the log read again.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Periods: closed in order when over, opened again by two; and what is late is kept elsewhere.
+//! Periods: closed in order when over, opened again by two; the late kept elsewhere.
 
 use uuid::Uuid;
 

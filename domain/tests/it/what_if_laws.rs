@@ -1,4 +1,4 @@
-//! What fees would have been: as they were under the same plans, and under others as if agreed at once.
+//! What fees would have been: the same under the same plans, as agreed under others.
 
 use domain::{
     aggregate::Event,

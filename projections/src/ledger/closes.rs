@@ -1,4 +1,4 @@
-//! Which months are closed: every close and re-opening, and what the ledger keeps of them.
+//! Which months are closed: every close and re-opening, as the ledger keeps them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::aggregate::Aggregate as _;

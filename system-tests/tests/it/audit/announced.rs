@@ -1,4 +1,4 @@
-//! Checkpoints on Kafka: what was signed is on the topic beside the events, signed as it was.
+//! Checkpoints on Kafka: what was signed is told there, signed as it was.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A bundle for an audit: true as made, on a machine with nothing else; however changed, found and named.
+//! A bundle for an audit: true as made, with nothing else; however changed, named.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A person is forgotten: nothing of ours tells of them any more, and everything else is as it was.
+//! A person is forgotten: nothing of ours tells of them, and all else is as it was.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Months that are closed: no fact is refused, nobody adjusts them, and what came late is told.
+//! Months that are closed: no fact is refused, nobody adjusts them, the late are told.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! History under other fees and rules: the difference is shown, and nothing real is touched.
+//! History under other fees and rules: shown, and nothing real is touched.
 
 use std::fs;
 
