@@ -73,10 +73,11 @@ fn order(event: &Recorded) -> Result<Option<(String, i64)>, String> {
         return Ok(None);
     }
     let mut payload = serde_json::Deserializer::from_str(&event.payload);
-    match Fact::read(&event.aggregate_type, &mut payload).map_err(|reason| reason.to_string())? {
-        Fact::Operator(OperatorEvent::PersonErased(erasure)) => Ok(Some((erasure.person.to_string(), event.position))),
-        other => Err(format!("position {} says {} and is {}", event.position, event.event_type, other.event_type())),
+    let fact = Fact::read(&event.aggregate_type, &mut payload).map_err(|reason| reason.to_string())?;
+    if let Fact::Operator(OperatorEvent::PersonErased(erasure)) = &fact {
+        return Ok(Some((erasure.person.to_string(), event.position)));
     }
+    Err(format!("position {} says {} and is {}", event.position, event.event_type, fact.event_type()))
 }
 
 /// What a person brought after the order is not meant by it.
