@@ -4,6 +4,7 @@
 //! the database is not. Proofs are made from the stored tree and checked with nothing but a public key. Events and streams
 //! are shown as they stand, or stood.
 
+pub mod bundle;
 pub mod checkpoint;
 pub mod edge;
 mod events;

@@ -2,10 +2,12 @@
 
 use std::{io::Write as _, process::ExitCode};
 
+mod announcing;
 mod command;
 mod database;
 mod failure;
 mod feeding;
+mod forgetting;
 mod home;
 mod http;
 mod interrupt;

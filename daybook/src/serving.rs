@@ -14,9 +14,12 @@ use tokio::{net::TcpListener, sync::watch};
 use vault::Erasures;
 
 use crate::{
+    announcing::announce,
     database,
     failure::{Attempt as _, Failure, Result},
-    feeding, http,
+    feeding,
+    forgetting::Forgetting,
+    http,
     interrupt::Interrupt,
     kafka::OnKafka,
     outside::Outside,
@@ -71,6 +74,7 @@ pub(crate) async fn serve(
     let gate = gate.with_audits_resting(witnessed.audit_idle());
     let (gate, countries) = (gate.behind(outside.origins.proxies()), outside.origins.countries(stopping.clone())?);
     let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
+    let forgetting = Forgetting::begin(&store, app_url).await?;
     let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
     let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
@@ -88,6 +92,14 @@ pub(crate) async fn serve(
         .filter(|_| roles.relay())
         .map(|kafka| Relay::new(store.clone(), database, kafka, on_kafka.topic()).run(stopping.clone()));
     let relay = OptionFuture::from(relay);
+    let announcing = match on_kafka.kafka()? {
+        Some(kafka) if roles.relay() && witnessed.is_kept() => {
+            let proofs = witness::proofs(&store, app_url)?;
+            Some(announce(proofs, kafka, on_kafka.topic(), stopping.clone()))
+        }
+        Some(_) | None => None,
+    };
+    let announcing = OptionFuture::from(announcing);
     let work_pool = database::work_pool(app_url)?;
     let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners), outside.patience());
     let heeding = OptionFuture::from(roles.answer().then(|| processes.heed(hints, stopping.clone())));
@@ -97,14 +109,21 @@ pub(crate) async fn serve(
     let auditors = gate.clone();
     let is_ending = stopping.clone();
     let closing = async move { auditors.close_audits(is_ending).await };
-    let processes = OptionFuture::from(is_reacting.then(|| processes.run(stopping)));
-    let followers =
-        tokio::spawn(async { tokio::join!(lookups, read_models, heeding, processes, relay, tree, looking, closing) });
+    let processes = OptionFuture::from(is_reacting.then(|| processes.run(stopping.clone())));
+    let forgotten = forgetting.clone();
+    let followers = tokio::spawn(async move {
+        let work = async {
+            forgotten.finish(stopping).await;
+            tokio::join!(lookups, read_models, heeding, processes, relay, announcing, tree, looking)
+        };
+        tokio::join!(work, closing)
+    });
     let api = Api { gate: gate.clone(), pool: database::pool(app_url)?, countries };
     let router = if roles.answer() {
         let tails = Tails::until(interrupt.flag());
         let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)?, tails };
-        http::router(api, inbox, Reads::new(gate, database::reader_pool(app_url)?, PATIENCE), proofs, sight)?
+        let reads = Reads::new(gate, database::reader_pool(app_url)?, PATIENCE);
+        http::router(api, inbox, reads, proofs, (&forgetting, sight))?
     } else {
         http::probes(api, &inbox, sight)?
     };

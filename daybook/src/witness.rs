@@ -78,6 +78,11 @@ impl Witnessed {
         Duration::from_millis(self.look_every_ms.into())
     }
 
+    /// Whether the tree is kept here.
+    pub(crate) const fn is_kept(&self) -> bool {
+        !self.without_audit
+    }
+
     /// The tree and its notary, until told to stop. A log that is not the one that was signed is not served.
     pub(crate) async fn open(
         &self,

@@ -9,6 +9,7 @@ use crate::{
     operator::{Operator, event::OperatorEvent},
     order::{Order, event::OrderEvent},
     payment::{Payment, event::PaymentEvent},
+    periods::{Periods, event::PeriodsEvent},
     posting::Posting,
     refund::{Refund, event::RefundEvent},
     remittance::{Remittance, event::RemittanceEvent},
@@ -152,4 +153,5 @@ facts! {
     Operator => OperatorEvent;
     Saga => SagaEvent;
     RiskRules => RiskRulesEvent;
+    Periods => PeriodsEvent;
 }

@@ -24,6 +24,7 @@ mod lately;
 mod lease;
 mod load;
 mod moment;
+mod of_type;
 mod outcome;
 mod queue;
 mod recorded;

@@ -340,9 +340,18 @@ fn answered(served: Result<Reply, Problem>, visit: &Visit, marks: HeaderMap) -> 
 
 /// Answers a request that found no route.
 pub fn turn_away(request: Request, rule: &'static Rule) -> Response<Body> {
+    answer_unread(request, &Problem::turned_away(rule))
+}
+
+/// Answers a request that comes too early.
+pub fn turn_away_for_now(request: Request, rule: &'static Rule) -> Response<Body> {
+    answer_unread(request, &Problem::later(rule, 1))
+}
+
+fn answer_unread(request: Request, problem: &Problem) -> Response<Body> {
     let (parts, _unread) = request.into_parts();
     let visit = Visit::of(&parts);
-    let mut response = Problem::turned_away(rule).response(&visit);
+    let mut response = problem.response(&visit);
     visit.mark(response.headers_mut());
     response
 }

@@ -25,7 +25,7 @@ mod visit;
 
 pub use answer::Reply;
 pub use caller::{Caller, Demo, whose_token};
-pub use door::{Call, Entrance, Gate, Letter, Limits, turn_away};
+pub use door::{Call, Entrance, Gate, Letter, Limits, turn_away, turn_away_for_now};
 pub use field::{Address, Amount, Body, Count, Email, Field, Fields, FlatText, Metadata, Url, object};
 pub use forwarded::{Peer, Proxies};
 pub use idempotency::IdempotencyKey;

@@ -243,6 +243,34 @@ pub const ROUTES: &[Route] = &[
         Scope::ReadProofs,
         Work::Own(&explain::BALANCE),
     ),
+    route(
+        "/api/v1/ledger/late",
+        ("ledger", "late"),
+        "Journal entries that came after their month was closed, kept under a later one",
+        Scope::ReadLedger,
+        Work::Own(&ledger::LATE),
+    ),
+    route(
+        "/api/v1/periods/{month}/restatement",
+        ("period", "restatement"),
+        "A month as it was reported and as it is known, account by account",
+        Scope::ReadLedger,
+        Work::Own(&ledger::RESTATEMENT),
+    ),
+    route(
+        "/api/v1/periods/{month}/restatement/differences",
+        ("period", "differences"),
+        "What lies between a month as reported and as known: each line with its cause",
+        Scope::ReadLedger,
+        Work::Own(&ledger::DIFFERENCES),
+    ),
+    route(
+        "/api/v1/periods",
+        ("period", "list"),
+        "Months closed and opened again, newest first",
+        Scope::ExportBooks,
+        Work::List(&ledger::CLOSES),
+    ),
 ];
 
 /// All of them, behind the gate.

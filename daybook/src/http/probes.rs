@@ -27,7 +27,12 @@ use tokio::time::timeout;
 use vault::Vault;
 
 use super::metrics::{self, Metrics};
-use crate::{database, failure::Result, sentry::Sight};
+use crate::{
+    database,
+    failure::Result,
+    forgetting::{Forgetting, hold},
+    sentry::Sight,
+};
 
 /// What `/livez` says; a second start knows us by it.
 pub(super) const ALIVE: &str = "daybook is alive";
@@ -50,12 +55,19 @@ impl FromRef<Faces> for Metrics {
 }
 
 /// Every route of a server that answers requests.
-pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads, proofs: Witness, sight: Sight) -> Result<Router> {
+pub(crate) fn router(
+    api: Api,
+    inbox: Inbox,
+    reads: Reads,
+    proofs: Witness,
+    (forgetting, sight): (&Forgetting, Sight),
+) -> Result<Router> {
     let partners = Arc::clone(&inbox.partners);
     let answers = command_api::router(api.clone())
         .merge(command_api::inbox(api.clone(), inbox))
         .merge(projections::router(reads))
         .merge(audit::router(proofs))
+        .layer(from_fn_with_state(forgetting.clone(), hold))
         .route("/openapi.json", get(openapi))
         .route("/docs", get(docs));
     with(answers, api, partners, sight)

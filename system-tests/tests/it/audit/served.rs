@@ -12,12 +12,16 @@ const PATIENT: &[(&str, &str)] =
 
 /// A branch whose server keeps the tree and signs it.
 pub(super) async fn branch(place: &Directory) -> (Branch, String) {
+    branch_with(place, &[]).await
+}
+
+pub(super) async fn branch_with(place: &Directory, more: &[(&str, &str)]) -> (Branch, String) {
     let (key, directory) = (place.at("key").display().to_string(), place.at("checkpoints").display().to_string());
     let made = daybook().unwrap().args(["audit", "key", &key, "--name", "example.com/ledger"]).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     let public = String::from_utf8(made.stdout).unwrap().trim().to_owned();
     let own = [("DAYBOOK_CHECKPOINT_KEY_FILE", key.as_str()), ("DAYBOOK_CHECKPOINT_DIRECTORY", directory.as_str())];
-    (Branch::own(&[PATIENT, &own].concat()).await.unwrap(), public)
+    (Branch::own(&[PATIENT, &own, more].concat()).await.unwrap(), public)
 }
 
 pub(super) async fn get(branch: &Branch, caller: &Caller, path: &str) -> Answer {
@@ -32,7 +36,7 @@ pub(super) fn run(branch: &Branch, arguments: &[&str]) -> (String, i32) {
 }
 
 /// The program with nothing: no database, no home.
-fn offline(place: &Directory, arguments: &[&str]) -> (String, i32) {
+pub(super) fn offline(place: &Directory, arguments: &[&str]) -> (String, i32) {
     let mut command = daybook().unwrap();
     let output = command.args(arguments).env("DAYBOOK_HOME", place.at("nowhere")).output().unwrap();
     (String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), output.status.code().unwrap())

@@ -68,6 +68,7 @@ impl Things {
             .replace("{merchant_id}", &self.merchant.id)
             .replace("{position}", &self.captured.to_string())
             .replace("{saga_id}", &format!("SAG{NOTHING}"))
+            .replace("{month}", "2026-01")
     }
 
     /// None of these may stand in an answer to somebody else.
@@ -200,7 +201,10 @@ async fn look(
     if sees {
         let found = answer.status == 200 || !is_of_tenants;
         assert!(found, "{what}: {answer:?}");
-        let about_them = route.path != "/api/v1/analytics" && is_of_tenants && !route.path.ends_with("/lines");
+        // Of these things none is late: audit/periods.rs looks at those that are.
+        let of_months = route.path.starts_with("/api/v1/periods") || route.path.ends_with("/late");
+        let about_them =
+            route.path != "/api/v1/analytics" && is_of_tenants && !route.path.ends_with("/lines") && !of_months;
         let names_them = owned.names().iter().any(|name| answer.body.contains(name));
         assert!(names_them || !about_them, "{what} does not show what is there: {answer:?}");
         return;
@@ -209,7 +213,8 @@ async fn look(
         let asked = answer.json()["instance"].as_str().is_some_and(|path| path.contains(&name));
         assert!(asked || !answer.body.contains(&name), "{what} shows {name}: {answer:?}");
     }
-    if route.path.contains('{') {
+    // A month is nobody's.
+    if route.path.contains('{') && !route.path.contains("{month}") {
         let nothing = get(client, caller, &of_nothing(route)).await;
         assert_eq!(shape(answer), shape(&nothing), "{what}: what is another's can be told from nothing");
     }
