@@ -1,5 +1,7 @@
 //! Every write there is: its address, who may ask, what it takes, what it does.
 
+use std::sync::Arc;
+
 use domain::{
     adjustment::AdjustmentRefusal,
     merchant::MerchantRefusal,
@@ -22,6 +24,7 @@ use crate::{
     payments::{self, bulk},
     plan::Plan,
     refunds, remittances, reviews, risk, settlements,
+    tally::Tally,
 };
 
 const BODY_MAX: usize = 64 * 1024;
@@ -364,4 +367,5 @@ pub struct Api {
     pub gate: Gate,
     pub pool: PgPool,
     pub countries: Countries,
+    pub tally: Arc<Tally>,
 }

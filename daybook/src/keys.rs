@@ -29,8 +29,8 @@ impl Keys {
     /// The vault behind the key that was named.
     pub(crate) fn vault(&self) -> Result<Vault> {
         let master = match (&self.master_key, &self.master_key_file) {
-            (Some(key), _) => MasterKey::parse(key)?,
-            (None, Some(file)) => MasterKey::read(file)?,
+            (_, Some(file)) => MasterKey::read(file)?,
+            (Some(key), None) => MasterKey::parse(key)?,
             (None, None) => return Err(Failure::NoMasterKey),
         };
         Ok(Vault::new(&master))

@@ -4,8 +4,10 @@ use std::{io::Write as _, process::ExitCode};
 
 mod command;
 mod database;
+mod facts;
 mod failure;
 mod feeding;
+mod health;
 mod home;
 mod http;
 mod interrupt;
@@ -14,8 +16,11 @@ mod keys;
 mod logging;
 mod origins;
 mod outside;
+mod probing;
 mod roles;
+mod secret;
 mod serving;
+mod settings;
 mod witness;
 
 #[global_allocator]

@@ -1,28 +1,47 @@
 //! A server from its first connection to its last: HTTP in front, followers behind.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use audit::Witness;
 use bus::Relay;
 use clap::Args;
-use command_api::{Api, Trades};
+use command_api::{Api, Inbox, Tally, Trades};
 use futures_util::future::OptionFuture;
 use gate::Gate;
 use processes::Processes;
 use projections::{PATIENCE, Reads};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 use vault::Erasures;
 
 use crate::{
     database,
+    facts::Facts,
     failure::{Attempt as _, Failure, Result},
-    feeding, http,
+    feeding,
+    health::{Health, Watched},
+    http::{self, Shown},
     interrupt::Interrupt,
     kafka::OnKafka,
     outside::Outside,
+    probing::Probing,
     roles::Roles,
     witness::{self, Witnessed},
 };
+
+/// From the signal to the end, whatever is still under way.
+const ENDED_WITHIN: Duration = Duration::from_secs(25);
+/// However little is left of that: the log is let go of in good order.
+const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a server was told on its command line, beside where it serves and under which keys.
 #[derive(Args, Clone, Debug)]
@@ -33,15 +52,18 @@ pub(crate) struct Told {
     outside: Outside,
     #[command(flatten)]
     pub(crate) on_kafka: OnKafka,
+    #[command(flatten)]
+    probing: Probing,
 }
 
 impl Told {
-    /// Makes sure that it can be done.
-    fn check(&self) -> Result<()> {
+    /// Makes sure that it can be done, and is safe.
+    pub(crate) fn check(&self, listen: SocketAddr) -> Result<()> {
         if self.roles.must_relay() || self.roles.own_database().is_some() {
             self.on_kafka.must_kafka()?;
         }
         self.on_kafka.check_fed()?;
+        self.probing.check(listen)?;
         let reacts_alone = self.roles.react() && self.outside.has_processes() && !self.roles.answer();
         if reacts_alone && !self.outside.has_sandbox_elsewhere() {
             let why = "processes without the API need a sandbox that both know, for test mode: start `daybook sandbox` \
@@ -50,6 +72,35 @@ impl Told {
         }
         Ok(())
     }
+}
+
+/// When the parts of a server are to end: those that call the outside as soon as it is told to, those that requests under
+/// way may wait for only when these have their answers.
+struct Stops {
+    reacting: watch::Receiver<bool>,
+    late: watch::Sender<bool>,
+}
+
+impl Stops {
+    fn on(interrupt: &Interrupt) -> Self {
+        let (stop, reacting) = watch::channel(false);
+        let mut interrupt = interrupt.clone();
+        tokio::spawn(async move {
+            interrupt.asked().await;
+            stop.send_replace(true);
+            // Whoever listens late still finds it there.
+            stop.closed().await;
+        });
+        Self { reacting, late: watch::Sender::new(false) }
+    }
+}
+
+/// What works behind the requests.
+struct Behind {
+    followers: JoinHandle<()>,
+    sandbox: Option<JoinHandle<()>>,
+    inbox: Inbox,
+    in_flight: Option<Arc<AtomicI64>>,
 }
 
 /// Serves until asked to end; then finishes what is under way, lets go of the followers' leases and closes the log. Greets
@@ -63,12 +114,55 @@ pub(crate) async fn serve(
     interrupt: Interrupt,
     greet: impl FnOnce(),
 ) -> Result<()> {
-    told.check()?;
-    let Told { roles, outside, on_kafka } = told;
-    let store = gate.store.clone();
-    let (stop, stopping) = watch::channel(false);
-    let (gate, countries) = (gate.behind(outside.origins.proxies()), outside.origins.countries(stopping.clone())?);
     let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
+    let (store, stops) = (gate.store.clone(), Stops::on(&interrupt));
+    let pool = database::pool(app_url)?;
+    let relay = told.on_kafka.relay_name().filter(|_name| told.roles.relay());
+    let watched = Watched { pool: pool.clone(), vault: gate.vault.clone(), relay };
+    let health = Health::watch(watched, interrupt.clone(), stops.late.subscribe()).await;
+    if let Some(why) = health.forbids() {
+        return Err(Failure::Unbound(why));
+    }
+    let countries = told.outside.origins.countries(stops.late.subscribe())?;
+    let gate = gate.behind(told.outside.origins.proxies());
+    let behind = begin(app_url, &gate, (told, witnessed), (listen, home), &stops).await?;
+    let tally = Arc::<Tally>::default();
+    let facts = Facts::new(Arc::clone(&tally));
+    facts.count(&store);
+    let api = Api { gate: gate.clone(), pool: pool.clone(), countries, tally };
+    let readers = database::reader_pool(app_url)?;
+    let shown = Shown {
+        store: store.clone(),
+        facts,
+        partners: Arc::clone(&behind.inbox.partners),
+        health,
+        relay: behind.in_flight.clone(),
+        pools: vec![("probes", pool), ("readers", readers.clone())],
+        token: told.probing.token()?,
+    };
+    let router = if told.roles.answer() {
+        let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
+        http::router(api, behind.inbox.clone(), Reads::new(gate, readers, PATIENCE), proofs, shown)
+    } else {
+        http::probes(shown)
+    };
+    greet();
+    let asked_at = http::serve(listener, router, interrupt, told.probing.unready_for()).await;
+    end(behind, stops, asked_at).await;
+    let left = ENDED_WITHIN.saturating_sub(asked_at.elapsed()).max(CLOSED_WITHIN);
+    timeout(left, store.close()).await.map_err(|_elapsed| Failure::CutShort(ENDED_WITHIN.as_secs()))
+}
+
+/// Starts all that follows the log and calls the outside.
+async fn begin(
+    app_url: &str,
+    gate: &Gate,
+    (told, witnessed): (&Told, &Witnessed),
+    (listen, home): (SocketAddr, Option<&Path>),
+    stops: &Stops,
+) -> Result<Behind> {
+    let Told { roles, outside, on_kafka, .. } = told;
+    let (store, stopping) = (gate.store.clone(), stops.late.subscribe());
     let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
     let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
@@ -78,38 +172,44 @@ pub(crate) async fn serve(
         async { tokio::join!(trades, erasures) }
     }));
     let read_models = OptionFuture::from(match roles.project() {
-        true => Some(feeding::prepare(told, &store, app_url, &gate.vault).await?.run(stopping.clone())),
+        true => Some(feeding::prepare(told, &store, app_url, &gate.vault).await?.run(stopping)),
         false => None,
     });
     let (kafka, database) = (on_kafka.kafka()?, database::parse(app_url)?);
     let relay = kafka
         .filter(|_| roles.relay())
-        .map(|kafka| Relay::new(store.clone(), database, kafka, on_kafka.topic()).run(stopping.clone()));
-    let relay = OptionFuture::from(relay);
+        .map(|kafka| Relay::new(store.clone(), database, kafka, on_kafka.topic()));
+    let in_flight = relay.as_ref().map(Relay::in_flight);
+    let relay = OptionFuture::from(relay.map(|relay| relay.run(stops.reacting.clone())));
     let work_pool = database::work_pool(app_url)?;
-    let processes = Processes::new(store.clone(), work_pool, Arc::clone(&inbox.partners), outside.patience());
-    let heeding = OptionFuture::from(roles.answer().then(|| processes.heed(hints, stopping.clone())));
+    let processes = Processes::new(store, work_pool, Arc::clone(&inbox.partners), outside.patience());
+    let heeding = OptionFuture::from(roles.answer().then(|| processes.heed(hints, stops.reacting.clone())));
     let is_reacting = roles.react() && outside.has_processes();
-    let processes = OptionFuture::from(is_reacting.then(|| processes.run(stopping)));
-    let followers = tokio::spawn(async { tokio::join!(lookups, read_models, heeding, processes, relay, tree) });
-    let api = Api { gate: gate.clone(), pool: database::pool(app_url)?, countries };
-    let router = if roles.answer() {
-        let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
-        http::router(api, inbox, Reads::new(gate, database::reader_pool(app_url)?, PATIENCE), proofs)?
-    } else {
-        http::probes(api, &inbox)?
-    };
-    greet();
-    http::serve(listener, router, interrupt).await;
-    stop.send_replace(true);
-    if let Err(reason) = followers.await {
-        tracing::error!(%reason, "a follower did not end well");
+    let processes = OptionFuture::from(is_reacting.then(|| processes.run(stops.reacting.clone())));
+    let followers = tokio::spawn(async {
+        tokio::join!(lookups, read_models, heeding, processes, relay, tree);
+    });
+    Ok(Behind { followers, sandbox, inbox, in_flight })
+}
+
+/// Lets the followers take their last step and give back their leases; what takes too long comes back to others.
+async fn end(behind: Behind, stops: Stops, asked_at: Instant) {
+    stops.late.send_replace(true);
+    let Behind { mut followers, sandbox, .. } = behind;
+    let left = ENDED_WITHIN.saturating_sub(CLOSED_WITHIN).saturating_sub(asked_at.elapsed());
+    match timeout(left, &mut followers).await {
+        Ok(Ok(())) => {}
+        Ok(Err(reason)) => tracing::error!(%reason, "a follower did not end well"),
+        Err(_elapsed) => {
+            followers.abort();
+            tracing::warn!("some followers did not end in time; their leases run out");
+        }
     }
-    if let Some(sandbox) = sandbox
-        && let Err(reason) = sandbox.await
-    {
-        tracing::error!(%reason, "the sandbox did not end well");
+    let Some(sandbox) = sandbox else { return };
+    let left = ENDED_WITHIN.saturating_sub(CLOSED_WITHIN).saturating_sub(asked_at.elapsed());
+    match timeout(left.max(CLOSED_WITHIN), sandbox).await {
+        Ok(Ok(())) => {}
+        Ok(Err(reason)) => tracing::error!(%reason, "the sandbox did not end well"),
+        Err(_elapsed) => tracing::warn!("the sandbox did not end in time"),
     }
-    store.close().await;
-    Ok(())
 }

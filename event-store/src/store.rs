@@ -16,6 +16,7 @@ use crate::batch::{Batch, KeyName, name_of};
 use crate::cache::{Cache, Folded, Stream};
 use crate::connect::Database;
 use crate::crash;
+use crate::figures::Figures;
 use crate::follower::{Follow, Follower};
 use crate::generations::Generations;
 use crate::head::Head;
@@ -96,6 +97,7 @@ pub(crate) struct Shared {
     pub(crate) tail: Arc<Tail>,
     pub(crate) upcasters: Arc<Upcasters>,
     pub(crate) pool: PgPool,
+    pub(crate) figures: Figures,
     answers: Mutex<Generations<KeyName, Stored>>,
     snapshots: mpsc::Sender<(Stream, Folded)>,
     moved: Arc<Notify>,
@@ -116,6 +118,7 @@ impl Store {
         let shared = Arc::new(Shared {
             runtime: Handle::current(),
             queue: Queue::bounded(limits.waiting_acts),
+            figures: Figures::default(),
             answers: Mutex::new(Generations::bounded(limits.cached_answers)),
             snapshots: snapshot::spawn(pool.clone()),
             moved: Arc::new(Notify::new()),
@@ -252,11 +255,6 @@ impl Store {
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.shared.pool
-    }
-
-    /// How many acts wait for the writer.
-    pub fn waiting(&self) -> usize {
-        self.shared.queue.depth()
     }
 
     /// Accepts no more acts and returns when those inside are decided and answered.

@@ -1,6 +1,10 @@
 //! What names a request: its id, its trace, its address, the caller's language.
 
-use axum::http::{HeaderMap, HeaderValue, request::Parts};
+use axum::{
+    extract::MatchedPath,
+    http::{HeaderMap, HeaderValue, StatusCode, request::Parts},
+};
+use domain::id::MerchantId;
 use uuid::Uuid;
 
 use crate::language::Language;
@@ -34,6 +38,19 @@ impl Visit {
     pub(crate) fn of_nobody() -> Self {
         let new_id = || Uuid::now_v7().simple().to_string();
         Self { request_id: new_id(), trace_id: new_id(), instance: "/".to_owned(), language: Language::English }
+    }
+
+    /// A line for the log of this process: what was not served always, the rest where it is asked for. The route is told
+    /// and never the path, which may hold anything.
+    pub(crate) fn note(&self, parts: &Parts, merchant_id: Option<&MerchantId>, status: StatusCode) {
+        let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+        let (request_id, trace_id, method) = (self.request_id.as_str(), self.trace_id.as_str(), parts.method.as_str());
+        let (merchant_id, status) = (merchant_id.map(tracing::field::display), status.as_u16());
+        if status >= 500 {
+            tracing::warn!(request_id, trace_id, merchant_id, method, route, status, "a request was not served");
+        } else {
+            tracing::debug!(request_id, trace_id, merchant_id, method, route, status, "a request was answered");
+        }
     }
 
     pub(crate) fn mark(&self, headers: &mut HeaderMap) {
