@@ -11,7 +11,7 @@ pub(super) const ROLE: &str = "role";
 /// A follower that is so far behind is worth a word.
 const BEHIND_SECONDS: f64 = 60.0;
 /// The relay sends at once: where it is so far behind, Kafka does not take it.
-const RELAY_BEHIND_SECONDS: f64 = 15.0;
+const RELAY_BEHIND_SECONDS: f64 = 5.0;
 
 pub(super) async fn look(watched: &Watched, before: &Arc<Standing>) -> (Vec<Check>, Arc<Standing>) {
     // One that lay in the pool may be dead: it is the answer that shows the database is there.
