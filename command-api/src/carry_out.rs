@@ -86,7 +86,10 @@ pub(crate) fn metadata(caller: &Caller, visit: &Visit) -> Vec<(&'static str, Str
         Caller::Merchant { merchant_id, .. } => merchant_id.to_string(),
         Caller::Operator { operator_id, .. } => operator_id.to_string(),
     };
-    vec![("actor", actor), ("request_id", visit.request_id.clone()), ("trace_id", visit.trace_id.clone())]
+    let mut metadata =
+        vec![("actor", actor), ("request_id", visit.request_id.clone()), ("trace_id", visit.trace_id.clone())];
+    metadata.extend(visit.traceparent().map(|parent| ("traceparent", parent)));
+    metadata
 }
 
 /// The one thing a write may ask for in its query, and once.

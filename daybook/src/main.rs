@@ -2,6 +2,7 @@
 
 use std::{io::Write as _, process::ExitCode};
 
+mod collector;
 mod command;
 mod database;
 mod facts;

@@ -24,6 +24,7 @@ use tokio::{
 use vault::Erasures;
 
 use crate::{
+    collector::Traced,
     database,
     facts::Facts,
     failure::{Attempt as _, Failure, Result},
@@ -38,9 +39,9 @@ use crate::{
     witness::{self, Witnessed},
 };
 
-/// From the signal to the end, whatever is still under way.
-const ENDED_WITHIN: Duration = Duration::from_secs(25);
-/// However little is left of that: the log is let go of in good order.
+/// From the signal on, until the followers are left alone: with what is left to do, all ends within 25 seconds.
+const ENDED_WITHIN: Duration = Duration::from_secs(23);
+/// However little is left of that: the last spans are sent, the log is let go of in good order.
 const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a server was told on its command line, beside where it serves and under which keys.
@@ -54,6 +55,8 @@ pub(crate) struct Told {
     pub(crate) on_kafka: OnKafka,
     #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    traced: Traced,
 }
 
 impl Told {
@@ -64,6 +67,7 @@ impl Told {
         }
         self.on_kafka.check_fed()?;
         self.probing.check(listen)?;
+        self.traced.address()?;
         let reacts_alone = self.roles.react() && self.outside.has_processes() && !self.roles.answer();
         if reacts_alone && !self.outside.has_sandbox_elsewhere() {
             let why = "processes without the API need a sandbox that both know, for test mode: start `daybook sandbox` \
@@ -79,6 +83,8 @@ impl Told {
 struct Stops {
     reacting: watch::Receiver<bool>,
     late: watch::Sender<bool>,
+    /// After the last of them.
+    last: watch::Sender<bool>,
 }
 
 impl Stops {
@@ -91,7 +97,7 @@ impl Stops {
             // Whoever listens late still finds it there.
             stop.closed().await;
         });
-        Self { reacting, late: watch::Sender::new(false) }
+        Self { reacting, late: watch::Sender::new(false), last: watch::Sender::new(false) }
     }
 }
 
@@ -116,6 +122,7 @@ pub(crate) async fn serve(
 ) -> Result<()> {
     let listen = listener.local_addr().attempt(|| "looking where we listen".to_owned())?;
     let (store, stops) = (gate.store.clone(), Stops::on(&interrupt));
+    let exporting = told.traced.begin(stops.last.subscribe())?;
     let pool = database::pool(app_url)?;
     let relay = told.on_kafka.relay_name().filter(|_name| told.roles.relay());
     let watched = Watched { pool: pool.clone(), vault: gate.vault.clone(), relay };
@@ -148,9 +155,13 @@ pub(crate) async fn serve(
     };
     greet();
     let asked_at = http::serve(listener, router, interrupt, told.probing.unready_for()).await;
-    end(behind, stops, asked_at).await;
+    end(behind, &stops, asked_at).await;
+    stops.last.send_replace(true);
+    if let Some(exporting) = exporting {
+        drop(timeout(CLOSED_WITHIN, exporting).await);
+    }
     let left = ENDED_WITHIN.saturating_sub(asked_at.elapsed()).max(CLOSED_WITHIN);
-    timeout(left, store.close()).await.map_err(|_elapsed| Failure::CutShort(ENDED_WITHIN.as_secs()))
+    timeout(left, store.close()).await.map_err(|_elapsed| Failure::CutShort(asked_at.elapsed().as_secs()))
 }
 
 /// Starts all that follows the log and calls the outside.
@@ -193,10 +204,10 @@ async fn begin(
 }
 
 /// Lets the followers take their last step and give back their leases; what takes too long comes back to others.
-async fn end(behind: Behind, stops: Stops, asked_at: Instant) {
+async fn end(behind: Behind, stops: &Stops, asked_at: Instant) {
     stops.late.send_replace(true);
     let Behind { mut followers, sandbox, .. } = behind;
-    let left = ENDED_WITHIN.saturating_sub(CLOSED_WITHIN).saturating_sub(asked_at.elapsed());
+    let left = ENDED_WITHIN.saturating_sub(asked_at.elapsed());
     match timeout(left, &mut followers).await {
         Ok(Ok(())) => {}
         Ok(Err(reason)) => tracing::error!(%reason, "a follower did not end well"),
@@ -206,8 +217,8 @@ async fn end(behind: Behind, stops: Stops, asked_at: Instant) {
         }
     }
     let Some(sandbox) = sandbox else { return };
-    let left = ENDED_WITHIN.saturating_sub(CLOSED_WITHIN).saturating_sub(asked_at.elapsed());
-    match timeout(left.max(CLOSED_WITHIN), sandbox).await {
+    let left = ENDED_WITHIN.saturating_sub(asked_at.elapsed());
+    match timeout(left, sandbox).await {
         Ok(Ok(())) => {}
         Ok(Err(reason)) => tracing::error!(%reason, "the sandbox did not end well"),
         Err(_elapsed) => tracing::warn!("the sandbox did not end in time"),

@@ -181,7 +181,7 @@ impl Gate {
         };
         let served = whatever_happens(served, &visit, &is_let_in).await;
         let response = answered(served, &visit, marks);
-        visit.note(&parts, whose.get(), response.status());
+        visit.note(whose.get(), response.status());
         response
     }
 
@@ -204,7 +204,9 @@ impl Gate {
             serve(Letter { visit: visit.clone(), headers: parts.headers, body }).await
         };
         let served = whatever_happens(served, &visit, &is_let_in).await;
-        answered(served, &visit, marks)
+        let response = answered(served, &visit, marks);
+        visit.note(None, response.status());
+        response
     }
 
     async fn admit(

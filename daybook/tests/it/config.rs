@@ -161,7 +161,7 @@ fn a_token_opens_the_metrics_and_a_role_that_nothing_binds_keeps_a_server_from_s
         (
             "GRANT DELETE ON ALL TABLES IN SCHEMA log TO daybook_app",
             "may change events",
-            "REVOKE DELETE ON log.events, log.answers, log.snapshots, log.followers FROM daybook_app",
+            "REVOKE DELETE ON ALL TABLES IN SCHEMA log FROM daybook_app",
         ),
     ] {
         connection.query(spoil).unwrap();

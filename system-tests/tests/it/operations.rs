@@ -4,6 +4,7 @@ mod away;
 mod health;
 mod logs;
 mod metrics;
+mod traces;
 
 use std::time::{Duration, Instant};
 

@@ -8,7 +8,7 @@ use processes::Waiting;
 use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
 
 use super::Shown;
-use crate::health::Standing;
+use crate::{collector, health::Standing};
 
 pub(super) fn write(shown: &Shown, page: &mut Page) {
     store(&shown.store, page);
@@ -32,6 +32,13 @@ pub(super) fn write(shown: &Shown, page: &mut Page) {
     let mut family = page.family("daybook_pool_connections_max", Kind::Gauge, "As many may there be");
     for (name, pool) in &shown.pools {
         family.series(&[("pool", name)], pool.options().get_max_connections());
+    }
+    for (name, help, count) in [
+        ("daybook_spans_exported_total", "Spans a collector took", collector::EXPORTED.value()),
+        ("daybook_spans_lost_total", "Spans no collector took", collector::LOST.value()),
+        ("daybook_spans_dropped_total", "Spans there was no room for", traces::dropped()),
+    ] {
+        page.family(name, Kind::Counter, help).series(&[], count);
     }
     let help = "Always 1; the label says which release this is";
     page.family("daybook_build_info", Kind::Gauge, help).series(&[("version", env!("CARGO_PKG_VERSION"))], 1);

@@ -6,20 +6,21 @@ use system_tests::tree::{Tree, root};
 use super::{holds, place, sees};
 
 /// Every edge of DESIGN that may exist, from the crate to what it may know. Crates that are not here yet do no harm.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("embedded-postgres", &[]),
     ("meters", &[]),
+    ("traces", &["meters"]),
     ("event-store", &["domain", "meters"]),
     ("channels", &["domain", "meters"]),
-    ("gate", &["domain", "event-store", "vault"]),
+    ("gate", &["domain", "event-store", "traces", "vault"]),
     ("vault", &["domain", "event-store"]),
     ("bus", &["domain", "event-store"]),
     ("projections", &["domain", "event-store", "gate", "vault"]),
     ("audit", &["domain", "event-store", "gate", "vault"]),
     ("notifications", &["domain", "event-store", "vault"]),
     ("command-api", &["domain", "event-store", "channels", "gate", "meters", "vault"]),
-    ("processes", &["domain", "event-store", "channels", "vault"]),
+    ("processes", &["domain", "event-store", "channels", "traces", "vault"]),
     ("daybook", ALL),
 ];
 /// The composition root and the proof may know everything but each other.
@@ -27,6 +28,7 @@ const ALL: &[&str] = &[
     "domain",
     "embedded-postgres",
     "meters",
+    "traces",
     "event-store",
     "channels",
     "gate",
