@@ -132,7 +132,8 @@ impl Tally {
     pub(crate) fn took(&self, words: (&str, &str), is_success: bool, time: Duration) {
         let Some(at) = OPERATIONS.iter().position(|(_name, known)| *known == words) else { return };
         if let Some((success, failed)) = self.took.get(at) {
-            if is_success { success } else { failed }.took(time);
+            let ended = if is_success { success } else { failed };
+            ended.took(time);
         }
     }
 

@@ -125,7 +125,8 @@ async fn send(client: &Client<HttpConnector, Full<Bytes>>, address: &Uri, batch:
         is_taken.then_some(())
     };
     let is_taken = timeout(TAKEN_WITHIN, sending).await.is_ok_and(|taken| taken.is_some());
-    if is_taken { &EXPORTED } else { &LOST }.add(count);
+    let ended = if is_taken { &EXPORTED } else { &LOST };
+    ended.add(count);
     is_taken
 }
 

@@ -67,7 +67,7 @@ impl Histogram {
     }
 
     pub(crate) fn observed(&self) -> Observed {
-        let at = |n: usize| {
+        let at = |n: usize| -> u64 {
             self.parts.iter().filter_map(|part| part.counts.get(n)).map(|count| count.load(Ordering::Relaxed)).sum()
         };
         let mut count = 0_u64;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use channels::{Hint, Partners};
@@ -269,13 +269,15 @@ impl Desk {
             Ok(known) => Arc::new(known),
             Err(failure) => return later(&failure),
         };
-        let (mut heard, mut calling) = (None, None);
+        let (mut heard, mut calling) = (None, None::<Calling>);
         for _turn in 0..TURNS_MAX {
             if crash::is_doubled() && heard.is_none() {
                 drop(self.turn(&due.work, &known, None).await);
             }
             let turned = self.turn(&due.work, &known, heard.take()).await;
-            calling.take().map(Calling::end).unwrap_or_default();
+            if let Some(calling) = calling.take() {
+                calling.end();
+            }
             match turned {
                 Ok(Next::Call(call)) => {
                     let (trace, begun) =
@@ -347,7 +349,7 @@ impl Desk {
         // The store may decide more than once: what the last decision came to is what was written.
         let decided: Arc<Mutex<Option<(Next, Vec<Mark>)>>> = Arc::default();
         let (slot, work, trace, known) = (Arc::clone(&decided), work.clone(), known.trace.clone(), Arc::clone(known));
-        let moment = (Utc::now(), self.patience);
+        let (moment, begun_at) = ((Utc::now(), self.patience), SystemTime::now());
         let act = Act {
             tenant,
             key: None,
@@ -373,7 +375,7 @@ impl Desk {
         }
         let decided = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (next, marks) = decided.ok_or_else(|| Trouble::Stuck("it decided nothing".to_owned()))?;
-        spans::of_turn(trace.as_ref(), marks, moment.0.into());
+        spans::of_turn(trace.as_ref(), marks, begun_at);
         Ok(next)
     }
 }

@@ -145,7 +145,7 @@ fn act(api: &Api, call: &Call, item: &Value) -> Result<(Act, Counted), Problem> 
 /// Hands all that could be read to the log at once.
 async fn write(api: &Api, call: &Call, read: Vec<Result<(Act, Counted), Problem>>) -> Vec<Item> {
     let (mut acts, mut counted) = (Vec::new(), Vec::new());
-    let mut place = |(act, as_what)| {
+    let mut place = |(act, as_what): (Act, Counted)| {
         acts.push(act);
         counted.push(as_what);
     };

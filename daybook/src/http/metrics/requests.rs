@@ -113,7 +113,7 @@ impl Requests {
     fn each_asked(&self, own: &[(&str, &str)], mut write: impl FnMut(&[(&str, &str)], &Asked)) {
         for Route { path, asked } in &self.routes {
             for (method, asked) in METHODS.iter().zip(asked).filter_map(|(method, cell)| Some((method, cell.get()?))) {
-                write(&[own, &[("method", method), ("path", path)]].concat(), asked);
+                write(&[own, &[("method", *method), ("path", path.as_str())]].concat(), asked);
             }
         }
     }
