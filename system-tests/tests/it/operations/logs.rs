@@ -1,8 +1,13 @@
-//! Logs: a JSON object a line, with what names a request, and none of what was planted.
+//! Logs name requests and keep what was planted; so do traces, metrics and errors.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use system_tests::branch::Branch;
 use system_tests::client::{Caller, Request};
+
+use super::traces::Collector;
+use super::until;
 
 /// People, cards and secrets, put wherever a caller can put something.
 const PLANTED: [&str; 6] = [
@@ -60,8 +65,17 @@ async fn plant(branch: &Branch) -> String {
 // covers G16
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_are_lines_of_json_that_name_requests_and_keep_what_was_planted() {
-    let branch = Branch::own(&[("RUST_LOG", "debug,sqlx=warn,hyper=warn,h2=warn")]).await.unwrap();
+    let (collector, url) = Collector::open().await;
+    let environment = [("RUST_LOG", "debug,sqlx=warn,hyper=warn,h2=warn"), ("JAEGER_ENDPOINT", url.as_str())];
+    let branch = Branch::own(&environment).await.unwrap();
     let told = plant(&branch).await;
+    // The last span is behind all others.
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let last = Request::get("/api/v1/payments").with("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+    branch.client().send(&last).await.unwrap();
+    until("the last span", Duration::from_secs(10), async || (!collector.of(trace).is_empty()).then_some(())).await;
+    let traced = collector.text();
+    assert!(collector.count() > 10 && traced.contains("/api/v1/webhooks/{channel}"), "{traced}");
     let log = branch.server.log().unwrap();
     let lines: Vec<Value> = log
         .lines()
@@ -83,7 +97,7 @@ async fn logs_are_lines_of_json_that_name_requests_and_keep_what_was_planted() {
     let Caller::Token(token) = &branch.operator else { panic!("an operator has a token") };
     let of_server = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
     for planted in PLANTED.into_iter().chain([token.as_str(), of_server, "postgresql://", "postgres://"]) {
-        for (place, text) in [("the log", &log), ("an open page", &open), ("an error", &told)] {
+        for (place, text) in [("the log", &log), ("an open page", &open), ("an error", &told), ("a trace", &traced)] {
             assert!(!text.contains(planted), "{planted} stands in {place}");
         }
     }

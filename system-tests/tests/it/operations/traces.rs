@@ -19,10 +19,10 @@ use crate::reactions::Outside;
 
 /// OTLP over HTTP in its JSON form: what was sent, span by span.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<Value>>>);
+pub(super) struct Collector(Arc<Mutex<Vec<Value>>>);
 
 impl Collector {
-    async fn open() -> (Self, String) {
+    pub(super) async fn open() -> (Self, String) {
         let collector = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -46,14 +46,18 @@ impl Collector {
     }
 
     /// The spans of a trace, by name.
-    fn of(&self, trace_id: &str) -> BTreeMap<String, Value> {
+    pub(super) fn of(&self, trace_id: &str) -> BTreeMap<String, Value> {
         let spans = self.0.lock().unwrap();
         let of_trace = spans.iter().filter(|span| span["traceId"] == trace_id);
         of_trace.map(|span| (span["name"].as_str().unwrap().to_owned(), span.clone())).collect()
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.0.lock().unwrap().len()
+    }
+
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(&*self.0.lock().unwrap()).unwrap()
     }
 }
 
@@ -127,8 +131,7 @@ async fn a_collector_is_sent_the_tree_of_a_payment_from_its_request_to_the_call_
         assert!(nanos(name, "startTimeUnixNano") <= nanos(name, "endTimeUnixNano"), "{name}");
         assert!(nanos("POST /api/v1/payments", "startTimeUnixNano") <= nanos(name, "startTimeUnixNano"), "{name}");
     }
-    let all = serde_json::to_string(&*collector.0.lock().unwrap()).unwrap();
-    assert!(!all.contains("canary.traced"), "a person stands in a trace");
+    assert!(!collector.text().contains("canary.traced"), "a person stands in a trace");
     let page = super::page(&branch.server).await;
     assert!(page.sum("daybook_spans_exported_total", &[]) >= 5.0);
     assert_eq!(page.sum("daybook_spans_lost_total", &[]) + page.sum("daybook_spans_dropped_total", &[]), 0.0);
