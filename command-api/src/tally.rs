@@ -238,7 +238,8 @@ pub(crate) async fn count_bad_amount(api: &Api, call: &Call) {
     else {
         return;
     };
-    let currency = payment.agreement().filter(|_agreed| world.has_payment(&payment)).map(|agreed| agreed.amount.currency);
+    let currency =
+        payment.agreement().filter(|_agreed| world.has_payment(&payment)).map(|agreed| agreed.amount.currency);
     if let Some(refunds) = currency.and_then(|currency| api.tally.refunds(currency)) {
         refunds.invalid_amount.add(1);
     }

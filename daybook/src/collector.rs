@@ -117,7 +117,8 @@ async fn send(client: &Client<HttpConnector, Full<Bytes>>, address: &Uri, batch:
     let body = document(batch).to_string();
     batch.clear();
     let sending = async {
-        let request = Request::post(address.clone()).header(CONTENT_TYPE, "application/json").body(Full::from(body)).ok()?;
+        let request =
+            Request::post(address.clone()).header(CONTENT_TYPE, "application/json").body(Full::from(body)).ok()?;
         let answer = client.request(request).await.ok()?;
         let is_taken = answer.status().is_success();
         // Read to its end, so that the connection can be used again.

@@ -109,8 +109,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         "risk" => noun.subcommands(risk::commands()),
         _ => noun,
     });
-    let mut root = Line::command().subcommands(beside::commands(acts.collect()));
-    root.build();
+    let root = Line::command().subcommands(beside::commands(acts.collect()));
     let settings = Settings::gather(&root, std::env::args_os().collect())?;
     let matches = root.clone().get_matches_from(&settings.arguments);
     logging::start();

@@ -60,7 +60,9 @@ pub(crate) enum Failure {
     )]
     MetricsInPublic { listen: SocketAddr },
 
-    #[error("{what} is too plain to be a secret: at least {least} characters, few of them alike (`openssl rand -hex 32`)")]
+    #[error(
+        "{what} is too plain to be a secret: at least {least} characters, few of them alike (`openssl rand -hex 32`)"
+    )]
     WeakToken { what: String, least: usize },
 
     #[error("{0}")]

@@ -7,7 +7,9 @@ use vault::{MasterKey, Vault};
 
 use crate::failure::{Failure, Result};
 
+// No group by its name: `daybook audit keys` has one of that name.
 #[derive(Args, Clone)]
+#[group(skip)]
 pub(crate) struct Keys {
     /// The file with the master key: 64 hexadecimal digits (`openssl rand -hex 32`)
     #[arg(long, global = true, env = "DAYBOOK_MASTER_KEY_FILE", value_name = "FILE")]

@@ -46,7 +46,13 @@ mod tests {
 
     #[test]
     fn what_is_too_plain_is_no_token_and_is_not_repeated() {
-        for plain in ["", "short", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abcabcabcabcabcabcabcabcabc", "with a b c d e f g h i j"] {
+        for plain in [
+            "",
+            "short",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "abcabcabcabcabcabcabcabcabc",
+            "with a b c d e f g h i j",
+        ] {
             let refused = Token::parse(plain, "the token of /metrics").unwrap_err().to_string();
             assert!(plain.is_empty() || !refused.contains(plain), "{refused}");
         }

@@ -187,9 +187,8 @@ async fn begin(
         false => None,
     });
     let (kafka, database) = (on_kafka.kafka()?, database::parse(app_url)?);
-    let relay = kafka
-        .filter(|_| roles.relay())
-        .map(|kafka| Relay::new(store.clone(), database, kafka, on_kafka.topic()));
+    let relay =
+        kafka.filter(|_| roles.relay()).map(|kafka| Relay::new(store.clone(), database, kafka, on_kafka.topic()));
     let in_flight = relay.as_ref().map(Relay::in_flight);
     let relay = OptionFuture::from(relay.map(|relay| relay.run(stops.reacting.clone())));
     let work_pool = database::work_pool(app_url)?;

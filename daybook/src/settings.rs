@@ -35,7 +35,7 @@ pub(crate) enum Origin {
 type Named = BTreeMap<String, String>;
 
 impl Settings {
-    /// Reads them for the command that `arguments` ask for. `root` is built.
+    /// Reads them for the command that `arguments` ask for.
     ///
     /// # Errors
     /// A file cannot be read, or says what nobody knows.
@@ -69,18 +69,18 @@ impl Settings {
             let rest = given.split_off(end);
             (given, rest)
         };
-        let command = asked(root, &given);
+        let taken = taken(root, &given);
         let mut settings = Self { arguments: given.clone(), origins: BTreeMap::new() };
-        for argument in command.get_arguments() {
+        for argument in taken.iter().copied() {
             let (Some(long), Some(name)) = (argument.get_long(), argument.get_env().and_then(OsStr::to_str)) else {
                 continue;
             };
-            if is_given(&given, argument) || is_set(command, &given, name, environment) {
+            if is_given(&given, argument) || is_set(&taken, &given, name, environment) {
                 continue;
             }
-            let found = match environment_file(command, argument, name, environment)? {
+            let found = match environment_file(&taken, argument, name, environment)? {
                 Some(secret) => Some((secret, Origin::SecretFile)),
-                None => from_file(command, argument, name, file)?,
+                None => from_file(&taken, argument, name, file)?,
             };
             if let Some((value, origin)) = found {
                 settings.arguments.extend(written(argument, long, name, &value)?);
@@ -92,57 +92,59 @@ impl Settings {
     }
 }
 
-/// The command these arguments ask for.
-fn asked<'c>(root: &'c Command, given: &[OsString]) -> &'c Command {
-    let words = given.iter().skip(1).filter_map(|word| word.to_str());
-    words.fold(root, |command, word| command.find_subcommand(word).unwrap_or(command))
+/// What the command takes that these words ask for; also of the commands above it, what they take for all below.
+fn taken<'c>(root: &'c Command, given: &[OsString]) -> Vec<&'c Arg> {
+    let (mut command, mut above) = (root, Vec::new());
+    for word in given.iter().skip(1).filter_map(|word| word.to_str()) {
+        if let Some(below) = command.find_subcommand(word) {
+            above.extend(command.get_arguments().filter(|argument| argument.is_global_set()));
+            command = below;
+        }
+    }
+    above.into_iter().chain(command.get_arguments()).collect()
 }
 
 fn is_given(given: &[OsString], argument: &Arg) -> bool {
     let Some(long) = argument.get_long() else { return false };
     let flag = format!("--{long}");
-    given.iter().filter_map(|word| word.to_str()).any(|word| {
-        word == flag || word.strip_prefix(flag.as_str()).is_some_and(|rest| rest.starts_with('='))
-    })
+    given
+        .iter()
+        .filter_map(|word| word.to_str())
+        .any(|word| word == flag || word.strip_prefix(flag.as_str()).is_some_and(|rest| rest.starts_with('=')))
 }
 
 /// Whether the environment says it, or the command line says the same of another kind: a secret, or the file it is in.
-fn is_set(
-    command: &Command,
-    given: &[OsString],
-    name: &str,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> bool {
+fn is_set(taken: &[&Arg], given: &[OsString], name: &str, environment: &dyn Fn(&str) -> Option<String>) -> bool {
     let other = name.strip_suffix(IN_A_FILE).map_or_else(|| format!("{name}{IN_A_FILE}"), str::to_owned);
-    let of_other = argument_of(command, &other);
+    let of_other = argument_of(taken, &other);
     environment(name).is_some()
         || of_other.is_some_and(|argument| is_given(given, argument) || environment(&other).is_some())
 }
 
-fn argument_of<'c>(command: &'c Command, name: &str) -> Option<&'c Arg> {
-    command.get_arguments().find(|argument| argument.get_env().and_then(OsStr::to_str) == Some(name))
+fn argument_of<'c>(taken: &[&'c Arg], name: &str) -> Option<&'c Arg> {
+    taken.iter().copied().find(|argument| argument.get_env().and_then(OsStr::to_str) == Some(name))
 }
 
 /// Of a secret, what is in the file the environment names for it; not where that name is a setting of its own.
 fn environment_file(
-    command: &Command,
+    taken: &[&Arg],
     argument: &Arg,
     name: &str,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Option<String>> {
     let of_file = format!("{name}{IN_A_FILE}");
-    if !argument.is_hide_env_values_set() || argument_of(command, &of_file).is_some() {
+    if !argument.is_hide_env_values_set() || argument_of(taken, &of_file).is_some() {
         return Ok(None);
     }
     environment(&of_file).map(|path| read_secret(&path)).transpose()
 }
 
-fn from_file(command: &Command, argument: &Arg, name: &str, file: &Named) -> Result<Option<(String, Origin)>> {
+fn from_file(taken: &[&Arg], argument: &Arg, name: &str, file: &Named) -> Result<Option<(String, Origin)>> {
     if let Some(value) = file.get(name) {
         return Ok(Some((value.clone(), Origin::File)));
     }
     let of_file = format!("{name}{IN_A_FILE}");
-    if !argument.is_hide_env_values_set() || argument_of(command, &of_file).is_some() {
+    if !argument.is_hide_env_values_set() || argument_of(taken, &of_file).is_some() {
         return Ok(None);
     }
     let Some(path) = file.get(&of_file) else { return Ok(None) };

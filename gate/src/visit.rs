@@ -145,7 +145,8 @@ impl Asked {
     }
 
     fn end(&self, visit: &Visit, merchant_id: Option<&MerchantId>, status: StatusCode) {
-        let method = if visit.method == Method::GET || visit.method == Method::POST { visit.method.as_str() } else { "OTHER" };
+        let method =
+            if visit.method == Method::GET || visit.method == Method::POST { visit.method.as_str() } else { "OTHER" };
         let route = visit.route.as_ref().map_or("unmatched", MatchedPath::as_str);
         let mut attributes = vec![
             ("http.request.method", Value::Text(method.to_owned())),
@@ -177,7 +178,8 @@ mod tests {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         let read = |flags: &str| {
             let parent = format!("00-{trace}-00f067aa0ba902b7-{flags}");
-            Parent::read(&parent).map(|parent| (parent.trace_id.to_owned(), parent.span_id.to_owned(), parent.is_sampled))
+            Parent::read(&parent)
+                .map(|parent| (parent.trace_id.to_owned(), parent.span_id.to_owned(), parent.is_sampled))
         };
         for (flags, is_sampled) in [("01", true), ("00", false), ("03", true), ("02", false)] {
             assert_eq!(read(flags), Some((trace.to_owned(), "00f067aa0ba902b7".to_owned(), is_sampled)));

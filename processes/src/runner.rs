@@ -280,8 +280,7 @@ impl Desk {
             }
             match turned {
                 Ok(Next::Call(call)) => {
-                    let (trace, begun) =
-                        (known.trace.as_ref(), Calling::begin(known.trace.as_ref(), &due.work, &call));
+                    let (trace, begun) = (known.trace.as_ref(), Calling::begin(known.trace.as_ref(), &due.work, &call));
                     let call = call.under(trace.map(|trace| &*trace.id), begun.as_ref());
                     let said = self.call(due.work.process, &call).await;
                     calling = begun.map(|begun| begun.heard(&said));

@@ -150,7 +150,10 @@ impl Taking<'_> {
         }
         turn.mark("RiskCheck", || {
             let decision = ("risk.decision", Value::Text(assessment.decision.name().to_owned()));
-            self.about().into_iter().chain([decision, ("risk.score", Value::Whole(u8::from(assessment.score).into()))]).collect()
+            self.about()
+                .into_iter()
+                .chain([decision, ("risk.score", Value::Whole(u8::from(assessment.score).into()))])
+                .collect()
         });
         turn.tell::<Payment>(&self.id, &PaymentCommand::RecordRisk { attempt: self.tried.number, assessment })
     }

@@ -14,8 +14,18 @@ type Series = (String, Vec<(String, String)>);
 
 /// Units that have a base unit, and words that say what the type says.
 const NOT_IN_NAMES: [&str; 12] = [
-    "ms", "milliseconds", "microseconds", "nanoseconds", "minutes", "hours", "kilobytes", "megabytes", "percent", "gauge",
-    "counter", "histogram",
+    "ms",
+    "milliseconds",
+    "microseconds",
+    "nanoseconds",
+    "minutes",
+    "hours",
+    "kilobytes",
+    "megabytes",
+    "percent",
+    "gauge",
+    "counter",
+    "histogram",
 ];
 
 impl Exposition {

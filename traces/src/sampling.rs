@@ -36,6 +36,8 @@ mod tests {
             assert!((least..=most).contains(&kept(&ids)), "{percent}: {}", kept(&ids));
             assert_eq!(kept(&ids), kept(&ids));
         }
-        assert!(!Sampling::percent(100).keeps("short") && !Sampling::percent(100).keeps("no hexadecimal digits at all"));
+        assert!(
+            !Sampling::percent(100).keeps("short") && !Sampling::percent(100).keeps("no hexadecimal digits at all")
+        );
     }
 }

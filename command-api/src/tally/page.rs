@@ -39,7 +39,8 @@ impl Tally {
     }
 
     fn sold(&self) -> impl Iterator<Item = (Channel, Currency, &OfPayments)> {
-        let cells = Channel::ALL.iter().flat_map(|channel| self.currencies.iter().map(move |currency| (*channel, *currency)));
+        let cells =
+            Channel::ALL.iter().flat_map(|channel| self.currencies.iter().map(move |currency| (*channel, *currency)));
         cells.zip(&self.payments).filter_map(|((channel, currency), cell)| Some((channel, currency, &**cell.get()?)))
     }
 

@@ -10,9 +10,7 @@ fn root() -> Command {
         .arg(setting("key", "T_KEY").hide_env_values(true).conflicts_with("key-file"))
         .arg(setting("key-file", "T_KEY_FILE"))
         .arg(setting("quiet", "T_QUIET").action(ArgAction::SetTrue));
-    let mut root = Command::new("daybook").subcommand(serve).subcommand(Command::new("other"));
-    root.build();
-    root
+    Command::new("daybook").subcommand(serve).subcommand(Command::new("other"))
 }
 
 fn words(list: &[&str]) -> Vec<OsString> {
@@ -53,7 +51,10 @@ fn a_secret_is_read_from_the_file_that_is_named_for_it() {
     let file = format!("T_KEY_FILE={path}");
     assert_eq!(gathered(&serve, &file, &[]).unwrap(), ["serve".to_owned(), format!("--key-file={path}")]);
     assert_eq!(gathered(&serve, &file, &[("T_KEY", "x")]).unwrap(), ["serve"]);
-    assert_eq!(gathered(&["daybook", "serve", "--key-file", "f"], "T_KEY=x", &[]).unwrap(), ["serve", "--key-file", "f"]);
+    assert_eq!(
+        gathered(&["daybook", "serve", "--key-file", "f"], "T_KEY=x", &[]).unwrap(),
+        ["serve", "--key-file", "f"]
+    );
     std::fs::remove_file(path).unwrap();
     assert!(gathered(&serve, "", &[("T_URL_FILE", path)]).is_err(), "a file that is not there");
 }

@@ -34,7 +34,9 @@ fn every_setting_is_shown_with_its_origin_and_no_secret_is() {
     let settings = file(
         &home,
         "settings",
-        &format!("# of this house\nDAYBOOK_LISTEN=127.0.0.1:1234\nDATABASE_URL_FILE={password}\nDAYBOOK_RATE_PER_KEY=7\n"),
+        &format!(
+            "# of this house\nDAYBOOK_LISTEN=127.0.0.1:1234\nDATABASE_URL_FILE={password}\nDAYBOOK_RATE_PER_KEY=7\n"
+        ),
     );
     let environment = [
         ("DAYBOOK_MASTER_KEY", KEY),
@@ -54,7 +56,8 @@ fn every_setting_is_shown_with_its_origin_and_no_secret_is() {
         ("DAYBOOK_CHANNEL_DEADLINE_MS", "10000", "default"),
         ("DAYBOOK_KAFKA_BROKERS", "-", "not set"),
     ] {
-        let line = said.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap_or_else(|| panic!("{said}"));
+        let line =
+            said.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap_or_else(|| panic!("{said}"));
         assert!(line.contains(value) && line.ends_with(origin), "{line}");
     }
     for secret in [KEY, TOKEN, "canary-password"] {
@@ -90,7 +93,9 @@ fn metrics_are_not_shown_to_other_machines_without_a_token() {
             assert!(!is_well && said.contains("so could /metrics") && said.lines().count() == 1, "{said}");
         }
     }
-    for (token, words) in [("short", "too plain"), ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "too plain"), (TOKEN, "may be started")] {
+    for (token, words) in
+        [("short", "too plain"), ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "too plain"), (TOKEN, "may be started")]
+    {
         let command = ["config", "check", "--listen", "0.0.0.0:0", "--metrics-token", token];
         let (said, is_well) = say(&home, &command, &environment);
         assert!(said.contains(words) && is_well == (token == TOKEN), "{said}");

@@ -142,7 +142,11 @@ const GATEWAY: [&str; 4] = [
 impl Asked {
     fn new() -> Self {
         let bytes = || Histogram::new(&BYTES, 0);
-        Self { request_bytes: bytes(), response_bytes: bytes(), answered: std::array::from_fn(|_status| OnceLock::new()) }
+        Self {
+            request_bytes: bytes(),
+            response_bytes: bytes(),
+            answered: std::array::from_fn(|_status| OnceLock::new()),
+        }
     }
 
     pub(super) fn came(&self, request: &Request) {

@@ -47,7 +47,8 @@ async fn while_the_database_is_away_every_answer_says_so_in_time_and_then_all_is
     }
     assert_eq!(probe.send(&Request::get("/livez")).await.unwrap().status, 200, "it lives all the same");
     cluster.ensure_running().unwrap();
-    until("the first success", BACK_WITHIN, async || (pay(&mut client, "back").await.0.status == 200).then_some(())).await;
+    until("the first success", BACK_WITHIN, async || (pay(&mut client, "back").await.0.status == 200).then_some(()))
+        .await;
     until("ready", Duration::from_secs(10), async || (ready(&mut probe).await.status == 200).then_some(())).await;
     for n in 0..4 {
         let (again, _took) = pay(&mut client, &format!("away-{n}")).await;

@@ -65,7 +65,8 @@ const OURS: [(&str, &[&str]); 16] = [
 
 /// Started, however it ends; its number.
 async fn pay(client: &mut Client, merchant: &Merchant, order_no: &str, key: &str, method: &str) -> String {
-    let body = json!({ "order_no": order_no, "amount": 12_345, "currency": "USD", "channel": "stripe", "pay_method": method });
+    let body =
+        json!({ "order_no": order_no, "amount": 12_345, "currency": "USD", "channel": "stripe", "pay_method": method });
     let asked = Request::post("/api/v1/payments", &body).keyed(key).by(&merchant.test);
     let answer = client.send(&asked).await.unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -124,17 +125,21 @@ async fn every_metric_of_the_contract_is_there_and_several_processes_count_each_
     trade(&branch, &other, &merchant).await;
     for (facts, name, labels) in [
         ("event_type = 'captured'", "payment_gateway_payment_total", &[("status", "success")][..]),
-        ("event_type = 'failed' and aggregate_type = 'payment'", "payment_gateway_payment_total", &[("status", "failed")]),
-        ("event_type = 'captured'", "payment_gateway_payment_amount_count", &[("channel", "stripe"), ("currency", "USD")]),
+        (
+            "event_type = 'failed' and aggregate_type = 'payment'",
+            "payment_gateway_payment_total",
+            &[("status", "failed")],
+        ),
+        (
+            "event_type = 'captured'",
+            "payment_gateway_payment_amount_count",
+            &[("channel", "stripe"), ("currency", "USD")],
+        ),
         ("event_type = 'refund_confirmed'", "payment_gateway_refund_total", &[("status", "success")]),
         ("event_type = 'started' and aggregate_type = 'saga'", "saga_started_total", &[]),
         ("event_type = 'completed' and aggregate_type = 'saga'", "saga_completed_total", &[]),
         ("event_type = 'compensated' and aggregate_type = 'saga'", "saga_compensated_total", &[]),
-        (
-            "event_type in ('completed', 'compensated') and aggregate_type = 'saga'",
-            "saga_duration_seconds_count",
-            &[],
-        ),
+        ("event_type in ('completed', 'compensated') and aggregate_type = 'saga'", "saga_duration_seconds_count", &[]),
     ] {
         let what = format!("{name} {labels:?}");
         let seen = until(&what, Duration::from_secs(15), async || {
@@ -171,7 +176,8 @@ async fn every_metric_of_the_contract_is_there_and_several_processes_count_each_
 
 /// The judge of the others, where it is to be had.
 fn judged(text: &str) {
-    let judge = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let judge =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let Ok(mut judge) = judge else { return };
     judge.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let said = judge.wait_with_output().unwrap();

@@ -90,8 +90,8 @@ async fn a_collector_is_sent_the_tree_of_a_payment_from_its_request_to_the_call_
     let order_no = fresh("traced");
     let answer = pay(&mut client, &merchant, &order_no, Some(format!("00-{trace}-{caller}-01"))).await;
     assert_eq!(answer.header("x-trace-id"), Some(trace.as_str()));
-    let names =
-        ["POST /api/v1/payments", "RiskCheck", "CreateOrder", "ChannelPayment", "ChannelPayment call"].map(str::to_owned);
+    let names = ["POST /api/v1/payments", "RiskCheck", "CreateOrder", "ChannelPayment", "ChannelPayment call"]
+        .map(str::to_owned);
     let spans = until("the whole tree", Duration::from_secs(20), async || {
         Some(collector.of(&trace)).filter(|spans| names.iter().all(|name| spans.contains_key(name)))
     });
@@ -150,8 +150,10 @@ async fn what_is_not_sampled_is_not_sent_unless_it_went_wrong() {
     // A caller's own decision goes before the rate.
     let sampled = Uuid::now_v7().simple().to_string();
     pay(&mut client, &merchant, &fresh("sampled"), Some(format!("00-{sampled}-{parent}-01"))).await;
-    until("what the caller sampled", Duration::from_secs(10), async || (!collector.of(&sampled).is_empty()).then_some(()))
-        .await;
+    until("what the caller sampled", Duration::from_secs(10), async || {
+        (!collector.of(&sampled).is_empty()).then_some(())
+    })
+    .await;
     assert_eq!(collector.count(), 1, "and nothing else");
     let before = unsampled.header("x-trace-id").unwrap().to_owned();
     assert!(collector.of(&before).is_empty());
@@ -170,5 +172,9 @@ async fn what_is_not_sampled_is_not_sent_unless_it_went_wrong() {
     let failed = failed.await;
     let kept = until("what failed", Duration::from_secs(10), async || collector.of(&failed).into_values().next());
     let kept = kept.await;
-    assert_eq!((kept["name"].as_str(), kept["status"]["code"].as_i64()), (Some("POST /api/v1/payments"), Some(2)), "{kept}");
+    assert_eq!(
+        (kept["name"].as_str(), kept["status"]["code"].as_i64()),
+        (Some("POST /api/v1/payments"), Some(2)),
+        "{kept}"
+    );
 }
