@@ -4,6 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     process::{Child, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use embedded_postgres::{Cluster, DATABASE};
@@ -116,9 +117,11 @@ impl Served {
 
     /// What it answers, once it listens.
     fn get(&self, path: &str, headers: &str) -> String {
+        let begun = Instant::now();
         let mut stream = loop {
-            if let Ok(stream) = TcpStream::connect(&self.1) {
-                break stream;
+            match TcpStream::connect(&self.1) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(begun.elapsed() < Duration::from_secs(20), "it never listened: {error}"),
             }
         };
         write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}connection: close\r\n\r\n").unwrap();
@@ -170,8 +173,10 @@ fn a_token_opens_the_metrics_and_a_role_that_nothing_binds_keeps_a_server_from_s
         ),
     ] {
         connection.query(spoil).unwrap();
-        for command in [&["config", "check", "--database-url", &url][..], &["serve", "--database-url", &url]] {
-            let (said, is_well) = say(&home, command, &environment);
+        let listen = free_address();
+        for command in [&["config", "check"][..], &["serve"]] {
+            let command = [command, &["--listen", &listen, "--database-url", &url]].concat();
+            let (said, is_well) = say(&home, &command, &environment);
             let last = said.lines().last().unwrap_or_default();
             assert!(!is_well && last.contains(words), "{spoil}: {said}");
         }

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What our own environment may say of another ledger.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
     "DAYBOOK_LISTEN",
@@ -19,6 +19,8 @@ const OURS: [&str; 10] = [
     "DAYBOOK_MASTER_KEY_FILE",
     "DAYBOOK_TOKEN",
     "DAYBOOK_CONFIG",
+    "JAEGER_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
     "DAYBOOK_METRICS_TOKEN",
     "DAYBOOK_METRICS_TOKEN_FILE",
     "RUST_LOG",
