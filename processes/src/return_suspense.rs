@@ -57,9 +57,7 @@ impl Process for ReturnSuspense {
             return Ok(Next::Rest);
         }
         if is_back {
-            memory.do_at_once(turn, CHANNEL, "returned")?;
-            memory.complete(turn)?;
-            return Ok(Next::Rest);
+            return came_back(turn, &memory);
         }
         let payment_id = agreed.payment_id;
         let refund_id = RefundId::derive_of_suspense(payment_id, attempt, capture_id);
@@ -106,9 +104,7 @@ fn given_away(turn: &mut Turn<'_, '_>, payment: &Payment, refund_id: RefundId) -
         return Ok(Next::Rest);
     }
     if is_back {
-        memory.do_at_once(turn, CHANNEL, "returned")?;
-        memory.complete(turn)?;
-        return Ok(Next::Rest);
+        return came_back(turn, &memory);
     }
     let reason = format!(
         "{} went out by a refund that had been released, and leaves less captured than refunded: have the customer or the \
@@ -116,4 +112,12 @@ fn given_away(turn: &mut Turn<'_, '_>, payment: &Payment, refund_id: RefundId) -
         moved.amount
     );
     memory.need_attention(turn, &reason, "finance")
+}
+
+/// Also where a person was to look: there is nothing left to look at.
+fn came_back(turn: &mut Turn<'_, '_>, memory: &Memory) -> Result<Next, Stop> {
+    memory.resume(turn, "it came back by itself")?;
+    memory.do_at_once(turn, CHANNEL, "returned")?;
+    memory.complete(turn)?;
+    Ok(Next::Rest)
 }
