@@ -14,6 +14,7 @@ mod cache;
 mod catch_up;
 mod connect;
 pub mod crash;
+mod execute;
 mod figures;
 mod follower;
 mod framework;

@@ -44,6 +44,10 @@ async fn while_the_database_is_away_every_answer_says_so_in_time_and_then_all_is
         assert!(answer.header("retry-after").is_some(), "{answer:?}");
         let outcome = answer.json()["outcome"].as_str().unwrap().to_owned();
         assert!(["not_applied", "unknown"].contains(&outcome.as_str()), "{answer:?}");
+        let begun = Instant::now();
+        let read = client.send(&Request::get("/api/v1/payments").by(&merchant.test)).await.unwrap();
+        assert_eq!(read.status, 503, "{read:?}");
+        assert!(begun.elapsed() < TOLD_WITHIN, "a question is told only after {:?}: {read:?}", begun.elapsed());
     }
     assert_eq!(probe.send(&Request::get("/livez")).await.unwrap().status, 200, "it lives all the same");
     cluster.ensure_running().unwrap();
