@@ -9,7 +9,7 @@ use event_store::stats::{self, Lag};
 use processes::Waiting;
 use sqlx::PgConnection;
 
-/// What waits is a table to be read: seldom enough.
+/// Nobody looks more often.
 const WAITING_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Default)]

@@ -45,7 +45,7 @@ const CONTRACT: [(&str, &[&str]); 25] = [
 ];
 
 /// What else operators look at.
-const OURS: [(&str, &[&str]); 16] = [
+const OURS: [(&str, &[&str]); 18] = [
     ("daybook_store_head_position", &[]),
     ("daybook_store_queue_depth", &[]),
     ("daybook_store_append_commands_bucket", &["le"]),
@@ -57,6 +57,8 @@ const OURS: [(&str, &[&str]); 16] = [
     ("daybook_follower_rate", &["follower"]),
     ("daybook_follower_parked", &["follower"]),
     ("daybook_pool_connections", &["pool", "state"]),
+    ("daybook_saga_work", &["process", "state"]),
+    ("daybook_saga_oldest_due_seconds", &["process"]),
     ("saga_retries_total", &[]),
     ("saga_attention_total", &[]),
     ("payment_gateway_channel_calls_total", &["channel", "mode"]),
