@@ -1,6 +1,7 @@
 //! The relay: every event to its partition; the checkpoint after acknowledgement.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use event_store::{Database, Failed, Lease, Recorded, Store, Taken, crash};
@@ -39,6 +40,7 @@ pub struct Relay {
     kafka: Kafka,
     topic: Topic,
     lease: Lease,
+    in_flight: Arc<AtomicI64>,
 }
 
 /// Why a relay's turn ended.
@@ -69,7 +71,12 @@ impl Relay {
     pub fn new(store: Store, database: Database, kafka: Kafka, topic: Topic) -> Self {
         let pool = database.derived_pool(2);
         let lease = Lease::of(memory::follower(&topic.name));
-        Self { store, database, pool, kafka, topic, lease }
+        Self { store, database, pool, kafka, topic, lease, in_flight: Arc::default() }
+    }
+
+    /// How many events this relay has sent that have not arrived yet, for whoever looks.
+    pub fn in_flight(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.in_flight)
     }
 
     /// Relays until told to stop.
@@ -110,6 +117,7 @@ impl Relay {
             Taken::Parked { at, reason } => return Ok(Turn::Parked { at, reason }),
         };
         let turn = self.relay(&mut books, at, stop).await;
+        self.in_flight.store(0, Ordering::Relaxed);
         match turn {
             Ok(Turn::Stopped) | Err(_) => self.lease.release(&mut books).await?,
             Ok(Turn::Elsewhere | Turn::Parked { .. }) => self.lease.forget(),
@@ -180,6 +188,7 @@ impl Relay {
                 sender.send(&events).await?;
             }
             let arrived = sender.arrived()?;
+            self.in_flight.store(sender.sent().saturating_sub(arrived.upto), Ordering::Relaxed);
             let standing = self.lease.position().unwrap_or(arrived.upto);
             let (news, is_all) = (arrived.upto.saturating_sub(standing), sender.is_idle());
             if news > 0 {

@@ -8,6 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use domain::channel::Channel as Name;
 use hyper::HeaderMap;
+use meters::{Histogram, SECONDS};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -33,6 +34,22 @@ use rate::Rate;
 
 /// However long a partner asks us to pause, we look again after this.
 pub const PAUSE_MAX: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// In nanoseconds: partners answer in milliseconds or in seconds.
+const LATENCIES: [u64; 12] = [
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_000_000_000,
+    5_000_000_000,
+    10_000_000_000,
+    30_000_000_000,
+];
 
 /// What a line lets through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +101,7 @@ pub struct Line {
     breaker: Breaker,
     paused_until: Mutex<Option<Instant>>,
     counting: Counting,
+    latency: Histogram,
 }
 
 impl Line {
@@ -92,7 +110,8 @@ impl Line {
         let seats = Semaphore::new(limits.in_flight_max.clamp(1, Semaphore::MAX_PERMITS));
         let rate = Rate::new(limits.per_second, limits.burst);
         let breaker = Breaker::new(limits.failures_max, limits.open_for);
-        Self { channel, limits, seats, rate, breaker, paused_until: Mutex::default(), counting: Counting::default() }
+        let (counting, latency) = (Counting::default(), Histogram::new(&LATENCIES, SECONDS));
+        Self { channel, limits, seats, rate, breaker, paused_until: Mutex::default(), counting, latency }
     }
 
     #[must_use]
@@ -124,6 +143,12 @@ impl Line {
             per_second_max: self.limits.per_second.max(1),
             counts: self.counting.counts(),
         }
+    }
+
+    /// How long calls took that were let out.
+    #[must_use]
+    pub const fn latency(&self) -> &Histogram {
+        &self.latency
     }
 
     /// # Errors
@@ -199,7 +224,9 @@ impl Line {
             Err(_elapsed) => Ok(T::unknown(Unknown::NoAnswer)),
         };
         let showed = showed(&said);
-        self.counting.let_out(showed);
+        if self.counting.let_out(showed) {
+            self.latency.took(now.elapsed());
+        }
         pass.end(showed);
         said
     }

@@ -8,13 +8,14 @@ use gate::{Call, Caller, Gate, Language, Problem, Reply, Visit, rules};
 use serde_json::{Value, json};
 
 use crate::plan::{Plan, Words, in_language};
+use crate::routes::Api;
 
 /// Hands the plan to the log; or, in a dry run, only tells what would follow.
-pub(crate) async fn carry_out(gate: &Gate, call: &Call, plan: Plan) -> Result<Reply, Problem> {
+pub(crate) async fn carry_out(api: &Api, call: &Call, plan: Plan) -> Result<Reply, Problem> {
     if is_dry_run(call)? {
-        return rehearse(gate, &plan, call.visit.language).await;
+        return rehearse(&api.gate, &plan, call.visit.language).await;
     }
-    let Plan { tenant, decision, once, notes } = plan;
+    let Plan { tenant, decision, once, notes, counted } = plan;
     let key = call.key.as_ref().map(|key| Key {
         scope: call.caller.idempotency_scope(),
         key: Arc::clone(&key.0),
@@ -23,8 +24,10 @@ pub(crate) async fn carry_out(gate: &Gate, call: &Call, plan: Plan) -> Result<Re
     let metadata = metadata(&call.caller, &call.visit).into_iter().chain(notes).collect();
     let act = Act { tenant, key, metadata, decision };
     crash::point("request.planned");
-    let outcome = gate.store.execute(act).await?;
+    let outcome = api.gate.store.execute(act).await;
     crash::point("request.decided");
+    counted.count(api, &outcome).await;
+    let outcome = outcome?;
     Ok(told(outcome)?.reply(once))
 }
 
@@ -83,7 +86,10 @@ pub(crate) fn metadata(caller: &Caller, visit: &Visit) -> Vec<(&'static str, Str
         Caller::Merchant { merchant_id, .. } => merchant_id.to_string(),
         Caller::Operator { operator_id, .. } => operator_id.to_string(),
     };
-    vec![("actor", actor), ("request_id", visit.request_id.clone()), ("trace_id", visit.trace_id.clone())]
+    let mut metadata =
+        vec![("actor", actor), ("request_id", visit.request_id.clone()), ("trace_id", visit.trace_id.clone())];
+    metadata.extend(visit.traceparent().map(|parent| ("traceparent", parent)));
+    metadata
 }
 
 /// The one thing a write may ask for in its query, and once.

@@ -23,6 +23,7 @@ mod risk;
 mod router;
 mod routes;
 mod settlements;
+mod tally;
 mod tenant;
 mod trades;
 
@@ -31,4 +32,5 @@ pub use openapi::operations;
 pub use reports::{Inbox, inbox};
 pub use router::router;
 pub use routes::{Api, ROUTES, Route};
+pub use tally::{OfPayments, OfRefunds, Tally};
 pub use trades::Trades;

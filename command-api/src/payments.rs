@@ -27,6 +27,7 @@ use vault::Vault;
 use crate::{
     plan::{Plan, Teller, Words},
     routes::Api,
+    tally::Counted,
     tenant::{World, at_version, stream},
     trades,
 };
@@ -160,7 +161,8 @@ impl CreatePayment {
         let (channel, method) = (self.channel, self.pay_method);
         let capture_mode = self.capture.map_or(CaptureMode::Automatic, |Capturing(mode)| mode);
         let (teller, demanded) = (Teller::of(call), call.if_match);
-        Ok(Plan::new(world.tenant(), move |books| {
+        let counted = Counted::Payment(channel, self.currency);
+        let plan = Plan::new(world.tenant(), move |books| {
             let terms = books.state::<Merchant>(&merchant)?.terms(livemode, channel, agreed.amount.currency);
             books.presume_new::<Payment>(&payment);
             at_version::<Payment>(books, &payment, demanded)?;
@@ -180,7 +182,8 @@ impl CreatePayment {
                 books.keep_key(data_key);
             }
             shown(books, &teller, if is_new { CREATED } else { FOUND }, id)
-        }))
+        });
+        Ok(Plan { counted, ..plan })
     }
 
     /// Where it comes from, as far as it may be kept: cards and addresses as indexes, and the countries that are known.

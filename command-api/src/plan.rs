@@ -8,6 +8,8 @@ use gate::{Call, Language, Problem, Visit};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::tally::Counted;
+
 /// A request, ready for the log.
 pub(crate) struct Plan {
     pub(crate) tenant: Tenant,
@@ -16,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) once: Option<Value>,
     /// What was said with the request and decides nothing: kept with the events that follow from it.
     pub(crate) notes: Vec<(&'static str, String)>,
+    /// As what its outcome is counted.
+    pub(crate) counted: Counted,
 }
 
 impl Plan {
@@ -23,7 +27,7 @@ impl Plan {
         tenant: Tenant,
         decision: impl Fn(&mut Books<'_>) -> Result<Verdict, Halt> + Send + Sync + 'static,
     ) -> Self {
-        Self { tenant, decision: Box::new(decision), once: None, notes: Vec::new() }
+        Self { tenant, decision: Box::new(decision), once: None, notes: Vec::new(), counted: Counted::Nothing }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Refunds: one command on the payment, so that an excess is refused at once.
 
+use std::sync::Arc;
+
 use domain::{
     free_text::FreeText,
     id::{PaymentId, RefundId},
@@ -14,6 +16,7 @@ use crate::{
     payments,
     plan::{Plan, Teller, Words},
     routes::Api,
+    tally::{self, Counted},
     tenant::{World, at_version, stream},
 };
 
@@ -30,11 +33,16 @@ const RESERVED: Words = ("the refund was accepted", "退款已受理");
 
 pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
-        let CreateRefund { payment_no, amount, reason, operator_id } = CreateRefund::parse(&call.body)?;
+        let parsed = CreateRefund::parse(&call.body);
+        if parsed.as_ref().is_err_and(|problem| problem.names("/amount")) {
+            tally::count_bad_amount(api, call).await;
+        }
+        let CreateRefund { payment_no, amount, reason, operator_id } = parsed?;
         let world = World::of_payment(api, call, payment_no).await?;
         let Some(world) = world else { return Err(Problem::turned_away(payments::absent())) };
         let refund_id = RefundId::asked_for(&call.caller.idempotency_scope(), call.key_text());
         let (payment, teller) = (stream(payment_no), Teller::of(call));
+        let counted = Counted::Refund(Arc::clone(&payment));
         let (by, demanded) = (call.caller.actor(), call.if_match);
         let plan = Plan::new(world.tenant(), move |books| {
             let state = books.state::<Payment>(&payment)?;
@@ -56,6 +64,6 @@ pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<P
             })
         });
         let notes = operator_id.map(|FlatText(clerk)| ("merchant_operator_id", clerk)).into_iter().collect();
-        Ok(Plan { notes, ..plan })
+        Ok(Plan { notes, counted, ..plan })
     })
 }

@@ -142,13 +142,14 @@ async fn write(
     letter: &Letter,
     act: Act,
 ) -> Result<Option<String>, Problem> {
-    let metadata = vec![
+    let mut metadata = vec![
         ("actor", "channel".to_owned()),
         ("channel", channel.name().to_owned()),
         ("report_id", report.report_id.clone()),
         ("request_id", letter.visit.request_id.clone()),
         ("trace_id", letter.visit.trace_id.clone()),
     ];
+    metadata.extend(letter.visit.traceparent().map(|parent| ("traceparent", parent)));
     match api.gate.store.execute(Act { metadata, ..act }).await? {
         Outcome::Refused { answer, .. } => Ok(Some(answer.body)),
         Outcome::Accepted { .. } | Outcome::Replayed { .. } => Ok(None),

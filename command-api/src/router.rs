@@ -1,5 +1,7 @@
 //! Every write behind the gate: what each request asks for, planned and carried out.
 
+use std::{sync::Arc, time::Instant};
+
 use axum::{
     Router,
     body::Body,
@@ -26,8 +28,8 @@ pub fn router(api: Api) -> Router {
 }
 
 async fn enter(route: Route, api: Api, request: Request) -> Response<Body> {
-    let gate = api.gate.clone();
-    gate.pass(route.entrance, request, move |call| async move {
+    let (gate, tally, begun) = (api.gate.clone(), Arc::clone(&api.tally), Instant::now());
+    let response = gate.pass(route.entrance, request, move |call| async move {
         match route.work {
             Work::Many(serve) => serve(&api, &call).await,
             Work::One(planner) => {
@@ -35,9 +37,11 @@ async fn enter(route: Route, api: Api, request: Request) -> Response<Body> {
                     return Err(Problem::turned_away(rules::IDEMPOTENCY_KEY_MISSING));
                 }
                 let plan = planner(&api, &call).await?;
-                carry_out(&api.gate, &call, plan).await
+                carry_out(&api, &call, plan).await
             }
         }
-    })
-    .await
+    });
+    let response = response.await;
+    tally.took(route.words, response.status().is_success(), begun.elapsed());
+    response
 }

@@ -1,5 +1,7 @@
 //! Every write there is: its address, who may ask, what it takes, what it does.
 
+use std::sync::Arc;
+
 use domain::{
     adjustment::AdjustmentRefusal,
     merchant::MerchantRefusal,
@@ -24,6 +26,7 @@ use crate::{
     periods,
     plan::Plan,
     refunds, remittances, reviews, risk, settlements,
+    tally::Tally,
 };
 
 const BODY_MAX: usize = 64 * 1024;
@@ -394,4 +397,5 @@ pub struct Api {
     pub gate: Gate,
     pub pool: PgPool,
     pub countries: Countries,
+    pub tally: Arc<Tally>,
 }

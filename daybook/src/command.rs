@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     io::{ErrorKind, Write as _, stdout},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -12,6 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{
     failure::{Attempt as _, Result},
     logging,
+    settings::Settings,
 };
 
 mod acts;
@@ -21,6 +23,7 @@ mod bundle;
 mod bus;
 mod channel;
 mod check;
+mod config;
 mod dev;
 mod doctor;
 mod erase;
@@ -48,6 +51,7 @@ Examples:
   daybook dev                                   a ledger on 127.0.0.1:40003 with a Postgres of its own
   DATABASE_URL=postgresql://… daybook dev       the same on a Postgres you have
   daybook doctor                                what is wrong with the database, and how to mend it
+  daybook config show                           every setting, and where it comes from
   daybook token create --role operator --email you@example.com
   daybook payment cancel PAY… --dry-run         every write of the API, as an operator
   daybook log tail                              what happens, as it happens
@@ -71,7 +75,8 @@ Examples:
   daybook postgres run -- cargo test            a fresh Postgres for one command
 In production:
   DATABASE_OWNER_URL=postgresql://… daybook migrate
-  DATABASE_URL=postgresql://… daybook serve --listen 0.0.0.0:40003
+  DATABASE_URL=postgresql://… daybook config check
+  DATABASE_URL=postgresql://… DAYBOOK_METRICS_TOKEN_FILE=… daybook serve --listen 0.0.0.0:40003
 
 Logs go to standard error, as JSON unless it is a terminal; RUST_LOG=debug says more.";
 
@@ -79,6 +84,10 @@ Logs go to standard error, as JSON unless it is a terminal; RUST_LOG=debug says 
 #[derive(Debug, Parser)]
 #[command(name = "daybook", version, after_help = EXAMPLES)]
 pub(crate) struct Line {
+    /// A file of settings, `NAME=value` on each line; flags and the environment go before it
+    #[arg(long = "config", env = "DAYBOOK_CONFIG", global = true, value_name = "FILE")]
+    _config: Option<PathBuf>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -87,6 +96,7 @@ pub(crate) struct Line {
 enum Command {
     Dev(dev::Dev),
     Serve(serve::Serve),
+    Config(config::Config),
     Migrate(migrate::Migrate),
     Doctor(doctor::Doctor),
     Log(log::Log),
@@ -113,8 +123,13 @@ pub(crate) fn run() -> Result<ExitCode> {
         "risk" => noun.subcommands(risk::commands()),
         _ => noun,
     });
-    let matches = Line::command().subcommands(beside::commands(acts.collect())).get_matches();
+    let root = config::that_shows_anything(Line::command()).subcommands(beside::commands(acts.collect()));
+    let settings = Settings::gather(&root, std::env::args_os().collect())?;
+    let matches = root.clone().get_matches_from(&settings.arguments);
     logging::start();
+    if config::show_if_asked(&root, &matches, &settings)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(asked) = beside::asked(&matches) {
         return runtime()?.block_on(asked.run());
     }
@@ -128,6 +143,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     match line.command {
         Command::Dev(dev) => runtime()?.block_on(dev.run()),
         Command::Serve(serve) => runtime()?.block_on(serve.run()),
+        Command::Config(config) => runtime()?.block_on(config.run()),
         Command::Migrate(migrate) => runtime()?.block_on(migrate.run()),
         Command::Doctor(doctor) => runtime()?.block_on(doctor.run()),
         Command::Bus(bus) => runtime()?.block_on(bus.run()),

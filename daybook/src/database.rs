@@ -81,6 +81,27 @@ pub(crate) async fn recognise(pool: &PgPool, vault: &Vault) -> Result<()> {
     if is_its_key { Ok(()) } else { Err(Failure::OtherMasterKey) }
 }
 
+/// What the application's role may do that it must not, if there is anything: asked on a connection of it.
+pub(crate) async fn unbound(connection: &mut PgConnection) -> std::result::Result<Option<String>, sqlx::Error> {
+    let rights = "select r.rolsuper, r.rolbypassrls, coalesce(t.owns, false), coalesce(t.may_change, false) from pg_roles r \
+         left join (select pg_has_role(current_user, c.relowner, 'MEMBER') as owns, \
+                           has_table_privilege(current_user, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') \
+                           or has_any_column_privilege(current_user, c.oid, 'UPDATE') as may_change \
+                    from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+                    where n.nspname = 'log' and c.relname = 'events') t on true \
+         where r.rolname = current_user";
+    let (is_super, bypasses, owns, may_change): (bool, bool, bool, bool) =
+        sqlx::query_as(rights).fetch_one(connection).await?;
+    let what = match (is_super, bypasses, owns, may_change) {
+        (true, ..) => "is a superuser",
+        (false, true, ..) => "bypasses row security",
+        (false, false, true, _) => "owns the table of events",
+        (false, false, false, true) => "may change events by itself",
+        (false, false, false, false) => return Ok(None),
+    };
+    Ok(Some(format!("the application's role {what}: nothing would keep events as they are")))
+}
+
 /// One connection of the owner.
 pub(crate) async fn connect(owner_url: &str) -> Result<PgConnection> {
     let options = PgConnectOptions::from_str(owner_url).attempt(|| "the database's URL cannot be read".to_owned())?;

@@ -54,6 +54,26 @@ pub(crate) enum Failure {
     )]
     DemoInPublic { listen: SocketAddr },
 
+    #[error(
+        "{listen} can be reached from other machines, and so could /metrics: name a token that opens it with \
+         --metrics-token-file FILE or DAYBOOK_METRICS_TOKEN_FILE; make one with `openssl rand -hex 32`"
+    )]
+    MetricsInPublic { listen: SocketAddr },
+
+    #[error(
+        "{what} is too plain to be a secret: at least {least} characters, few of them alike (`openssl rand -hex 32`)"
+    )]
+    WeakToken { what: String, least: usize },
+
+    #[error("{0}")]
+    Settings(String),
+
+    #[error("nothing was served: {0}. `daybook doctor` says how to mend it")]
+    Unbound(String),
+
+    #[error("it did not end within {0} s: what was under way was cut off; nothing that was acknowledged is lost")]
+    CutShort(u64),
+
     #[error("{0}")]
     NotThere(String),
 

@@ -21,7 +21,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     pin, select,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -35,6 +35,7 @@ mod probes;
 mod seats;
 
 use line::Line;
+pub(crate) use metrics::Shown;
 pub(crate) use probes::{probes, router};
 use seats::{Seats, Taken};
 
@@ -50,8 +51,9 @@ const OTHER_DESCRIPTORS: u64 = 64;
 /// How long a client may take for the head of a request, the first or the next.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long what is under way may take once we are asked to end.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long what is under way may take once we are asked to end: longer than any request may, and shorter than those wait
+/// who end us.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 const MAX_STREAMS: u32 = 256;
 const MAX_HEADER_BYTES: u32 = 32 * 1024;
@@ -96,23 +98,36 @@ fn is_daybook(listen: SocketAddr) -> bool {
     ask().is_ok_and(|answer| answer.contains(probes::ALIVE))
 }
 
-/// Serves until asked to end, then finishes what is under way.
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut interrupt: Interrupt) {
+/// Serves until asked to end, and `unready_for` longer, so that those who send requests can notice; then finishes what is
+/// under way. Tells when it was asked.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut interrupt: Interrupt,
+    unready_for: Duration,
+) -> Instant {
     let builder = builder();
     let seats = Seats::new(room_for_connections());
     let graceful = GracefulShutdown::new();
-    loop {
+    let ending = async {
+        interrupt.asked().await;
+        let asked_at = Instant::now();
+        sleep(unready_for).await;
+        asked_at
+    };
+    pin!(ending);
+    let asked_at = loop {
         let accepted = select! {
             accepted = listener.accept() => accepted,
-            () = interrupt.asked() => break,
+            asked_at = &mut ending => break asked_at,
         };
         match accepted {
             Ok((stream, peer)) => {
                 let taken = select! {
                     taken = seats.take() => taken,
-                    () = interrupt.asked() => break,
+                    asked_at = &mut ending => break asked_at,
                 };
-                let Some(taken) = taken else { break };
+                let Some(taken) = taken else { break Instant::now() };
                 tokio::spawn(converse(
                     builder.clone(),
                     (stream, Peer(peer.ip())),
@@ -127,12 +142,14 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut interrupt: 
                 sleep(Duration::from_millis(100)).await;
             }
         }
-    }
+    };
     drop(listener);
     let open_count = graceful.count();
-    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+    let left = DRAIN_TIMEOUT.saturating_sub(asked_at.elapsed());
+    if timeout(left, graceful.shutdown()).await.is_err() {
         tracing::warn!(open_count, "some requests did not finish in time");
     }
+    asked_at
 }
 
 /// As many as there may be, if this process may have descriptors for them: it takes all it can get.

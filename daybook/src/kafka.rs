@@ -111,6 +111,11 @@ impl OnKafka {
         self.kafka()?.ok_or_else(|| Failure::NotThere(none.to_owned()))
     }
 
+    /// The follower that carries the log to the Kafka that was named, if one was.
+    pub(crate) fn relay_name(&self) -> Option<String> {
+        self.kafka_brokers.as_ref().map(|_brokers| bus::relay_name(&self.kafka_topic))
+    }
+
     /// Whether a read model is fed from Kafka.
     pub(crate) fn feeds(&self, read_model: &str) -> bool {
         self.kafka_fed.iter().any(|name| name == read_model || name == "all")

@@ -7,7 +7,9 @@ use vault::{MasterKey, Vault};
 
 use crate::failure::{Failure, Result};
 
+// No group by its name: `daybook audit keys` has one of that name.
 #[derive(Args, Clone)]
+#[group(skip)]
 pub(crate) struct Keys {
     /// The file with the master key: 64 hexadecimal digits (`openssl rand -hex 32`)
     #[arg(long, global = true, env = "DAYBOOK_MASTER_KEY_FILE", value_name = "FILE")]
@@ -29,8 +31,8 @@ impl Keys {
     /// The vault behind the key that was named.
     pub(crate) fn vault(&self) -> Result<Vault> {
         let master = match (&self.master_key, &self.master_key_file) {
-            (Some(key), _) => MasterKey::parse(key)?,
-            (None, Some(file)) => MasterKey::read(file)?,
+            (_, Some(file)) => MasterKey::read(file)?,
+            (Some(key), None) => MasterKey::parse(key)?,
             (None, None) => return Err(Failure::NoMasterKey),
         };
         Ok(Vault::new(&master))

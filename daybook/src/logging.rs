@@ -1,6 +1,10 @@
 //! Logs on standard error: a JSON object a line, or plain lines at a terminal.
 
-use std::io::{IsTerminal as _, stderr};
+use std::{
+    any::Any,
+    io::{IsTerminal as _, stderr},
+    panic::{self, PanicHookInfo},
+};
 
 use tracing_subscriber::EnvFilter;
 
@@ -14,5 +18,18 @@ pub(crate) fn start() {
         lines.with_target(false).compact().init();
     } else {
         lines.json().flatten_event(true).init();
+        // Whatever a panic says of itself would be no line of JSON.
+        panic::set_hook(Box::new(tell_of));
     }
+}
+
+/// Where it was, and what it said: the words of a panic are ours.
+fn tell_of(panic: &PanicHookInfo<'_>) {
+    let at = panic.location().map(ToString::to_string);
+    tracing::error!(at, said = said(panic.payload()), "a part of this process panicked");
+}
+
+fn said(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it did not say")
 }

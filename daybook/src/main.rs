@@ -3,11 +3,14 @@
 use std::{io::Write as _, process::ExitCode};
 
 mod announcing;
+mod collector;
 mod command;
 mod database;
+mod facts;
 mod failure;
 mod feeding;
 mod forgetting;
+mod health;
 mod home;
 mod http;
 mod interrupt;
@@ -16,9 +19,12 @@ mod keys;
 mod logging;
 mod origins;
 mod outside;
+mod probing;
 mod roles;
+mod secret;
 mod sentry;
 mod serving;
+mod settings;
 mod witness;
 
 #[global_allocator]

@@ -37,6 +37,17 @@ pub struct Assessment {
     pub rules_version: u32,
 }
 
+impl RiskDecision {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Review => "review",
+            Self::Reject => "reject",
+        }
+    }
+}
+
 impl Score {
     #[must_use]
     pub const fn new(score: u8) -> Option<Self> {

@@ -1,7 +1,7 @@
 //! Sends a batch until its fate is known: one connection, and patience.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnection;
 
@@ -42,6 +42,13 @@ impl Appender {
     /// Sends the batch until its fate is known; only a batch that was never sent may be given up. `None`: nothing was
     /// written, because something was assumed that is not so.
     pub(crate) async fn append(&mut self, batch: &Batch) -> Result<Option<Place>, Trouble> {
+        let begun = Instant::now();
+        let appended = self.send_until_known(batch).await;
+        self.shared.figures.appended(&appended, batch, begun.elapsed());
+        appended
+    }
+
+    async fn send_until_known(&mut self, batch: &Batch) -> Result<Option<Place>, Trouble> {
         let mut unresolved: Option<Unresolved> = None;
         let mut pauses = RETRY_PAUSES_MS.into_iter();
         // Twice as much for each attempt: a batch that needs longer than the first must not be sent for ever.
@@ -58,6 +65,7 @@ impl Appender {
                 }
                 Err((Trouble::Unknown(reason), Sent(true))) => {
                     tracing::warn!(reason, "an append was not answered; sending the same batch again");
+                    self.shared.figures.unanswered.add(1);
                     unresolved.get_or_insert_with(|| Unresolved::declare(&self.shared, batch));
                 }
                 Err((trouble, _sent)) if unresolved.is_none() => return Err(trouble),

@@ -17,6 +17,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long a read of the log may wait for a connection: whoever asks is told within a second that none is free.
 const FREE_WITHIN: Duration = Duration::from_millis(900);
 
+/// The same of everybody else's: a database that is away is told of within two seconds.
+const LENT_WITHIN: Duration = Duration::from_millis(1_500);
+
 /// Commits that do not wait for the disk.
 const UNHURRIED: (&str, &str) = ("synchronous_commit", "off");
 
@@ -106,7 +109,7 @@ impl Database {
     fn made_of(options: PgConnectOptions, connections: u32) -> PgPool {
         PgPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(CONNECT_WITHIN)
+            .acquire_timeout(LENT_WITHIN)
             .test_before_acquire(false)
             // A `begin` that was given up half way leaves a transaction sqlx does not know of: end it before reuse.
             .after_release(|connection, _metadata| {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
@@ -39,6 +40,8 @@ pub(crate) struct Queued {
     pub(crate) command_id: Uuid,
     /// How often it was decided without the decision holding.
     pub(crate) tries: u32,
+    /// When it came, until somebody has looked how long it waited.
+    pub(crate) since: Option<Instant>,
     ticket: Arc<Ticket>,
     answer: oneshot::Sender<Result<Outcome, Failure>>,
     _place: OwnedSemaphorePermit,
@@ -92,6 +95,7 @@ impl Queue {
     pub(crate) fn push(&self, acts: Vec<Act>) -> Vec<Result<Pending, Failure>> {
         let mut refused = Vec::new();
         let mut entered = Vec::with_capacity(acts.len());
+        let since = Some(Instant::now());
         let is_enough = {
             let mut lanes = self.lock();
             for act in acts {
@@ -104,7 +108,8 @@ impl Queue {
                 let (answer, outcome) = oneshot::channel();
                 let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
                 let pending = Pending { ticket: Arc::clone(&ticket), outcome };
-                let queued = Queued { act, command_id: Uuid::now_v7(), tries: 0, ticket, answer, _place: place };
+                let command_id = Uuid::now_v7();
+                let queued = Queued { act, command_id, tries: 0, since, ticket, answer, _place: place };
                 if lanes.closed {
                     refused.push(queued);
                     entered.push(Err(Failure::Unavailable { reason: "this process is stopping".to_owned() }));

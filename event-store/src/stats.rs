@@ -46,6 +46,19 @@ pub struct Standing {
     pub moved_at: Option<DateTime<Utc>>,
 }
 
+/// How far behind the log a follower is.
+#[derive(Clone, Debug, PartialEq, FromRow)]
+pub struct Lag {
+    pub name: String,
+    pub position: i64,
+    /// It has yet to work on so many events.
+    pub events: i64,
+    /// How long ago the first of them was recorded.
+    pub seconds: f64,
+    pub is_held: bool,
+    pub is_parked: bool,
+}
+
 /// Bytes on disk, indexes included.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct Size {
@@ -59,6 +72,13 @@ const KINDS: &str = "select aggregate_type, event_type, count(*) as events from 
      group by aggregate_type, event_type order by aggregate_type, event_type";
 const FOLLOWERS: &str = "select name, position, holder is not null and lease_until > now() as is_held, failures, \
      parked_reason, parked_at, moved_at from log.followers order by name";
+/// Each follower costs two looks by index.
+const LAGS: &str = "with head as materialized (select coalesce(max(position), 0) as head from log.events) \
+     select f.name, f.position, greatest(h.head - f.position, 0) as events, \
+            coalesce((select greatest(extract(epoch from clock_timestamp() - e.recorded_at), 0)::float8 \
+                      from log.events e where e.position = f.position + 1), 0) as seconds, \
+            f.holder is not null and f.lease_until > now() as is_held, f.parked_reason is not null as is_parked \
+     from log.followers f cross join head h order by f.name";
 const SIZES: &str = "select name as \"table\", pg_total_relation_size(('log.' || name)::regclass) as bytes \
      from unnest(array['events', 'answers', 'snapshots', 'followers']) as t (name)";
 
@@ -68,6 +88,14 @@ const SIZES: &str = "select name as \"table\", pg_total_relation_size(('log.' ||
 /// Where the database cannot be asked.
 pub async fn head(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select coalesce(max(position), 0) from log.events").fetch_one(executor).await
+}
+
+/// How far behind every follower of this log is.
+///
+/// # Errors
+/// Where the database cannot be asked.
+pub async fn lags(executor: impl PgExecutor<'_>) -> Result<Vec<Lag>, sqlx::Error> {
+    sqlx::query_as(LAGS).fetch_all(executor).await
 }
 
 /// Takes the figures, all at the same moment. Reads the whole log once to count it.

@@ -11,18 +11,18 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::act::{Act, Decision, Key};
+use crate::act::{Decision, Key};
 use crate::batch::{Batch, KeyName, name_of};
 use crate::cache::{Cache, Folded, Stream};
 use crate::connect::Database;
-use crate::crash;
+use crate::figures::Figures;
 use crate::follower::{Follow, Follower};
 use crate::generations::Generations;
 use crate::head::Head;
 use crate::kind::Kind;
 use crate::load;
 use crate::outcome::{Failure, Outcome};
-use crate::queue::{Pending, Queue, Queued};
+use crate::queue::{Queue, Queued};
 use crate::recorded::{self, Recorded};
 use crate::rehearsal::{self, Rehearsal};
 use crate::settle::Stored;
@@ -82,9 +82,6 @@ impl Drop for Tasks {
     }
 }
 
-/// An act in the queue; or what is known of it at once.
-type Entered = Result<Pending, Result<Outcome, Failure>>;
-
 /// What the writer, the loader and the callers share.
 pub(crate) struct Shared {
     /// Where streams are loaded, on connections that live there.
@@ -96,6 +93,7 @@ pub(crate) struct Shared {
     pub(crate) tail: Arc<Tail>,
     pub(crate) upcasters: Arc<Upcasters>,
     pub(crate) pool: PgPool,
+    pub(crate) figures: Figures,
     answers: Mutex<Generations<KeyName, Stored>>,
     snapshots: mpsc::Sender<(Stream, Folded)>,
     moved: Arc<Notify>,
@@ -116,6 +114,7 @@ impl Store {
         let shared = Arc::new(Shared {
             runtime: Handle::current(),
             queue: Queue::bounded(limits.waiting_acts),
+            figures: Figures::default(),
             answers: Mutex::new(Generations::bounded(limits.cached_answers)),
             snapshots: snapshot::spawn(pool.clone()),
             moved: Arc::new(Notify::new()),
@@ -133,49 +132,6 @@ impl Store {
         let waker = tokio::spawn(waker::run(Arc::clone(&shared.moved), shared.pool.clone()));
         let writer = Mutex::new(Some(writer::start(Arc::clone(&shared))));
         Self { tasks: Arc::new(Tasks { shared: Arc::clone(&shared), writer, tail, waker }), shared }
-    }
-
-    /// Decides an act and appends what it decided. The future may be dropped at any time: what was queued is decided
-    /// all the same, or not at all, never by half.
-    ///
-    /// # Errors
-    /// A [`Failure`], which says whether the act was applied.
-    pub async fn execute(&self, act: Act) -> Result<Outcome, Failure> {
-        match self.enter(vec![act]).pop() {
-            Some(entered) => self.outcome(entered).await,
-            None => Err(Failure::Busy),
-        }
-    }
-
-    /// As [`Store::execute`], for acts that come together: they enter the queue together and so, where there is room,
-    /// share an append. Each has its own outcome, in order.
-    pub async fn execute_all(&self, acts: Vec<Act>) -> Vec<Result<Outcome, Failure>> {
-        futures_util::future::join_all(self.enter(acts).into_iter().map(|entered| self.outcome(entered))).await
-    }
-
-    fn enter(&self, acts: Vec<Act>) -> Vec<Entered> {
-        if self.shared.is_unresolved.load(Ordering::Acquire) {
-            return acts.iter().map(|act| Err(self.shared.while_unresolved(act.key.as_ref()))).collect();
-        }
-        crash::point("execute.before_queue");
-        let entered = self.shared.queue.push(acts);
-        crash::point("execute.after_queue");
-        entered.into_iter().map(|entered| entered.map_err(Err)).collect()
-    }
-
-    async fn outcome(&self, entered: Entered) -> Result<Outcome, Failure> {
-        let pending = match entered {
-            Ok(pending) => pending,
-            Err(at_once) => return at_once,
-        };
-        match tokio::time::timeout(self.shared.limits.answer_within, pending.outcome).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_dropped)) => Err(Failure::Unknown),
-            Err(_elapsed) if pending.ticket.withdraw() => {
-                Err(Failure::Unavailable { reason: "the log did not come to this command in time".to_owned() })
-            }
-            Err(_elapsed) => Err(Failure::Unknown),
-        }
     }
 
     /// Takes a decision on the log as it stands and tells what would follow. Nothing is written.
@@ -252,11 +208,6 @@ impl Store {
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.shared.pool
-    }
-
-    /// How many acts wait for the writer.
-    pub fn waiting(&self) -> usize {
-        self.shared.queue.depth()
     }
 
     /// Accepts no more acts and returns when those inside are decided and answered.
@@ -382,7 +333,11 @@ impl Shared {
         }
     }
 
-    fn while_unresolved(&self, key: Option<&Key>) -> Result<Outcome, Failure> {
+    pub(crate) fn is_unresolved(&self) -> bool {
+        self.is_unresolved.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn while_unresolved(&self, key: Option<&Key>) -> Result<Outcome, Failure> {
         match key {
             Some(key) if lock(&self.unresolved).contains(&name_of(key)) => Ok(Outcome::InFlight),
             Some(_) | None => Err(log_is_silent()),

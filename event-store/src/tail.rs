@@ -63,14 +63,14 @@ impl Tail {
     }
 
     /// What this process just wrote. It waits where others have written before it: the reader brings only theirs.
-    pub(crate) fn offer(&self, events: Vec<Recorded>) {
+    pub(crate) fn offer(&self, events: Vec<Arc<Recorded>>) {
         let last = {
             let mut ring = self.lock();
             let Some(first) = events.first().map(|first| first.position) else { return };
             if !ring.has_begun || first <= ring.last || ring.ahead.len() >= AHEAD {
                 return;
             }
-            ring.ahead.insert(first, events.into_iter().map(Arc::new).collect());
+            ring.ahead.insert(first, events);
             ring.follow_on();
             ring.last
         };

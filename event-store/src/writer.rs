@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -16,6 +17,7 @@ use crate::crash;
 use crate::kind::Kind;
 use crate::outcome::{Failure, Outcome};
 use crate::queue::Queued;
+use crate::recorded::Recorded;
 use crate::settle::Stored;
 use crate::store::Shared;
 
@@ -212,7 +214,11 @@ fn decide(shared: &Arc<Shared>, batch: &mut Batch, below: Option<&Batch>, acts: 
     crash::point("writer.before_decide");
     let mut unloaded: Vec<(Queued, Stream, Kind)> = Vec::new();
     let mut later = Vec::new();
+    let now = Instant::now();
     for mut queued in acts {
+        if let Some(since) = queued.since.take() {
+            shared.figures.waits.took(now.saturating_duration_since(since));
+        }
         if let Some(key) = &queued.act.key {
             if let Some(stored) = shared.answered_lately(key) {
                 let outcome = stored.outcome(key);
@@ -253,7 +259,9 @@ fn tell(shared: &Arc<Shared>, untold: Untold) {
     let last = batch.last_position(place);
     crash::point("writer.before_cache");
     shared.keep_states(&mut batch, last);
-    shared.tail.offer(std::mem::take(&mut batch.events));
+    let events: Vec<Arc<Recorded>> = std::mem::take(&mut batch.events).into_iter().map(Arc::new).collect();
+    shared.figures.written.tell(&events);
+    shared.tail.offer(events);
     shared.wake_others();
     crash::point("writer.after_cache");
     crash::point("writer.before_answers");

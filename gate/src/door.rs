@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -182,11 +182,14 @@ impl Gate {
         let visit = Visit::of(&parts);
         let mut marks = HeaderMap::with_capacity(MARKS);
         visit.mark(&mut marks);
-        let is_let_in = AtomicBool::new(false);
+        let (is_let_in, whose) = (AtomicBool::new(false), OnceLock::new());
         let served = async {
             let _room =
                 self.bodies.try_acquire_many(room(&parts.headers, entrance.body_max)).map_err(|_full| full())?;
             let mut call = self.admit(entrance, &mut parts, body, &visit, &mut marks).await?;
+            if let Caller::Merchant { merchant_id, .. } = &call.caller {
+                whose.get_or_init(|| *merchant_id);
+            }
             let _place = self.places.try_acquire().map_err(|_full| full())?;
             is_let_in.store(true, Ordering::Relaxed);
             crash::point("request.admitted");
@@ -199,7 +202,9 @@ impl Gate {
             Ok(reply)
         };
         let served = whatever_happens(served, &visit, &is_let_in).await;
-        answered(served, &visit, marks)
+        let response = answered(served, &visit, marks);
+        visit.note(whose.get(), response.status());
+        response
     }
 
     /// Takes in what a partner sends us unasked: as it came, within bounds. Whoever serves it finds out whether it is true.
@@ -221,7 +226,9 @@ impl Gate {
             serve(Letter { visit: visit.clone(), headers: parts.headers, body }).await
         };
         let served = whatever_happens(served, &visit, &is_let_in).await;
-        answered(served, &visit, marks)
+        let response = answered(served, &visit, marks);
+        visit.note(None, response.status());
+        response
     }
 
     async fn admit(

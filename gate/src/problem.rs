@@ -143,6 +143,11 @@ impl Problem {
         self.rule
     }
 
+    /// Whether a value that stands there is amiss.
+    pub fn names(&self, pointer: &str) -> bool {
+        self.fields.iter().any(|field| field.pointer == pointer)
+    }
+
     /// The document as text: what is sent, and what is stored where the problem is an answer.
     pub fn document(&self, visit: &Visit) -> String {
         let sentence = visit.language.sentence(self.rule);

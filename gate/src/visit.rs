@@ -1,6 +1,13 @@
 //! What names a request: its id, its trace, its address, the caller's language.
 
-use axum::http::{HeaderMap, HeaderValue, request::Parts};
+use std::time::SystemTime;
+
+use axum::{
+    extract::MatchedPath,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts},
+};
+use domain::id::MerchantId;
+use traces::{Context, Kind, Span, Value};
 use uuid::Uuid;
 
 use crate::language::Language;
@@ -16,6 +23,19 @@ pub struct Visit {
     /// The path asked for.
     pub instance: String,
     pub language: Language,
+    method: Method,
+    route: Option<MatchedPath>,
+    span: Option<Asked>,
+}
+
+/// The span of this request, while somebody collects spans.
+#[derive(Clone, Debug)]
+struct Asked {
+    /// Of whoever asked.
+    parent_id: Option<String>,
+    span_id: String,
+    begun_at: SystemTime,
+    is_sampled: bool,
 }
 
 impl Visit {
@@ -23,17 +43,51 @@ impl Visit {
         let new_id = || Uuid::now_v7().simple().to_string();
         let request_id =
             header(&parts.headers, REQUEST_ID).filter(|id| is_plain(id)).map_or_else(new_id, str::to_owned);
-        let trace_id = header(&parts.headers, TRACE_PARENT).and_then(trace_id).map_or_else(new_id, str::to_owned);
+        let parent = header(&parts.headers, TRACE_PARENT).and_then(Parent::read);
+        let trace_id = parent.map_or_else(new_id, |parent| parent.trace_id.to_owned());
+        let span = traces::is_on().then(|| Asked::of(parent, &trace_id));
         let path = parts.uri.path();
         let end = path.char_indices().nth(256).map_or(path.len(), |(end, _next)| end);
         let instance = path.get(..end).unwrap_or_default().to_owned();
-        Self { request_id, trace_id, instance, language: Language::of(&parts.headers) }
+        let (method, route) = (parts.method.clone(), parts.extensions.get::<MatchedPath>().cloned());
+        Self { request_id, trace_id, instance, language: Language::of(&parts.headers), method, route, span }
+    }
+
+    /// What follows from this request is told by it whose it is, where its trace is kept (W3C Trace Context).
+    pub fn traceparent(&self) -> Option<String> {
+        let span = self.span.as_ref().filter(|span| span.is_sampled)?;
+        Some(Context { trace_id: self.trace_id.clone(), span_id: span.span_id.clone() }.traceparent())
     }
 
     /// Of a request that was never there.
     pub(crate) fn of_nobody() -> Self {
         let new_id = || Uuid::now_v7().simple().to_string();
-        Self { request_id: new_id(), trace_id: new_id(), instance: "/".to_owned(), language: Language::English }
+        Self {
+            request_id: new_id(),
+            trace_id: new_id(),
+            instance: "/".to_owned(),
+            language: Language::English,
+            method: Method::GET,
+            route: None,
+            span: None,
+        }
+    }
+
+    /// The request was answered. A line for the log of this process where it was not served, else where that is asked for;
+    /// and its span. The route is told and never the path, which may hold anything.
+    pub(crate) fn note(&self, merchant_id: Option<&MerchantId>, status: StatusCode) {
+        let route = self.route.as_ref().map(MatchedPath::as_str);
+        let (request_id, trace_id, method) = (self.request_id.as_str(), self.trace_id.as_str(), self.method.as_str());
+        let is_error = status.is_server_error();
+        if let Some(span) = self.span.as_ref().filter(|span| span.is_sampled || is_error) {
+            span.end(self, merchant_id, status);
+        }
+        let (merchant_id, status) = (merchant_id.map(tracing::field::display), status.as_u16());
+        if is_error {
+            tracing::warn!(request_id, trace_id, merchant_id, method, route, status, "a request was not served");
+        } else {
+            tracing::debug!(request_id, trace_id, merchant_id, method, route, status, "a request was answered");
+        }
     }
 
     pub(crate) fn mark(&self, headers: &mut HeaderMap) {
@@ -54,17 +108,65 @@ fn is_plain(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// `version-trace-parent-flags`: the trace's id, if all of it is as W3C has it.
-fn trace_id(trace_parent: &str) -> Option<&str> {
-    let mut parts = trace_parent.split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_something = |text: &str| text.bytes().any(|byte| byte != b'0');
-    let is_whole = version != "00" || parts.next().is_none();
-    let is_well_formed = is_hex(version, 2) && version != "ff" && is_hex(trace, 32) && is_hex(parent, 16);
-    (is_well_formed && is_hex(flags, 2) && is_whole && is_something(trace) && is_something(parent)).then_some(trace)
+/// What a caller says of its own trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parent<'h> {
+    trace_id: &'h str,
+    span_id: &'h str,
+    is_sampled: bool,
+}
+
+impl<'h> Parent<'h> {
+    /// `version-trace-parent-flags`, if all of it is as W3C has it.
+    fn read(trace_parent: &'h str) -> Option<Self> {
+        let mut parts = trace_parent.split('-');
+        let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_hex = |text: &str, length: usize| {
+            text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        let is_something = |text: &str| text.bytes().any(|byte| byte != b'0');
+        let is_whole = version != "00" || parts.next().is_none();
+        let is_well_formed = is_hex(version, 2) && version != "ff" && is_hex(trace_id, 32) && is_hex(span_id, 16);
+        let is_sampled = u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 == 1);
+        (is_well_formed && is_hex(flags, 2) && is_whole && is_something(trace_id) && is_something(span_id))
+            .then_some(Self { trace_id, span_id, is_sampled })
+    }
+}
+
+impl Asked {
+    /// Whoever has begun a trace has decided whether it is kept.
+    fn of(parent: Option<Parent<'_>>, trace_id: &str) -> Self {
+        Self {
+            parent_id: parent.map(|parent| parent.span_id.to_owned()),
+            span_id: traces::new_span_id(),
+            begun_at: SystemTime::now(),
+            is_sampled: parent.map_or_else(|| traces::is_sampled(trace_id), |parent| parent.is_sampled),
+        }
+    }
+
+    fn end(&self, visit: &Visit, merchant_id: Option<&MerchantId>, status: StatusCode) {
+        let method =
+            if visit.method == Method::GET || visit.method == Method::POST { visit.method.as_str() } else { "OTHER" };
+        let route = visit.route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        let mut attributes = vec![
+            ("http.request.method", Value::Text(method.to_owned())),
+            ("http.route", Value::Text(route.to_owned())),
+            ("http.response.status_code", Value::Whole(status.as_u16().into())),
+            ("request_id", Value::Text(visit.request_id.clone())),
+        ];
+        attributes.extend(merchant_id.map(|merchant_id| ("merchant_id", Value::Text(merchant_id.to_string()))));
+        traces::record(Span {
+            context: Context { trace_id: visit.trace_id.clone(), span_id: self.span_id.clone() },
+            parent_id: self.parent_id.clone(),
+            name: format!("{method} {route}").into(),
+            kind: Kind::Server,
+            begun_at: self.begun_at,
+            ended_at: SystemTime::now(),
+            attributes,
+            is_error: status.is_server_error(),
+            link: None,
+        });
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +176,14 @@ mod tests {
     #[test]
     fn a_trace_is_taken_up_only_where_it_is_one() {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(trace_id(&format!("00-{trace}-00f067aa0ba902b7-01")), Some(trace));
+        let read = |flags: &str| {
+            let parent = format!("00-{trace}-00f067aa0ba902b7-{flags}");
+            Parent::read(&parent)
+                .map(|parent| (parent.trace_id.to_owned(), parent.span_id.to_owned(), parent.is_sampled))
+        };
+        for (flags, is_sampled) in [("01", true), ("00", false), ("03", true), ("02", false)] {
+            assert_eq!(read(flags), Some((trace.to_owned(), "00f067aa0ba902b7".to_owned(), is_sampled)));
+        }
         for bad in [
             format!("ff-{trace}-00f067aa0ba902b7-01"),
             format!("00-{trace}-00f067aa0ba902b7-01-x"),
@@ -84,7 +193,7 @@ mod tests {
             format!("00-{trace}-00f067aa0ba902b7"),
             String::new(),
         ] {
-            assert_eq!(trace_id(&bad), None, "{bad}");
+            assert_eq!(Parent::read(&bad), None, "{bad}");
         }
     }
 

@@ -11,7 +11,9 @@ use domain::free_text::FreeText;
 use domain::merchant::{Merchant, event::MerchantEvent};
 use domain::payment::{Payment, event::PaymentEvent, origin::Origin};
 use event_store::{Recorded, Store};
+use traces::Context;
 
+use crate::spans::Trace;
 use crate::wake::Event;
 
 /// Of one payment.
@@ -23,9 +25,9 @@ pub(crate) struct Brief {
     pub(crate) customer: Option<BlindIndex>,
     /// How the last attempt began.
     pub(crate) begun: Option<Begun>,
-    trace: Option<Arc<str>>,
+    trace: Option<Trace>,
     /// Of what was asked for since: a capture, a refund, a cancellation.
-    traces: BTreeMap<String, Arc<str>>,
+    traces: BTreeMap<String, Trace>,
 }
 
 /// An attempt, where and when it began, and where it came from.
@@ -166,18 +168,19 @@ impl Brief {
     }
 
     /// The trace of the request a process works for: its own, or the payment's.
-    pub(crate) fn trace(&self, process: &str, business: &str) -> Option<Arc<str>> {
+    pub(crate) fn trace(&self, process: &str, business: &str) -> Option<Trace> {
         let own = self.traces.get(business).or_else(|| self.traces.get(process));
         own.or(self.trace.as_ref()).cloned()
     }
 }
 
 /// Metadata is JSON as we write it, and a trace is 32 hexadecimal digits.
-fn trace_of(metadata: &str) -> Option<Arc<str>> {
-    const NAME: &str = "\"trace_id\":\"";
-    let (_before, after) = metadata.split_once(NAME)?;
-    let trace = after.get(..32)?;
-    trace.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| trace.into())
+fn trace_of(metadata: &str) -> Option<Trace> {
+    let named = |name: &str| metadata.split_once(name).map(|(_before, after)| after);
+    let trace = named("\"trace_id\":\"")?.get(..32)?;
+    let parent = named("\"traceparent\":\"").and_then(|after| after.split_once('"'));
+    let asked_by = parent.and_then(|(parent, _after)| Context::parse(parent));
+    trace.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| Trace { id: trace.into(), asked_by })
 }
 
 #[cfg(test)]
@@ -188,7 +191,10 @@ mod tests {
     fn a_trace_is_read_where_there_is_one() {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         let told = format!(r#"{{"actor":"MER","request_id":"r","trace_id":"{trace}"}}"#);
-        assert_eq!(trace_of(&told).as_deref(), Some(trace));
+        assert_eq!(trace_of(&told), Some(Trace { id: trace.into(), asked_by: None }));
+        let asked_by = Context { trace_id: trace.to_owned(), span_id: "00f067aa0ba902b7".to_owned() };
+        let told = format!(r#"{{"trace_id":"{trace}","traceparent":"{}"}}"#, asked_by.traceparent());
+        assert_eq!(trace_of(&told), Some(Trace { id: trace.into(), asked_by: Some(asked_by) }));
         for none in ["{}", r#"{"trace_id":"short"}"#, r#"{"trace_id":"xbf92f3577b34da6a3ce929d0e0e4736"}"#] {
             assert_eq!(trace_of(none), None, "{none}");
         }
@@ -196,7 +202,7 @@ mod tests {
 
     #[test]
     fn each_works_under_the_trace_of_who_asked_for_it() {
-        let traced = |trace: &str| -> Arc<str> { trace.into() };
+        let traced = |trace: &str| Trace { id: trace.into(), asked_by: None };
         let brief = Brief {
             trace: Some(traced("of the payment")),
             traces: [("REF1", "of a refund"), (CANCELLATION, "of a cancellation")]
@@ -204,7 +210,7 @@ mod tests {
                 .into(),
             ..Brief::default()
         };
-        let of = |process, business| brief.trace(process, business).unwrap().to_string();
+        let of = |process, business| brief.trace(process, business).unwrap().id.to_string();
         assert_eq!(of("take_payment", "PAY1"), "of the payment");
         assert_eq!(of("refund_payment", "REF1"), "of a refund");
         assert_eq!(of("refund_payment", "REF2"), "of the payment");

@@ -3,8 +3,10 @@
 use channels::{
     Ask, Authorise, Capture, Done, Kind, NotSent, Outcome, Partners, PayOut, Refund, Status, Unknown, Void,
 };
-use domain::{channel::Channel, payment::attempt::Decline};
+use domain::{channel::Channel, money::Money, payment::attempt::Decline};
 use uuid::Uuid;
+
+use crate::spans::Calling;
 
 /// To whom, what, and how carefully.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +53,13 @@ pub(crate) enum Heard {
 const SPANS: Uuid = Uuid::from_u128(0x51f0_7ac3_9f1e_5b66_8a0d_27d9_40b3_6e1c);
 
 impl Call {
-    /// The partner is told whose trace it works under. Every try of a request is the same span.
-    pub(crate) fn under(mut self, trace: Option<&str>) -> Self {
+    /// The partner is told whose trace it works under. Where that is kept, each call is a span of its own; where nobody
+    /// collects, every try of a request is the same.
+    pub(crate) fn under(mut self, trace: Option<&str>, calling: Option<&Calling>) -> Self {
+        if let Some(traceparent) = calling.and_then(Calling::traceparent) {
+            *self.request.traceparent() = Some(traceparent);
+            return self;
+        }
         let span = Uuid::new_v5(&SPANS, self.request.partner_key().as_bytes()).simple().to_string();
         let traceparent = trace.zip(span.get(..16)).map(|(trace, span)| format!("00-{trace}-{span}-01"));
         *self.request.traceparent() = traceparent;
@@ -125,5 +132,27 @@ impl Request {
 
     pub(crate) fn partner_key(&self) -> &str {
         self.key().0
+    }
+
+    /// How the step is called that it is made in.
+    pub(crate) const fn step(&self) -> &'static str {
+        match self {
+            Self::Authorise(_) => "ChannelPayment",
+            Self::Capture(_) => "ChannelCapture",
+            Self::Void(_) => "ChannelVoid",
+            Self::Refund(_) => "ChannelRefund",
+            Self::PayOut(_) => "ChannelPayout",
+        }
+    }
+
+    /// The money it is about; a void lets go of whatever there is.
+    pub(crate) const fn money(&self) -> Option<Money> {
+        match self {
+            Self::Authorise(request) => Some(request.amount),
+            Self::Capture(request) => Some(request.amount),
+            Self::Void(_) => None,
+            Self::Refund(request) => Some(request.amount),
+            Self::PayOut(request) => Some(request.amount),
+        }
     }
 }

@@ -3,12 +3,12 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use channels::{Hint, Partners};
 use chrono::{TimeDelta, Utc};
-use event_store::{Act, Answer, Failure, Outcome, Store, Tenant, Verdict, crash};
+use event_store::{Act, Answer, Outcome, Store, Tenant, Verdict, crash};
 use sqlx::{PgConnection, PgPool};
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -30,7 +30,9 @@ use crate::{
     looked,
     process::{self, Next, Stop},
     remittances,
+    spans::{self, Calling, Mark, Trace},
     take_payment::TAKE_PAYMENT,
+    trouble::{Trouble, UNCOUNTED, later},
     turn::{Counted, Known, Turn, Work},
     unsettled,
     wake::Wake,
@@ -46,13 +48,11 @@ const TURNS_MAX: usize = 32;
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(50);
 /// While the log or the table cannot be reached.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 /// Calls under way when the process is to end have as long to come back.
 const ENDED_WITHIN: Duration = Duration::from_secs(15);
 /// While the counters of the risk check have not come to where an attempt began.
 const LOOK_AT_COUNTERS_AGAIN: TimeDelta = TimeDelta::milliseconds(20);
-/// What a decision says that is to be made again with the counters at hand.
-const UNCOUNTED: &str = "uncounted";
 /// How an event says that a process wrote it.
 pub(crate) const WRITTEN_BY: &str = "\"process\":";
 
@@ -82,6 +82,8 @@ pub(crate) struct Desk {
 }
 
 pub(crate) type Name = (&'static str, Arc<str>);
+/// What comes next, and what was done that is worth a span.
+type Decided = (Next, Vec<Mark>);
 
 /// A runner's sign of life, and when it looked last whose has ended.
 struct Presence {
@@ -269,15 +271,22 @@ impl Desk {
             Ok(known) => Arc::new(known),
             Err(failure) => return later(&failure),
         };
-        let mut heard = None;
+        let (mut heard, mut calling) = (None, None::<Calling>);
         for _turn in 0..TURNS_MAX {
             if crash::is_doubled() && heard.is_none() {
                 drop(self.turn(&due.work, &known, None).await);
             }
-            match self.turn(&due.work, &known, heard.take()).await {
+            let turned = self.turn(&due.work, &known, heard.take()).await;
+            if let Some(calling) = calling.take() {
+                calling.end();
+            }
+            match turned {
                 Ok(Next::Call(call)) => {
-                    let call = call.under(known.trace.as_deref());
-                    heard = Some(self.call(due.work.process, &call).await);
+                    let (trace, begun) = (known.trace.as_ref(), Calling::begin(known.trace.as_ref(), &due.work, &call));
+                    let call = call.under(trace.map(|trace| &*trace.id), begun.as_ref());
+                    let said = self.call(due.work.process, &call).await;
+                    calling = begun.map(|begun| begun.heard(&said));
+                    heard = Some(said);
                 }
                 Ok(Next::Wait(until)) => return Then::At(until),
                 Ok(Next::Rest) => return Then::Done,
@@ -337,11 +346,11 @@ impl Desk {
         // What a channel said when it was asked is news to all processes, as its report would be.
         let signs_as = if work.process == LOOK_INTO { "asked_by" } else { "process" };
         let mut metadata = vec![("actor", "process".to_owned()), (signs_as, work.process.to_owned())];
-        metadata.extend(known.trace.as_ref().map(|trace| ("trace_id", trace.to_string())));
+        metadata.extend(known.trace.iter().flat_map(Trace::metadata));
         // The store may decide more than once: what the last decision came to is what was written.
-        let decided: Arc<Mutex<Option<Next>>> = Arc::default();
-        let (slot, work, known) = (Arc::clone(&decided), work.clone(), Arc::clone(known));
-        let moment = (Utc::now(), self.patience);
+        let decided: Arc<Mutex<Option<Decided>>> = Arc::default();
+        let (slot, work, trace, known) = (Arc::clone(&decided), work.clone(), known.trace.clone(), Arc::clone(known));
+        let (moment, begun_at) = ((Utc::now(), self.patience), SystemTime::now());
         let act = Act {
             tenant,
             key: None,
@@ -350,7 +359,7 @@ impl Desk {
                 let mut turn = Turn::new(books, &work, &known, moment, heard.as_ref());
                 match process.react(&mut turn) {
                     Ok(next) => {
-                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((next, turn.marks));
                         Ok(Verdict::Accepted(Answer::default()))
                     }
                     Err(Stop::Halt(halt)) => Err(halt),
@@ -362,35 +371,14 @@ impl Desk {
         crash::point_of("process.before_turn", whose);
         let outcome = self.store.execute(act).await;
         crash::point_of("process.after_turn", whose);
-        match outcome {
-            Ok(Outcome::Accepted { .. }) => {
-                let next = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
-                next.ok_or_else(|| Trouble::Stuck("it decided nothing".to_owned()))
-            }
-            Ok(Outcome::Refused { answer, .. }) if answer.body == UNCOUNTED => Err(Trouble::Uncounted),
-            Ok(Outcome::Refused { answer, .. }) => Err(Trouble::Stuck(format!("refused: {}", answer.body))),
-            Ok(other) => Err(Trouble::Passing(format!("{other:?}"))),
-            Err(failure @ (Failure::Data { .. } | Failure::TooLarge { .. } | Failure::Unreadable { .. })) => {
-                Err(Trouble::Stuck(failure.to_string()))
-            }
-            Err(failure) => Err(Trouble::Passing(failure.to_string())),
+        if !matches!(outcome, Ok(Outcome::Accepted { .. })) {
+            return Err(Trouble::of(outcome));
         }
+        let decided = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (next, marks) = decided.ok_or_else(|| Trouble::Stuck("it decided nothing".to_owned()))?;
+        spans::of_turn(trace.as_ref(), marks, begun_at);
+        Ok(next)
     }
-}
-
-/// Why a turn was not taken.
-enum Trouble {
-    /// The log is away or busy: that counts against nobody.
-    Passing(String),
-    /// The work itself cannot be done.
-    Stuck(String),
-    /// It is to know first what was counted before.
-    Uncounted,
-}
-
-fn later(reason: &str) -> Then {
-    tracing::warn!(reason, "the processes cannot go on for now");
-    Then::At(Utc::now() + PAUSE)
 }
 
 impl Due {

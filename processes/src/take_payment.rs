@@ -27,6 +27,7 @@ use domain::{
     risk_rules::RiskRules,
     saga::step::CoursePhase,
 };
+use traces::Value;
 
 use crate::{
     call::{Call, Care, Heard, Request},
@@ -147,7 +148,26 @@ impl Taking<'_> {
             let (within, _then) = self.review_policy(turn)?;
             self.memory.begin(turn, RISK, None, within)?;
         }
+        turn.mark("RiskCheck", || {
+            let decision = ("risk.decision", Value::Text(assessment.decision.name().to_owned()));
+            self.about()
+                .into_iter()
+                .chain([decision, ("risk.score", Value::Whole(u8::from(assessment.score).into()))])
+                .collect()
+        });
         turn.tell::<Payment>(&self.id, &PaymentCommand::RecordRisk { attempt: self.tried.number, assessment })
+    }
+
+    /// What every span of it carries.
+    fn about(&self) -> Vec<(&'static str, Value)> {
+        let Agreed { payment_id, merchant_id, order_no, amount, .. } = self.agreed;
+        vec![
+            ("merchant_id", Value::Text(merchant_id.to_string())),
+            ("payment_no", Value::Text(payment_id.to_string())),
+            ("order_no", Value::Text(order_no.as_str().to_owned())),
+            ("amount", Value::Whole(amount.amount_minor)),
+            ("currency", Value::Text(amount.currency.code().to_owned())),
+        ]
     }
 
     /// As of the moment the attempt began, by the rules as they are now.
@@ -222,6 +242,7 @@ impl Taking<'_> {
             return self.end(turn, "the order does not fit");
         }
         self.memory.do_at_once(turn, ORDER, &self.order_id().to_string())?;
+        turn.mark("CreateOrder", || self.about());
         turn.tell::<Payment>(&self.id, &PaymentCommand::Submit { attempt: self.tried.number })?;
         self.ask_channel(turn)
     }

@@ -5,8 +5,16 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use domain::{aggregate::Aggregate, id::MerchantId, refusal::Refusal as _, risk::facts::Counters};
 use event_store::Books;
+use traces::Value;
 
-use crate::{brief::Brief, call::Heard, errand::Patience, process::Stop, unsettled::Unsettled};
+use crate::{
+    brief::Brief,
+    call::Heard,
+    errand::Patience,
+    process::Stop,
+    spans::{Mark, Trace},
+    unsettled::Unsettled,
+};
 
 /// What the work is about, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +31,7 @@ pub(crate) struct Work {
 pub(crate) struct Known {
     pub(crate) brief: Brief,
     /// The trace of the request that is worked for.
-    pub(crate) trace: Option<Arc<str>>,
+    pub(crate) trace: Option<Trace>,
     pub(crate) merchant_since: Option<DateTime<Utc>>,
     pub(crate) counted: Counted,
     /// Of a merchant's, for those who settle.
@@ -51,6 +59,8 @@ pub(crate) struct Turn<'t, 'b> {
     pub(crate) now: DateTime<Utc>,
     pub(crate) patience: Patience,
     heard: Option<&'t Heard>,
+    /// What was done that is worth a span.
+    pub(crate) marks: Vec<Mark>,
 }
 
 impl<'t, 'b> Turn<'t, 'b> {
@@ -61,7 +71,14 @@ impl<'t, 'b> Turn<'t, 'b> {
         (now, patience): (DateTime<Utc>, Patience),
         heard: Option<&'t Heard>,
     ) -> Self {
-        Self { books, work, known, now, patience, heard }
+        Self { books, work, known, now, patience, heard, marks: Vec::new() }
+    }
+
+    /// Names what was done, for the trace of the request it is done for, where that is kept.
+    pub(crate) fn mark(&mut self, name: &'static str, attributes: impl FnOnce() -> Vec<(&'static str, Value)>) {
+        if self.known.trace.as_ref().is_some_and(|trace| trace.asked_by.is_some()) {
+            self.marks.push(Mark { name, attributes: attributes() });
+        }
     }
 
     pub(crate) fn state<A: Aggregate>(&mut self, id: &Arc<str>) -> Result<Arc<A>, Stop> {

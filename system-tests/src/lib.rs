@@ -8,6 +8,7 @@ pub mod broker;
 pub mod client;
 pub mod copyist;
 pub mod database;
+pub mod exposition;
 pub mod invariants;
 pub mod load;
 pub mod map;

@@ -55,9 +55,18 @@ fn clear(command: &mut Command) {
     command.env("DAYBOOK_WITHOUT_PROCESSES", "true");
     // As is the witness: with `DAYBOOK_WITHOUT_AUDIT` set to false.
     command.env("DAYBOOK_WITHOUT_AUDIT", "true");
-    for name in
-        ["DATABASE_URL", "DATABASE_OWNER_URL", "DAYBOOK_LISTEN", "DAYBOOK_MASTER_KEY_FILE", "DAYBOOK_TOKEN", "RUST_LOG"]
-    {
+    for name in [
+        "DATABASE_URL",
+        "DATABASE_OWNER_URL",
+        "DAYBOOK_CONFIG",
+        "DAYBOOK_LISTEN",
+        "DAYBOOK_MASTER_KEY_FILE",
+        "DAYBOOK_METRICS_TOKEN",
+        "DAYBOOK_TOKEN",
+        "JAEGER_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "RUST_LOG",
+    ] {
         command.env_remove(name);
     }
 }

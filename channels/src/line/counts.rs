@@ -35,14 +35,15 @@ pub(super) struct Counting {
 }
 
 impl Counting {
-    pub(super) fn let_out(&self, showed: Showed) {
+    /// Whether anything left the house.
+    pub(super) fn let_out(&self, showed: Showed) -> bool {
         match showed {
             Showed::Health => {}
             Showed::Trouble => add(&self.failures),
-            // Nothing left the house.
-            Showed::Nothing => return,
+            Showed::Nothing => return false,
         }
         add(&self.calls);
+        true
     }
 
     pub(super) fn hold_back(&self, why: &Reason) {

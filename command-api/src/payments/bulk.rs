@@ -12,6 +12,7 @@ use super::CreatePayment;
 use crate::carry_out::{self, is_dry_run};
 use crate::plan::{Words, in_language};
 use crate::routes::Api;
+use crate::tally::Counted;
 
 const ITEMS_MAX: usize = 1_000;
 pub(crate) const LIST: &str = "payments";
@@ -114,7 +115,7 @@ pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<R
         let Bulk = Bulk::parse(&call.body)?;
         let items = call.body.get(LIST).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let dry_run = is_dry_run(call)?;
-        let read: Vec<Result<Act, Problem>> = items.iter().map(|item| act(api, call, item)).collect();
+        let read: Vec<Result<(Act, Counted), Problem>> = items.iter().map(|item| act(api, call, item)).collect();
         let items = if dry_run { rehearse(api, call, read).await } else { write(api, call, read).await };
         let told = Told { code: 0, message: in_language(ANSWERED, call.visit.language), data: Data { dry_run, items } };
         Ok(Reply::new(200, serde_json::to_string(&told).unwrap_or_default()))
@@ -122,7 +123,7 @@ pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<R
 }
 
 /// Reads one item; its key names it and is no part of what it asks for.
-fn act(api: &Api, call: &Call, item: &Value) -> Result<Act, Problem> {
+fn act(api: &Api, call: &Call, item: &Value) -> Result<(Act, Counted), Problem> {
     let mut object: Map<String, Value> =
         item.as_object().cloned().ok_or_else(|| Problem::turned_away(rules::FIELD_MALFORMED))?;
     let key = match object.remove(KEY) {
@@ -132,21 +133,30 @@ fn act(api: &Api, call: &Call, item: &Value) -> Result<Act, Problem> {
     let key = key.ok_or_else(|| Problem::turned_away(rules::IDEMPOTENCY_KEY_MALFORMED))?;
     let fingerprint = api.gate.vault.fingerprint(&[b"bulk payment", canonical(&object).as_bytes()]);
     let plan = CreatePayment::parse(&object)?.plan(api, call)?;
-    Ok(Act {
+    let act = Act {
         tenant: plan.tenant,
         key: Some(Key { scope: call.caller.idempotency_scope(), key: Arc::clone(&key.0), fingerprint }),
         metadata: carry_out::metadata(&call.caller, &call.visit),
         decision: plan.decision,
-    })
+    };
+    Ok((act, plan.counted))
 }
 
 /// Hands all that could be read to the log at once.
-async fn write(api: &Api, call: &Call, read: Vec<Result<Act, Problem>>) -> Vec<Item> {
-    let mut acts = Vec::new();
-    let places: Vec<Result<(), Problem>> = read.into_iter().map(|act| act.map(|act| acts.push(act))).collect();
+async fn write(api: &Api, call: &Call, read: Vec<Result<(Act, Counted), Problem>>) -> Vec<Item> {
+    let (mut acts, mut counted) = (Vec::new(), Vec::new());
+    let mut place = |(act, as_what): (Act, Counted)| {
+        acts.push(act);
+        counted.push(as_what);
+    };
+    let places: Vec<Result<(), Problem>> = read.into_iter().map(|act| act.map(&mut place)).collect();
     crash::point("request.planned");
-    let mut outcomes = api.gate.store.execute_all(acts).await.into_iter();
+    let outcomes = api.gate.store.execute_all(acts).await;
     crash::point("request.decided");
+    for (counted, outcome) in counted.iter().zip(&outcomes) {
+        counted.count(api, outcome).await;
+    }
+    let mut outcomes = outcomes.into_iter();
     let told = |place: Result<(), Problem>| {
         place?;
         carry_out::told(outcomes.next().unwrap_or(Err(Failure::Unknown))?)
@@ -160,10 +170,10 @@ async fn write(api: &Api, call: &Call, read: Vec<Result<Act, Problem>>) -> Vec<I
         .collect()
 }
 
-async fn rehearse(api: &Api, call: &Call, read: Vec<Result<Act, Problem>>) -> Vec<Item> {
+async fn rehearse(api: &Api, call: &Call, read: Vec<Result<(Act, Counted), Problem>>) -> Vec<Item> {
     join_all(read.into_iter().map(|act| async {
         let rehearsed = match act {
-            Ok(act) => api.gate.store.rehearse(&act.decision).await.map_err(Problem::from),
+            Ok((act, _counted)) => api.gate.store.rehearse(&act.decision).await.map_err(Problem::from),
             Err(problem) => Err(problem),
         };
         match rehearsed {

@@ -1,6 +1,6 @@
 //! The API from the command line: a sub-command for every route.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use axum::{
     body::{Body, to_bytes},
@@ -124,7 +124,8 @@ pub(super) async fn run(route: &'static Route, matches: &ArgMatches) -> Result<E
     let store = place.store().await?;
     let pool = database::pool(&place.url()?)?;
     let gate = Gate::new(store.clone(), place.vault().await?, None, Limits::default());
-    let response = command_api::router(Api { gate, pool, countries: Countries::default() }).oneshot(request).await;
+    let api = Api { gate, pool, countries: Countries::default(), tally: Arc::default() };
+    let response = command_api::router(api).oneshot(request).await;
     let Ok(response) = response;
     let is_done = response.status().is_success();
     let body = to_bytes(response.into_body(), ANSWER_MAX).await.map_err(std::io::Error::other);

@@ -51,6 +51,7 @@ impl Dev {
         if !self.listen.address.ip().is_loopback() {
             return Err(Failure::DemoInPublic { listen: self.listen.address });
         }
+        self.told.check(self.listen.address)?;
         let interrupt = Interrupt::listen()?;
         let mut mark = match self.home.claim()? {
             Claim::Ours(mark) => mark,

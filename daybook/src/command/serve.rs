@@ -5,7 +5,15 @@ use std::{net::SocketAddr, process::ExitCode};
 use clap::Args;
 use gate::{Gate, Limits, Rate};
 
-use crate::{database, failure::Result, http, interrupt::Interrupt, keys::Keys, serving, witness::Witnessed};
+use crate::{
+    database,
+    failure::{Attempt as _, Failure, Result},
+    http,
+    interrupt::Interrupt,
+    keys::Keys,
+    serving,
+    witness::Witnessed,
+};
 
 /// Serve HTTP on an existing, migrated database
 ///
@@ -39,6 +47,7 @@ pub(super) struct Listen {
 impl Serve {
     pub(super) async fn run(self) -> Result<ExitCode> {
         let interrupt = Interrupt::listen()?;
+        self.told.check(self.listen.address)?;
         let vault = self.keys.vault()?;
         let listener = http::bind(self.listen.address).await?;
         let store = database::store(&self.database_url)?;
@@ -47,6 +56,40 @@ impl Serve {
         let told = (&self.told, &self.witnessed);
         Box::pin(serving::serve(listener, &self.database_url, gate, told, None, interrupt, greet)).await?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Serve {
+    /// What would keep it from serving, and what of the rest is as it should be. Nothing is listened on or written.
+    pub(super) async fn check(&self) -> Result<Vec<String>> {
+        self.told.check(self.listen.address)?;
+        let vault = self.keys.vault()?;
+        let mut findings = vec![
+            format!("ok    listen     {}", self.listen.address),
+            "ok    key        named, and not plain".to_owned(),
+        ];
+        let pool = database::pool(&self.database_url)?;
+        let mut connection = match pool.acquire().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                findings.push(format!("warn  database   it cannot be reached now, and is not looked at: {error}"));
+                return Ok(findings);
+            }
+        };
+        if let Some(why) = database::unbound(&mut connection).await.attempt(|| "looking at the role".to_owned())? {
+            return Err(Failure::Unbound(why));
+        }
+        let status = database::status(&mut connection).await?;
+        let (applied, known) = (database::version(&status.applied), database::version(&status.known));
+        if !status.is_current() {
+            return Err(Failure::Schema { applied, known });
+        }
+        findings.push(format!("ok    schema     version {applied}"));
+        match vault::is_its_key(&pool, &vault).await.attempt(|| "looking at the key".to_owned())? {
+            true => findings.push("ok    database   reachable, its role bound, the key its own".to_owned()),
+            false => return Err(Failure::OtherMasterKey),
+        }
+        Ok(findings)
     }
 }
 

@@ -1,82 +1,96 @@
-//! What `/metrics` shows: requests by route, lines to channels, books, this process.
+//! What `/metrics` shows: requests, business, log, followers, channels, books, this process.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, atomic::AtomicI64},
+    time::Instant,
+};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::{Method, StatusCode, header::CONTENT_TYPE},
+    extract::{Request, State},
+    http::{
+        HeaderMap, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
+    },
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use channels::Partners;
-use prometheus::{
-    IntCounterVec, Opts, Registry, TEXT_FORMAT, TextEncoder, process_collector::ProcessCollector, proto::MetricFamily,
-};
+use event_store::Store;
+use meters::Page;
+use sqlx::PgPool;
 
-use crate::{
-    failure::{Attempt as _, Result},
-    sentry::Sight,
-};
+use crate::{facts::Facts, health::Health, secret::Token, sentry::Sight};
 
 mod books;
+mod ledger;
 mod lines;
+mod requests;
 
-const SERVICE: &str = "daybook";
+use requests::Requests;
+
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A name, its help, and how the value of one of them is told.
+type Gauge<'g, T> = (&'static str, &'static str, &'g dyn Fn(&T) -> String);
+
+/// Whatever is read when somebody looks.
+pub(crate) struct Shown {
+    pub(crate) store: Store,
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) partners: Arc<Partners>,
+    pub(crate) health: Health,
+    pub(crate) sight: Sight,
+    /// What the relay has on its way, where there is one.
+    pub(crate) relay: Option<Arc<AtomicI64>>,
+    pub(crate) pools: Vec<(&'static str, PgPool)>,
+    /// Opens the page; where there is none, it is open to whoever can reach it.
+    pub(crate) token: Option<Token>,
+}
 
 #[derive(Clone)]
-pub(super) struct Metrics {
-    registry: Registry,
-    requests: IntCounterVec,
-    partners: Arc<Partners>,
-    sight: Sight,
+pub(super) struct Metrics(Arc<Inside>);
+
+struct Inside {
+    requests: Requests,
+    shown: Shown,
 }
 
 impl Metrics {
-    pub(super) fn new(partners: Arc<Partners>, sight: Sight) -> Result<Self> {
-        let build = || -> prometheus::Result<Self> {
-            let registry = Registry::new();
-            let opts = Opts::new("http_requests_total", "HTTP requests answered, by route and status");
-            let requests = IntCounterVec::new(opts, &["service", "method", "path", "status"])?;
-            registry.register(Box::new(requests.clone()))?;
-            #[cfg(target_os = "linux")]
-            registry.register(Box::new(ProcessCollector::for_self()))?;
-            Ok(Self { registry, requests, partners, sight })
-        };
-        build().map_err(std::io::Error::other).attempt(|| "registering metrics".to_owned())
+    pub(super) fn new<'p>(paths: impl IntoIterator<Item = &'p str>, shown: Shown) -> Self {
+        Self(Arc::new(Inside { requests: Requests::of(paths), shown }))
     }
 
-    fn gather(&self) -> prometheus::Result<Vec<MetricFamily>> {
-        let mut families = self.registry.gather();
-        families.extend(lines::gather(&self.partners)?);
-        families.extend(books::gather(&self.sight.borrow())?);
-        Ok(families)
+    pub(super) fn health(&self) -> &Health {
+        &self.0.shown.health
+    }
+
+    fn page(&self) -> String {
+        let Inside { requests, shown } = &*self.0;
+        let mut page = Page::default();
+        requests.write(&mut page);
+        shown.facts.write(&mut page);
+        lines::write(&shown.partners, &mut page);
+        ledger::write(shown, &mut page);
+        books::write(&shown.sight.borrow(), &mut page);
+        page.into_text()
     }
 }
 
-/// Counts every answer. The path is the route's pattern: raw paths would make a series for each id.
+/// Counts every answer.
 pub(super) async fn count(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let method = known(request.method());
-    let path = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let begun = Instant::now();
+    let Some(asked) = metrics.0.requests.asked(&request) else { return next.run(request).await };
+    asked.came(&request);
     let response = next.run(request).await;
-    metrics.requests.with_label_values(&[SERVICE, method, &path, response.status().as_str()]).inc();
+    asked.answered(&response, begun);
     response
 }
 
-pub(super) async fn show(State(metrics): State<Metrics>) -> Response {
-    match metrics.gather().and_then(|families| TextEncoder::new().encode_to_string(&families)) {
-        Ok(text) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the metrics cannot be shown");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+pub(super) async fn show(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
+    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if metrics.0.shown.token.as_ref().is_some_and(|token| !given.is_some_and(|given| token.is(given))) {
+        return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], "the metrics need their token\n")
+            .into_response();
     }
-}
-
-/// A client may invent methods without end; the label must not grow with them.
-fn known(method: &Method) -> &'static str {
-    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("OTHER")
+    ([(CONTENT_TYPE, TEXT_FORMAT)], metrics.page()).into_response()
 }

@@ -50,7 +50,7 @@ fn what_dev_sets_up_is_sound_and_each_thing_spoilt_is_named() {
         assert!(said.contains(row), "{spoil}: {said}");
         connection.query(repair).unwrap();
     }
-    assert!(server.get("/readyz").contains("FAIL  schema"));
+    server.until("/readyz", "FAIL  schema");
 }
 
 #[test]

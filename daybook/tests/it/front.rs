@@ -18,8 +18,8 @@ fn requests_are_counted_by_route_and_never_by_raw_path() {
         assert!(answer.contains("application/problem+json"), "{answer}");
     }
     let metrics = server.get("/metrics");
-    let alive = r#"http_requests_total{method="GET",path="/livez",service="daybook",status="200"} 1"#;
-    let absent = r#"http_requests_total{method="GET",path="unmatched",service="daybook",status="404"} 3"#;
+    let alive = r#"http_requests_total{service="daybook",method="GET",path="/livez",status="200"} 1"#;
+    let absent = r#"http_requests_total{service="daybook",method="GET",path="unmatched",status="404"} 3"#;
     assert!(metrics.contains(alive), "{metrics}");
     assert!(metrics.contains(absent), "{metrics}");
     assert!(metrics.contains("process_resident_memory_bytes"), "{metrics}");
@@ -30,8 +30,7 @@ fn readiness_follows_the_database_and_liveness_does_not() {
     let home = Home::new();
     let server = home.serve();
     assert_eq!(home.say(&["postgres", "stop", "--now"]).1, Some(0));
-    let answer = server.get("/readyz?verbose");
-    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let answer = server.until("/readyz?verbose", "HTTP/1.1 503");
     assert!(answer.contains("retry-after: "), "{answer}");
     assert!(answer.contains("FAIL  database"), "{answer}");
     assert!(server.get("/livez").starts_with("HTTP/1.1 200"));

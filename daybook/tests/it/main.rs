@@ -1,6 +1,8 @@
 //! The binary from outside: what it prints, answers, leaves behind, and how it ends.
 
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod dev;
 #[cfg(test)]
 mod doctor;

@@ -7,17 +7,22 @@ use std::{
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// What our own environment may say of another ledger.
-const OURS: [&str; 7] = [
+const OURS: [&str; 12] = [
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
     "DAYBOOK_LISTEN",
     "DAYBOOK_MASTER_KEY",
     "DAYBOOK_MASTER_KEY_FILE",
     "DAYBOOK_TOKEN",
+    "DAYBOOK_CONFIG",
+    "JAEGER_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "DAYBOOK_METRICS_TOKEN",
+    "DAYBOOK_METRICS_TOKEN_FILE",
     "RUST_LOG",
 ];
 
@@ -79,6 +84,18 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// Asks until the answer has these words.
+    pub(crate) fn until(&self, path: &str, words: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let answer = self.get(path);
+            if answer.contains(words) {
+                return answer;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "never {words:?}: {answer}");
+        }
     }
 
     pub(crate) fn post(&self, path: &str, headers: &str, body: &str) -> String {

@@ -19,6 +19,8 @@ mod map;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
+mod operations;
+#[cfg(test)]
 mod outcomes;
 #[cfg(test)]
 mod projections;

@@ -49,7 +49,7 @@ const DUE: &str = "select count(*) from work.due where process not in ('expire_a
 const REACTING: [(&str, &str); 1] = [("DAYBOOK_WITHOUT_PROCESSES", "false")];
 
 /// A sandbox that outlives the servers that ask it.
-struct Outside {
+pub(crate) struct Outside {
     url: String,
     books: Arc<Books>,
     /// Where it reports to, if it does.
@@ -59,7 +59,7 @@ struct Outside {
 
 impl Outside {
     /// One that never reports: what it did is found by asking.
-    async fn new(faults: FaultPlan) -> Self {
+    pub(crate) async fn new(faults: FaultPlan) -> Self {
         Self::open(faults, None).await
     }
 
@@ -98,7 +98,7 @@ impl Outside {
         Self { url, books, relay, _stop: stop }
     }
 
-    fn environment(&self) -> [(&str, &str); 5] {
+    pub(crate) fn environment(&self) -> [(&str, &str); 5] {
         asking(&self.url)
     }
 }

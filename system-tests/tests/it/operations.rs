@@ -1,0 +1,35 @@
+//! What operators rely on: metrics, probes, an orderly end, and logs that keep secrets.
+
+mod away;
+mod health;
+mod logs;
+mod metrics;
+mod traces;
+
+use std::time::{Duration, Instant};
+
+use system_tests::client::{Answer, Client, Request};
+use system_tests::exposition::Exposition;
+use system_tests::server::Server;
+
+async fn page(server: &Server) -> Exposition {
+    let answer = server.client().send(&Request::get("/metrics")).await.unwrap();
+    assert_eq!(answer.status, 200);
+    Exposition::read(&answer.body).unwrap_or_else(|amiss| panic!("{amiss:#?}"))
+}
+
+async fn ready(client: &mut Client) -> Answer {
+    client.send(&Request::get("/readyz?verbose")).await.unwrap()
+}
+
+/// Asks until it is so.
+async fn until<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let (begun, mut looks) = (Instant::now(), tokio::time::interval(Duration::from_millis(50)));
+    loop {
+        looks.tick().await;
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(begun.elapsed() < within, "not in time: {what}");
+    }
+}

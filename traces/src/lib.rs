@@ -1,0 +1,12 @@
+//! The traces: spans of what was asked and what followed, for whoever collects them.
+//!
+//! Where nobody collects, nothing is made. Whether a trace is kept is decided before its first span, from its id, so that
+//! every process decides alike; what went wrong is kept all the same. A span is handed over when it has ended.
+
+mod sampling;
+mod span;
+mod tracer;
+
+pub use sampling::Sampling;
+pub use span::{Context, Kind, Span, Value, new_span_id};
+pub use tracer::{begin, dropped, is_on, is_sampled, record};
