@@ -9,12 +9,16 @@ mod settling;
 use std::collections::BTreeMap;
 
 use chance::Chance;
+use domain::id::{OperatorId, PeriodsId};
+use domain::month::Month;
+use domain::periods::{Periods, PeriodsCommand};
 use paying::Purchase;
 pub use pen::{Line, Pen, append, load};
 use people::Shop;
 pub use people::vault;
 use settling::{Desk, Due, DueKey};
 use sqlx::Executor as _;
+use uuid::Uuid;
 
 use crate::database::Ledger;
 
@@ -92,6 +96,20 @@ impl Traffic {
             self.tick()?;
         }
         Ok(self.pen.take(count))
+    }
+
+    /// Closes a month, and all before it, in both modes: what moves in it afterwards is late.
+    ///
+    /// # Errors
+    /// It is not over, or closed already.
+    pub fn close(&mut self, month: Month) -> Result<(), Problem> {
+        let (by, at) = (OperatorId::new(Uuid::from_u128(8)), self.pen.now);
+        for livemode in [false, true] {
+            let command = PeriodsCommand::Close { livemode, month, by, at };
+            let id = PeriodsId::derive(livemode).to_string();
+            self.pen.tell(&mut Periods::default(), &id, (None, Some(livemode)), &command)?;
+        }
+        Ok(())
     }
 
     /// The next step of any payment under way.

@@ -71,6 +71,11 @@ impl Desk {
         position
     }
 
+    /// With the next events that are added: what moves in it afterwards is late.
+    pub(super) fn close(&mut self, month: &str) {
+        self.traffic.close(month.parse().unwrap()).unwrap();
+    }
+
     pub(super) fn relay(&self) -> Relay {
         let database = self.ledger.database().unwrap();
         Relay::new(self.store.clone(), database, self.kafka.clone(), self.topic.clone())

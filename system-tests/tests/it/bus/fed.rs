@@ -65,6 +65,8 @@ async fn every_read_model_fed_from_kafka_ends_as_the_one_fed_from_the_log() {
         let fed = Fed::new(projector, there.pool().clone(), desk.feed(&fresh(model.plan().name)));
         pairs.push((here.follow(*model).await.unwrap(), fed));
     }
+    // Traffic begins with a year: backdated money and remittances of the days before are late from now on.
+    desk.close("2025-12");
     for count in [1, 500, 2_500] {
         head = desk.add(count).await;
         for (follow, fed) in &mut pairs {
