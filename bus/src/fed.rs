@@ -21,8 +21,10 @@ const EVENTS_PER_STEP: usize = 2_000;
 /// How long a step waits for something to come.
 const WAIT: Duration = Duration::from_millis(250);
 const COMMIT_OFFSETS: Duration = Duration::from_secs(1);
-/// So many events may wait for the slowest partition; then the others are left alone until it has come on.
-const WAITING: usize = 20_000;
+/// A partition that was read so far beyond what was applied is left alone until the others have come on. What its client
+/// has of it by then is thrown away and fetched again: far enough for this to be rare.
+const AHEAD: i64 = 20_000;
+const AHEAD_NO_MORE: i64 = 10_000;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 const LOOK_AT_OTHERS: Duration = Duration::from_secs(2);
 
@@ -53,17 +55,16 @@ struct Open {
     merge: Merge,
     offsets_at: Instant,
     paused: Vec<usize>,
+    /// Nothing more is taken; what came before it is still applied.
+    broken: Option<Broken>,
 }
 
 impl Open {
-    /// Where too much waits for the slowest partition, those ahead of it are not read for the time being.
+    /// What waits for the slowest partition is bounded: those far ahead of it are not read for the time being.
     fn hold_back(&mut self) -> Result<(), KafkaError> {
-        let (waiting, ahead) = (self.merge.waiting(), self.merge.ahead());
-        let paused: Vec<usize> = match waiting {
-            few if few < WAITING / 4 => Vec::new(),
-            many if many > WAITING => ahead,
-            _between => self.paused.iter().copied().filter(|partition| ahead.contains(partition)).collect(),
-        };
+        let (far, still) = (self.merge.ahead(AHEAD), self.merge.ahead(AHEAD_NO_MORE));
+        let mut paused = still;
+        paused.retain(|partition| far.contains(partition) || self.paused.contains(partition));
         let without = |these: &[usize], those: &[usize]| -> Vec<usize> {
             these.iter().copied().filter(|partition| !those.contains(partition)).collect()
         };
@@ -192,23 +193,30 @@ impl<F: Follower> Fed<F> {
         let merge = Merge::begin(partitions, at, &last, standing);
         let reading = Reading::All { group: group.clone(), partitions };
         let subscription = Subscription::open(kafka, topic, &reading)?;
-        Ok(Ok(Open { books, subscription, merge, offsets_at: Instant::now(), paused: Vec::new() }))
+        Ok(Ok(Open { books, subscription, merge, offsets_at: Instant::now(), paused: Vec::new(), broken: None }))
     }
 
     /// The next events in order; waits a little for some to come.
     async fn ready(&mut self, open: &mut Open) -> Result<Vec<Arc<Recorded>>, Halt> {
         let careful = self.lease.position().is_some_and(|at| at < self.careful_upto);
         let most = if careful { 1 } else { EVENTS_PER_STEP };
-        let ready = open.merge.ready(most)?;
-        if !ready.is_empty() {
-            return Ok(ready);
+        let mut ready = open.merge.ready(most)?;
+        // What has come already goes into the same step: a transaction costs as much for few events as for many.
+        while ready.len() < most && open.broken.is_none() {
+            let wait = if ready.is_empty() { WAIT } else { Duration::ZERO };
+            let received = open.subscription.next(wait).await?;
+            if received.is_empty() {
+                break;
+            }
+            open.broken = received.iter().try_for_each(|received| open.merge.take(received)).err();
+            crash::point("fed.come");
+            open.hold_back()?;
+            ready = open.merge.ready(most)?;
         }
-        for received in open.subscription.next(WAIT).await? {
-            open.merge.take(&received)?;
+        match open.broken.take_if(|_broken| ready.is_empty()) {
+            Some(broken) => Err(broken.into()),
+            None => Ok(ready),
         }
-        crash::point("fed.come");
-        open.hold_back()?;
-        Ok(open.merge.ready(most)?)
     }
 
     async fn apply(&mut self, open: &mut Open, events: &[Arc<Recorded>]) -> Result<Step, FedFailure> {

@@ -141,14 +141,10 @@ impl Merge {
         offsets.filter_map(|(at, partition)| Some((at, offset(partition)?))).filter(|(_, before)| *before > 0).collect()
     }
 
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// The partitions that are further than the last of them.
-    pub fn ahead(&self) -> Vec<usize> {
-        let complete = self.complete();
-        let ahead = self.partitions.iter().enumerate().filter(|(_at, partition)| partition.chain.seen > complete);
+    /// The partitions that were read further than so many positions beyond what was applied.
+    pub fn ahead(&self, by: i64) -> Vec<usize> {
+        let upto = self.applied.saturating_add(by);
+        let ahead = self.partitions.iter().enumerate().filter(|(_at, partition)| partition.chain.seen > upto);
         ahead.map(|(at, _partition)| at).collect()
     }
 }
@@ -192,7 +188,7 @@ mod tests {
             merge.take(&received).unwrap();
         }
         assert_eq!(positions(&merge), [0_i64; 0]);
-        assert_eq!(merge.ahead(), [0]);
+        assert_eq!((merge.ahead(3), merge.ahead(4)), (vec![0], Vec::new()));
         merge.take(&event(1, 0, 2, 0)).unwrap();
         assert_eq!(positions(&merge), [1, 2]);
         merge.take(&mark(1, 1, 4, 2)).unwrap();

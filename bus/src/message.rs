@@ -149,7 +149,7 @@ fn traceparent(metadata: &str) -> Option<&str> {
 /// # Errors
 /// It is none of ours.
 pub fn read<M: Message>(message: &M) -> Result<Said, Foreign> {
-    let found = Found(message);
+    let found = Found::of(message)?;
     let named = found.text("ce_type")?;
     let (position, previous) = (found.number("ce_position")?, found.number("ce_previous")?);
     if named == WATERMARK {
@@ -177,13 +177,20 @@ pub fn read<M: Message>(message: &M) -> Result<Said, Foreign> {
     Ok(Said::Event { event: Arc::new(event), previous })
 }
 
-struct Found<'m, M: Message>(&'m M);
+/// What its headers say; each was asked of Kafka's library once, which is the dear part of reading.
+struct Found<'m>(Vec<(&'m str, &'m [u8])>);
 
-impl<'m, M: Message> Found<'m, M> {
+impl<'m> Found<'m> {
+    fn of<M: Message>(message: &'m M) -> Result<Self, Foreign> {
+        let headers = message.headers().ok_or(Foreign("headers"))?;
+        let mut found = Vec::with_capacity(HEADERS.len());
+        found.extend(headers.iter().filter_map(|header| header.value.map(|value| (header.key, value))));
+        Ok(Self(found))
+    }
+
     fn text(&self, name: &'static str) -> Result<&'m str, Foreign> {
-        let headers = self.0.headers().ok_or(Foreign("headers"))?;
-        let value = headers.iter().find(|header| header.key == name).and_then(|header| header.value);
-        text(value).ok_or(Foreign(name))
+        let value = self.0.iter().find(|(key, _value)| *key == name);
+        text(value.map(|(_key, value)| *value)).ok_or(Foreign(name))
     }
 
     fn number(&self, name: &'static str) -> Result<i64, Foreign> {

@@ -20,6 +20,10 @@ const SETTINGS: &[(&str, &str)] = &[
     ("auto.offset.reset", "earliest"),
     ("fetch.wait.max.ms", "100"),
     ("fetch.error.backoff.ms", "100"),
+    // A full queue is looked at again soon: the default of a second leaves whoever catches up idle.
+    ("fetch.queue.backoff.ms", "5"),
+    // Little of each partition at a time: what is far ahead of the others has to wait for them.
+    ("max.partition.fetch.bytes", "131072"),
     ("queued.max.messages.kbytes", "16384"),
     ("session.timeout.ms", "10000"),
 ];
