@@ -15,9 +15,11 @@ use vault::Vault;
 
 use crate::interrupt::Interrupt;
 
+mod books;
 mod look;
 mod standing;
 
+pub(crate) use books::Books;
 use look::look;
 pub(crate) use standing::Standing;
 
@@ -110,6 +112,16 @@ impl Health {
 
     pub(crate) fn standing(&self) -> Arc<Standing> {
         Arc::clone(&self.seen.borrow().standing)
+    }
+
+    /// What was looked at, and how it was: 0 fine, 1 degraded, 2 wrong. What was not looked at is not there.
+    pub(crate) fn checks(&self) -> Vec<(&'static str, u8)> {
+        let number = |verdict| match verdict {
+            Verdict::Fine => 0,
+            Verdict::Degraded => 1,
+            Verdict::Wrong => 2,
+        };
+        self.seen.borrow().checks.iter().map(|check| (check.name, number(check.verdict))).collect()
     }
 
     /// Asks nobody: it tells what was seen.

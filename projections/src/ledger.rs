@@ -20,7 +20,7 @@ mod sheet;
 
 pub use questions::{
     After, AsOf, Balance, GeneralLine, JournalLine, StatementLine, Whose, balances, general, is_known, journal,
-    last_position, statement,
+    last_position, statement, unbalanced,
 };
 pub(crate) use routes::{BALANCES, GENERAL, HLEDGER, JOURNAL, LINES};
 

@@ -34,6 +34,7 @@ pub use books::Books;
 pub use builds::Build;
 pub use fill::{FillFailure, Filling, Watch};
 pub use happened::{Happened, Lately};
+pub use ledger::unbalanced;
 pub use openapi::operations;
 pub use projector::{Projections, Projector};
 pub use query::{PATIENCE, Reads};

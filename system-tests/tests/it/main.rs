@@ -9,6 +9,8 @@ mod audit;
 #[cfg(test)]
 mod bus;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod followers;
 #[cfg(test)]
 mod http;

@@ -8,13 +8,21 @@ use processes::Waiting;
 use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
 
 use super::Shown;
-use crate::{collector, health::Standing};
+use crate::{
+    collector,
+    health::{Books, Standing},
+};
 
 pub(super) fn write(shown: &Shown, page: &mut Page) {
     store(&shown.store, page);
     let standing = shown.health.standing();
     followers(&standing, page);
     waiting(&standing.waiting, page);
+    books(&standing, page);
+    let mut family = page.family("daybook_check_state", Kind::Gauge, "What /readyz looks at: 0 fine, 1 degraded, 2 wrong");
+    for (check, state) in shown.health.checks() {
+        family.series(&[("check", check)], state);
+    }
     let help = "Events the relay of this process has sent to Kafka that have not arrived yet";
     let in_flight = shown.relay.as_ref().map(|relay| relay.load(Ordering::Relaxed));
     let mut family = page.family("daybook_bus_in_flight", Kind::Gauge, help);
@@ -120,6 +128,26 @@ fn waiting(waiting: &[Waiting], page: &mut Page) {
     let mut family = page.family("daybook_saga_oldest_due_seconds", Kind::Gauge, help);
     for of in waiting {
         family.series(&[("process", &of.process)], of.oldest_due_seconds);
+    }
+}
+
+fn books(standing: &Standing, page: &mut Page) {
+    let books = standing.books.as_ref();
+    let help = "In how many currencies and modes the accounts do not sum to zero, which is never";
+    let mut family = page.family("daybook_books_unbalanced", Kind::Gauge, help);
+    if let Some(count) = books.and_then(|books| books.unbalanced_count) {
+        family.series(&[], count);
+    }
+    let signed = books.and_then(Books::signed);
+    let help = "Up to where the log is signed";
+    let mut family = page.family("daybook_checkpoint_position", Kind::Gauge, help);
+    if let Some((position, _age)) = signed {
+        family.series(&[], position);
+    }
+    let help = "How long ago it was signed last; while nothing happens, nothing is";
+    let mut family = page.family("daybook_checkpoint_age_seconds", Kind::Gauge, help);
+    if let Some((_position, age)) = signed {
+        family.series(&[], age);
     }
 }
 
