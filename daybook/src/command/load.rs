@@ -134,6 +134,12 @@ impl Load {
     }
 }
 
+impl std::fmt::Debug for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Load").field("address", &self.address).field("rate", &self.rate).finish_non_exhaustive()
+    }
+}
+
 /// Says how it goes until it is ended: a bar at a terminal, lines elsewhere.
 fn watch(progress: Arc<Progress>, count: u64) -> JoinHandle<()> {
     let is_terminal = std::io::stderr().is_terminal();

@@ -35,6 +35,8 @@ mod reactions;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod unknown_commit;
