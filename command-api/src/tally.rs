@@ -1,4 +1,4 @@
-//! Payments and refunds by how they ended, requests by how they were taken: the business in figures.
+//! How payments, refunds and keyed requests ended: the business in figures.
 //!
 //! What is a fact of the log is counted by whoever listens to what this process wrote, and what was decided without an
 //! event where it is decided. So each is counted by one process, once; where they all begin again at nothing with their

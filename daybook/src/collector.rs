@@ -40,7 +40,7 @@ pub(crate) struct Traced {
     #[arg(long, env = "JAEGER_ENDPOINT", value_name = "URL")]
     trace_endpoint: Option<String>,
 
-    /// The same by its usual name; JAEGER_ENDPOINT goes before it
+    /// The same by its usual name; `JAEGER_ENDPOINT` goes before it
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     otlp_endpoint: Option<String>,
 

@@ -115,11 +115,13 @@ pub(crate) fn run() -> Result<ExitCode> {
         "risk" => noun.subcommands(risk::commands()),
         _ => noun,
     });
-    let root = Line::command().subcommands(beside::commands(acts.collect()));
+    let root = config::that_shows_anything(Line::command()).subcommands(beside::commands(acts.collect()));
     let settings = Settings::gather(&root, std::env::args_os().collect())?;
     let matches = root.clone().get_matches_from(&settings.arguments);
     logging::start();
-    config::show_if_asked(&root, &matches, &settings)?;
+    if config::show_if_asked(&root, &matches, &settings)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(asked) = beside::asked(&matches) {
         return runtime()?.block_on(asked.run());
     }

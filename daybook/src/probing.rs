@@ -1,4 +1,4 @@
-//! How a server is looked at from outside: who may read its metrics, how it says that it ends.
+//! How a server is looked at from outside: its metrics, how it says that it ends.
 
 use std::{net::SocketAddr, time::Duration};
 

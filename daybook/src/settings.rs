@@ -1,4 +1,4 @@
-//! Where settings come from: the command line, the environment, a file; secrets also from files of their own.
+//! Where settings come from: command line, environment, a file, files of secrets.
 //!
 //! What the file and the secrets' files say is put on the command line that is parsed, where nothing else says it. So each
 //! setting is read and checked in one place, by the arguments of the command that takes it.

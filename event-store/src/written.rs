@@ -1,4 +1,4 @@
-//! What this process has written itself, for somebody who counts it: each event of the log has one writer.
+//! What this process has written itself, for somebody who counts it.
 
 use std::sync::{Arc, OnceLock};
 

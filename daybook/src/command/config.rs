@@ -39,20 +39,28 @@ impl Config {
                 say("a server may be started like this")?;
                 Ok(ExitCode::SUCCESS)
             }
-            // It was shown before it came here.
+            // It was shown before anything was made of it.
             Verb::Show(_serve) => Ok(ExitCode::SUCCESS),
         }
     }
 }
 
+/// What is not set is shown as such, also where a server needs it.
+pub(super) fn that_shows_anything(root: Command) -> Command {
+    root.mut_subcommand("config", |config| {
+        config.mut_subcommand("show", |show| show.mut_args(|argument| argument.required(false)))
+    })
+}
+
 /// Shows the settings, where that is asked for.
-pub(super) fn show_if_asked(root: &Command, matches: &ArgMatches, settings: &Settings) -> Result<()> {
+pub(super) fn show_if_asked(root: &Command, matches: &ArgMatches, settings: &Settings) -> Result<bool> {
     let shown = matches.subcommand_matches("config").and_then(|config| config.subcommand_matches("show"));
     let command = root.find_subcommand("config").and_then(|config| config.find_subcommand("show"));
-    let (Some(matches), Some(command)) = (shown, command) else { return Ok(()) };
+    let (Some(matches), Some(command)) = (shown, command) else { return Ok(false) };
     let mut lines: Vec<String> = command.get_arguments().filter_map(|arg| line(arg, matches, settings)).collect();
     lines.sort_unstable();
-    lines.iter().try_for_each(say)
+    lines.iter().try_for_each(say)?;
+    Ok(true)
 }
 
 /// One setting. Of a secret only that it is there.

@@ -1,4 +1,4 @@
-//! What `/metrics` shows: requests, the business, the log and who follows it, channels, this process.
+//! What `/metrics` shows: requests, business, log, followers, channels, this process.
 
 use std::{
     sync::{Arc, atomic::AtomicI64},

@@ -1,4 +1,4 @@
-//! Settings: the command line before the environment, that before the file; secrets from files of their own.
+//! Settings: which of two goes first, and how a secret is read from its file.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Settings: from wherever they come, shown without their secrets, refused where they are not safe.
+//! Settings: shown without their secrets, refused where they are not safe.
 
 use std::{
     io::{Read as _, Write as _},

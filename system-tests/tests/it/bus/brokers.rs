@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use event_store::Outcome;
 use system_tests::broker::Broker;
@@ -21,15 +22,17 @@ use super::fed::fed_to;
 struct Load {
     callers: JoinSet<()>,
     stop: watch::Sender<bool>,
+    pause: Arc<AtomicU64>,
     accepted: Arc<AtomicU64>,
 }
 
 impl Load {
     fn begin(desk: &Desk) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let (mut callers, accepted) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
+        let (mut callers, accepted, pause) = (JoinSet::new(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         for caller in 0..4 {
-            let (store, stopping, accepted) = (desk.store.clone(), stopping.clone(), Arc::clone(&accepted));
+            let (store, stopping) = (desk.store.clone(), stopping.clone());
+            let (accepted, pause) = (Arc::clone(&accepted), Arc::clone(&pause));
             callers.spawn(async move {
                 for number in 0_u32.. {
                     if *stopping.borrow() {
@@ -41,11 +44,22 @@ impl Load {
                         other => panic!("a command suffers from Kafka: {other:?}"),
                     };
                     // The broker and the relay share the machine with us.
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(Duration::from_millis(pause.load(Ordering::Relaxed))).await;
                 }
             });
         }
-        Self { callers, stop, accepted }
+        Self { callers, stop, pause, accepted }
+    }
+
+    /// The broker is away for so long, and commands come at a pace that leaves something to drain, not everything.
+    async fn slowly_for(&self, long: Duration) {
+        self.pause.store(20, Ordering::Relaxed);
+        let (begin, before) = (Instant::now(), self.accepted());
+        tokio::time::sleep(long).await;
+        self.pause.store(0, Ordering::Relaxed);
+        let came = self.accepted() - before;
+        assert!(came > 0, "nothing was accepted while the broker was away");
+        say(&format!("the broker was away for {:?}: {came} commands meanwhile", begin.elapsed()));
     }
 
     fn accepted(&self) -> u64 {
@@ -58,7 +72,7 @@ impl Load {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(60), reaching).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(60), reaching).await.unwrap();
     }
 
     async fn end(mut self) -> u64 {
@@ -78,7 +92,7 @@ async fn the_broker_is_killed_under_load_and_no_command_and_no_event_suffers() {
     let relay = desk.start_relay();
     let load = Load::begin(&desk);
     let kills = times("DAYBOOK_BROKER_KILLS", 3);
-    for _kill in 0..kills {
+    for kill in 1..=kills {
         // Some of it is on its way.
         let before = load.accepted();
         load.until(before + 300).await;
@@ -91,6 +105,9 @@ async fn the_broker_is_killed_under_load_and_no_command_and_no_event_suffers() {
         .unwrap();
         let without = load.accepted();
         load.until(without + 500).await;
+        if kill == kills {
+            load.slowly_for(Duration::from_secs(times("DAYBOOK_BROKER_AWAY_SECONDS", 2).try_into().unwrap())).await;
+        }
         broker = tokio::task::spawn_blocking(move || {
             broker.restart().unwrap();
             broker

@@ -9,8 +9,10 @@ use axum::http::HeaderMap;
 use axum::routing::post;
 use channels::sandbox::FaultPlan;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 use system_tests::branch::{Branch, Merchant, fresh};
 use system_tests::client::{Answer, Client, Request};
+use system_tests::database::in_database;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -158,11 +160,12 @@ async fn what_is_not_sampled_is_not_sent_unless_it_went_wrong() {
     let before = unsampled.header("x-trace-id").unwrap().to_owned();
     assert!(collector.of(&before).is_empty());
     // Nobody may sign in any more: the log is away, and what is asked of it fails.
-    let mut books = branch.ledger.superuser().await.unwrap();
-    let name: String = sqlx::query_scalar("select current_database()").fetch_one(&mut books).await.unwrap();
+    let ledger = branch.ledger.superuser_url();
+    let mut books = PgConnection::connect(&in_database(ledger, "postgres").unwrap()).await.unwrap();
+    let name = ledger.split(['/', '?']).find(|part| part.starts_with("ledger_")).unwrap();
     sqlx::query(&format!("alter database {name} allow_connections false")).execute(&mut books).await.unwrap();
-    let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
-    sqlx::query(end).execute(&mut books).await.unwrap();
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1";
+    sqlx::query(end).bind(name).execute(&mut books).await.unwrap();
     let failed = until("a failure", Duration::from_secs(10), async || {
         let body = json!({ "order_no": fresh("failing"), "amount": 1, "currency": "USD", "channel": "stripe" });
         let asked = Request::post("/api/v1/payments", &body).keyed(fresh("failing")).by(&merchant.test);
