@@ -7,6 +7,8 @@ mod caller;
 mod open_loop;
 mod payments;
 mod seen;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use caller::{Caller, Secret};

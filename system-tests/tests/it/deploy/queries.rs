@@ -59,10 +59,11 @@ impl Known {
 }
 
 fn of_rules(known: &Known, rules: &[Rule]) -> Vec<String> {
-    let at = |rule: &Rule| known.amiss(&rule.asks, &rule.shown()).into_iter().map(move |amiss| (rule.made.clone(), amiss));
-    let named = |(made, amiss)| format!("{made:?}: {amiss}");
-    // The value of an alert may be of a recorded series: its labels are those of what was recorded.
-    rules.iter().flat_map(|rule| at(rule).map(named).collect::<Vec<_>>()).collect()
+    let of = |rule: &Rule| {
+        let amiss = known.amiss(&rule.asks, &rule.shown()).into_iter();
+        amiss.map(|amiss| format!("{:?}: {amiss}", rule.made)).collect::<Vec<_>>()
+    };
+    rules.iter().flat_map(of).collect()
 }
 
 fn of_dashboard(known: &Known, dashboard: &Dashboard) -> Vec<String> {
