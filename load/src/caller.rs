@@ -1,4 +1,4 @@
-//! Who asks, and the requests they write: signed as merchants sign, or with an operator's token.
+//! Who asks, and how their requests are written: signed, or with a token.
 
 use std::io::Write as _;
 
@@ -46,7 +46,10 @@ impl Caller {
         match self {
             Self::Token(token) => head.push_str(&format!("authorization: Bearer {token}\r\n")),
             Self::Key { api_key, secret } => {
-                head.push_str(&format!("x-api-key: {api_key}\r\nx-signature: {}\r\n", secret.sign(method, path, key, body)));
+                head.push_str(&format!(
+                    "x-api-key: {api_key}\r\nx-signature: {}\r\n",
+                    secret.sign(method, path, key, body)
+                ));
             }
         }
         if !key.is_empty() {

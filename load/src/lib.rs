@@ -1,4 +1,4 @@
-//! The load: signed requests that come when they come, and how long each took from when it was due.
+//! The load: requests that come when they come, and how long each took.
 //!
 //! A caller that waits for an answer before it asks again asks less of a server that is slow, and so never sees how slow it
 //! is. Here requests are due at a steady rate whatever becomes of those before them, and time counts from then.

@@ -122,11 +122,7 @@ fn pace(schedule: &Schedule) {
     }
 }
 
-async fn one_caller<W, H>(
-    wire: Wire,
-    asking: Arc<(W, H, String)>,
-    schedule: Arc<Schedule>,
-) -> Result<Seen, Trouble>
+async fn one_caller<W, H>(wire: Wire, asking: Arc<(W, H, String)>, schedule: Arc<Schedule>) -> Result<Seen, Trouble>
 where
     W: Fn(u64, &mut Vec<u8>) + Send + Sync,
     H: Fn(u64, &Reply<'_>) + Send + Sync,

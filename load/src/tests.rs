@@ -1,4 +1,4 @@
-//! An open loop sees a server that stands still as those who wait for it do, and counts whatever becomes of a request.
+//! An open loop sees a server that stands still, and counts every request.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -125,5 +125,9 @@ fn a_request_is_signed_over_all_that_the_contract_names() {
     for (path, key, body) in [("/b", "k", &b"{}"[..]), ("/a", "l", b"{}"), ("/a", "k", b"[]")] {
         assert_ne!(sign(path, key, body, &mut other), first);
     }
-    assert!(String::from_utf8(one).unwrap().ends_with("idempotency-key: k\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"));
+    assert!(
+        String::from_utf8(one)
+            .unwrap()
+            .ends_with("idempotency-key: k\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")
+    );
 }

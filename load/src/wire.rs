@@ -1,4 +1,4 @@
-//! The thinnest client: HTTP/1.1 on one kept connection, one request at a time, none without end.
+//! The thinnest client: HTTP/1.1 on one kept connection, one request at a time.
 
 use std::time::Duration;
 

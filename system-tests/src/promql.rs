@@ -17,9 +17,8 @@ pub struct Named {
 
 const WITH_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 const WORDS: [&str; 8] = ["and", "or", "unless", "bool", "offset", "atan2", "inf", "nan"];
-const AGGREGATIONS: [&str; 12] = [
-    "sum", "min", "max", "avg", "count", "group", "stddev", "stdvar", "topk", "bottomk", "quantile", "count_values",
-];
+const AGGREGATIONS: [&str; 12] =
+    ["sum", "min", "max", "avg", "count", "group", "stddev", "stdvar", "topk", "bottomk", "quantile", "count_values"];
 
 impl Named {
     /// Reads a query. What is no query is not found out here: that is for the judges of Prometheus.
@@ -146,6 +145,9 @@ mod tests {
 
     #[test]
     fn labels_that_are_shown_are_seen() {
-        assert_eq!(shown("{{channel}} of {{ $labels.instance }}: {{ $value | humanize }}"), set(&["channel", "instance"]));
+        assert_eq!(
+            shown("{{channel}} of {{ $labels.instance }}: {{ $value | humanize }}"),
+            set(&["channel", "instance"])
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! `daybook demo`: a ledger at work in under a minute, on an empty database, watched as it goes.
+//! `daybook demo`: a ledger at work in under a minute, on an empty database.
 
 use std::{
     process::ExitCode,
@@ -34,6 +34,8 @@ use view::View;
 
 /// Whatever is under way may take so long to come to rest.
 const QUIET_WITHIN: Duration = Duration::from_secs(20);
+/// The sandbox changes its mind two seconds later, where it does.
+const STILL_FOR: Duration = Duration::from_millis(2_500);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Watch a ledger at work: merchants, a few thousand payments with every kind of end, refunds, a settlement
@@ -124,19 +126,19 @@ impl Demo {
     }
 }
 
-/// Waits until nothing moves any more: two looks in a row that see no saga under way and the same log.
+/// Waits until nothing moves any more: the log is as it was for a while, and every read model has seen all of it. What waits
+/// for a timer or a person waits on.
 async fn quiet(pool: &sqlx::PgPool) -> Result<()> {
-    let begun = Instant::now();
-    let mut before = None;
+    let (begun, mut before) = (Instant::now(), (0, Instant::now()));
     while begun.elapsed() < QUIET_WITHIN {
         let books = Books::look(pool).await?;
-        let now = (books.head, books.under_way());
-        if books.under_way() == 0 && books.behind == 0 && before == Some(now) {
+        if books.head != before.0 || books.behind > 0 {
+            before = (books.head, Instant::now());
+        }
+        if before.1.elapsed() > STILL_FOR {
             return Ok(());
         }
-        before = Some(now);
-        // The refunds of late successes begin two seconds later; nothing else tells when.
-        tokio::time::sleep(LOOK_EVERY.saturating_mul(4)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok(())
 }

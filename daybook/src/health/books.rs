@@ -1,16 +1,18 @@
-//! Whether the books balance, and how old what was signed of them is: looked at now and then.
+//! Whether the books balance, and how old what was signed of them is.
 
 use std::time::{Duration, Instant};
 
 use audit::LastSigned;
 use sqlx::PgConnection;
 
-/// Every account is read for it.
-const EVERY: Duration = Duration::from_secs(30);
+const EVERY: Duration = Duration::from_secs(5);
+/// Every account is read for it: one part of a connection's time in so many, however many accounts there are.
+const OF_THE_TIME: u32 = 100;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Books {
     at: Instant,
+    took: Duration,
     /// In how many currencies the accounts do not sum to zero; nothing where the read models are elsewhere.
     pub(crate) unbalanced_count: Option<i64>,
     /// Nothing where nothing was ever signed.
@@ -19,13 +21,14 @@ pub(crate) struct Books {
 
 impl Books {
     pub(super) async fn look(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        let begun = Instant::now();
         let unbalanced_count = projections::unbalanced(&mut *connection).await?;
         let signed = audit::last_signed(connection).await?;
-        Ok(Self { at: Instant::now(), unbalanced_count, signed })
+        Ok(Self { at: Instant::now(), took: begun.elapsed(), unbalanced_count, signed })
     }
 
     pub(super) fn is_fresh(&self) -> bool {
-        self.at.elapsed() < EVERY
+        self.at.elapsed() < EVERY.max(self.took.saturating_mul(OF_THE_TIME))
     }
 
     /// Up to where it is signed, and how long ago that was, in seconds.

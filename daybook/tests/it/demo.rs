@@ -1,4 +1,4 @@
-//! The demo and the load, as anybody would start them: what they say at the end, and what they refuse.
+//! The demo and the load, as anybody would start them: what they say and refuse.
 
 use crate::server::Home;
 

@@ -1,4 +1,4 @@
-//! The dashboard of the business: success, amounts and volume by channel, refunds, what is asked twice.
+//! The dashboard of the business: success, amounts and volume by channel, refunds.
 
 use super::{Dashboard, ask, figure, lines};
 
@@ -7,7 +7,11 @@ pub const BUSINESS: Dashboard = Dashboard {
     title: "the business",
     choices: &[("payment_gateway_payment_total", "channel"), ("payment_gateway_payment_total", "currency")],
     panels: &[
-        figure("Payments that succeed (objective 99.5 %)", "percentunit", &[ask("daybook:payments_success:ratio5m", "")]),
+        figure(
+            "Payments that succeed (objective 99.5 %)",
+            "percentunit",
+            &[ask("daybook:payments_success:ratio5m", "")],
+        ),
         figure("Rejected as a risk", "percentunit", &[ask("daybook:payments_risk_rejected:ratio5m", "")]),
         figure("P99 of a request (objective 3 s)", "s", &[ask("daybook:payment_duration_seconds:p99_5m", "")]),
         figure("Available, over a day (objective 99.9 %)", "percentunit", &[ask("daybook:http_available:ratio1d", "")]),

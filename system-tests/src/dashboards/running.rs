@@ -1,4 +1,4 @@
-//! The dashboards of those who run it: requests and log, sagas and channels, read models, the bus.
+//! The dashboards of those who run it: requests and log, sagas, read models, the bus.
 
 use super::{Dashboard, ask, figure, lines};
 
@@ -72,11 +72,7 @@ pub const OPERATIONS: Dashboard = Dashboard {
                 ask("sum(rate(daybook_store_append_unanswered_total[$__rate_interval]))", "end not heard of"),
             ],
         ),
-        lines(
-            "Connections",
-            "short",
-            &[ask("sum by (pool, state) (daybook_pool_connections)", "{{pool}} {{state}}")],
-        ),
+        lines("Connections", "short", &[ask("sum by (pool, state) (daybook_pool_connections)", "{{pool}} {{state}}")]),
         lines(
             "Processor and memory",
             "short",
@@ -95,7 +91,11 @@ pub const SAGAS: Dashboard = Dashboard {
     panels: &[
         figure("Began to wait for a person, in an hour", "none", &[ask("sum(increase(saga_attention_total[1h]))", "")]),
         figure("Oldest that is due", "s", &[ask("max(daybook_saga_oldest_due_seconds)", "")]),
-        figure("Lines that are cut", "none", &[ask("count(payment_gateway_channel_breaker_state == 2) or vector(0)", "")]),
+        figure(
+            "Lines that are cut",
+            "none",
+            &[ask("count(payment_gateway_channel_breaker_state == 2) or vector(0)", "")],
+        ),
         figure("Calls under way", "none", &[ask("sum(payment_gateway_channel_in_flight)", "")]),
         lines(
             "Sagas",
@@ -111,16 +111,18 @@ pub const SAGAS: Dashboard = Dashboard {
             "From their beginning to their end",
             "s",
             &[
-                ask("histogram_quantile(0.50, sum by (le) (rate(saga_duration_seconds_bucket[$__rate_interval])))", "P50"),
-                ask("histogram_quantile(0.99, sum by (le) (rate(saga_duration_seconds_bucket[$__rate_interval])))", "P99"),
+                ask(
+                    "histogram_quantile(0.50, sum by (le) (rate(saga_duration_seconds_bucket[$__rate_interval])))",
+                    "P50",
+                ),
+                ask(
+                    "histogram_quantile(0.99, sum by (le) (rate(saga_duration_seconds_bucket[$__rate_interval])))",
+                    "P99",
+                ),
             ],
         ),
         lines("Work by state", "short", &[ask("max by (process, state) (daybook_saga_work)", "{{process}} {{state}}")]),
-        lines(
-            "Due for how long",
-            "s",
-            &[ask("max by (process) (daybook_saga_oldest_due_seconds)", "{{process}}")],
-        ),
+        lines("Due for how long", "s", &[ask("max by (process) (daybook_saga_oldest_due_seconds)", "{{process}}")]),
         lines(
             "Calls of channels",
             "reqps",
@@ -197,7 +199,11 @@ pub const BUS: Dashboard = Dashboard {
     choices: &[],
     panels: &[
         figure("Relay behind", "s", &[ask("max(daybook_follower_lag_seconds{follower=~\"relay:.*\"})", "")]),
-        figure("Events it has yet to send", "none", &[ask("max(daybook_follower_lag_events{follower=~\"relay:.*\"})", "")]),
+        figure(
+            "Events it has yet to send",
+            "none",
+            &[ask("max(daybook_follower_lag_events{follower=~\"relay:.*\"})", "")],
+        ),
         figure("On their way", "none", &[ask("sum(daybook_bus_in_flight)", "")]),
         figure("Parked", "none", &[ask("max(daybook_follower_parked{follower=~\"relay:.*\"})", "")]),
         lines(

@@ -1,4 +1,4 @@
-//! What is deployed: rules and dashboards ask for what there is, and promtool judges them.
+//! What is deployed: rules and dashboards ask for what there is; promtool judges.
 
 mod judged;
 mod queries;

@@ -124,8 +124,10 @@ async fn all_is_there(branch: &Branch, merchant: &Merchant, paid: &[Paid]) {
 /// Where the log ends: it has no holes.
 async fn head(branch: &Branch) -> i64 {
     let mut log = branch.ledger.superuser().await.unwrap();
-    let (count, head): (i64, i64) =
-        sqlx::query_as("select count(*), coalesce(max(position), 0) from log.events").fetch_one(&mut log).await.unwrap();
+    let (count, head): (i64, i64) = sqlx::query_as("select count(*), coalesce(max(position), 0) from log.events")
+        .fetch_one(&mut log)
+        .await
+        .unwrap();
     assert_eq!(count, head, "positions have holes");
     head
 }

@@ -53,11 +53,6 @@ impl Books {
         Ok(Self { payments: next(), refunds: next(), sagas: next(), balances, entries_count, head, behind })
     }
 
-    pub(super) fn under_way(&self) -> i64 {
-        let is_under_way = |status: &str| ["pending", "in_progress"].contains(&status);
-        self.sagas.iter().filter(|(status, _count)| is_under_way(status)).map(|(_status, count)| count).sum()
-    }
-
     /// What all accounts of each currency come to, which is nothing.
     pub(super) fn sums(&self) -> BTreeMap<&str, i128> {
         let mut sums = BTreeMap::new();

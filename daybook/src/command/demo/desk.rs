@@ -33,12 +33,21 @@ impl Desk {
     /// Asks, under a key nobody has used; what is refused is an answer too.
     pub(super) async fn ask(&mut self, by: &Caller, path: &str, body: &Value) -> Result<Answer> {
         let (key, body) = (format!("demo-{}", Uuid::now_v7().simple()), body.to_string());
+        let was_kept = self.wire.is_some();
+        match self.exchange(by, path, &key, body.as_bytes()).await {
+            // A connection that was kept for long may have been closed meanwhile: the same key makes it the same request.
+            Err(_closed) if was_kept => self.exchange(by, path, &key, body.as_bytes()).await,
+            answered => answered,
+        }
+    }
+
+    async fn exchange(&mut self, by: &Caller, path: &str, key: &str, body: &[u8]) -> Result<Answer> {
         let failed = |trouble: load::Trouble| Failure::NotThere(format!("asking for {path}: {trouble}"));
         let mut wire = match self.wire.take() {
             Some(wire) => wire,
             None => Wire::open(&self.address).await.map_err(failed)?,
         };
-        by.write("POST", path, &key, body.as_bytes(), &mut wire.request);
+        by.write("POST", path, key, body, &mut wire.request);
         let reply = wire.ask().await.map_err(failed)?;
         let answer = Answer { status: reply.status, body: serde_json::from_slice(reply.body).unwrap_or_default() };
         self.wire = Some(wire);

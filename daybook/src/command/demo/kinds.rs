@@ -1,4 +1,4 @@
-//! The kinds of payments in the demo: how often each comes, what the sandbox does with it, what follows.
+//! The kinds of payments in the demo: how often, how the sandbox behaves, what follows.
 
 /// What somebody does about a payment afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

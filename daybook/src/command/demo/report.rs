@@ -28,6 +28,9 @@ pub(super) fn lines(played: &Played, books: &Books, verified: &str) -> Vec<Strin
             if settled.is_paid_out { "" } else { " (NOT paid out in time)" }
         ),
     ];
+    if let Some((_failed, count)) = books.sagas.iter().find(|(status, _count)| status == "failed") {
+        lines.push(format!("               {count} of them wait for a person: `daybook saga list --status failed`"));
+    }
     if followed.left > 0 {
         lines.push(format!("  not in time  {}", followed.left));
     }

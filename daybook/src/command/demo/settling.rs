@@ -33,7 +33,8 @@ pub(super) async fn settle(
     let today = Utc::now().date_naive();
     // Also what was paid before a midnight that has just passed.
     let from = today.checked_sub_days(Days::new(1)).unwrap_or(today);
-    let period = json!({ "currency": shop.currency, "from": from, "until": today, "merchant_id": shop.id, "livemode": false });
+    let period =
+        json!({ "currency": shop.currency, "from": from, "until": today, "merchant_id": shop.id, "livemode": false });
     let settlement_no = desk.must(opens, "/api/v1/settlements", &period).await?.text("/data/settlement_no")?;
     lines_are_in(pool).await?;
     let step = |verb: &str| format!("/api/v1/settlements/{settlement_no}/{verb}");

@@ -1,4 +1,4 @@
-//! The merchants of the demo: registered, allowed one channel and one currency, each asking with its test key.
+//! The merchants of the demo: registered, set up, each asking with its test key.
 
 use load::Caller;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Where the demo plays: a Postgres, a server as a process of its own, a directory that goes with it.
+//! Where the demo plays: a Postgres, a server of its own, a directory that goes with it.
 
 use std::{
     fs::DirBuilder,
@@ -144,7 +144,10 @@ impl Stage {
             self.server.kill().await.attempt(|| "ending the server".to_owned())?;
         }
         let cluster = self.cluster.take();
-        spawn_blocking(move || drop(cluster)).await.map_err(std::io::Error::other).attempt(|| "stopping Postgres".to_owned())
+        spawn_blocking(move || drop(cluster))
+            .await
+            .map_err(std::io::Error::other)
+            .attempt(|| "stopping Postgres".to_owned())
     }
 }
 

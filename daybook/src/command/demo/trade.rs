@@ -1,4 +1,4 @@
-//! Payments at a steady rate, and what merchants and operators do about some of them afterwards.
+//! Payments at a steady rate, and what people do about some of them afterwards.
 
 use std::{
     collections::VecDeque,
@@ -50,12 +50,13 @@ struct Asked {
 fn asked(n: u64) -> Asked {
     let (again, duplicate) = (n % AGAIN_EVERY == AGAIN_EVERY - 1, n % DUPLICATE_EVERY == DUPLICATE_EVERY - 1);
     match n.checked_sub(BEFORE) {
-        Some(before) if again => Asked { key: format!("demo-{before}"), order: before },
+        Some(before) if again => asked(before),
         Some(before) if duplicate => Asked { key: format!("demo-{n}"), order: before },
         Some(_) | None => Asked { key: format!("demo-{n}"), order: n },
     }
 }
 
+/// Whether it is the first request for its order.
 fn is_first(n: u64) -> bool {
     asked(n).order == n
 }
@@ -78,7 +79,8 @@ pub(super) async fn pay(
     rate: u32,
     progress: &Arc<Progress>,
 ) -> Result<(Seen, Vec<Due>)> {
-    let callers: Vec<_> = shops.iter().map(|shop| (shop.caller.clone(), shop.channel, shop.currency, shop.cent)).collect();
+    let callers: Vec<_> =
+        shops.iter().map(|shop| (shop.caller.clone(), shop.channel, shop.currency, shop.cent)).collect();
     let write = move |n: u64, request: &mut Vec<u8>| {
         let Asked { key, order } = asked(n);
         let at = usize::try_from(order).unwrap_or_default().checked_rem(callers.len()).unwrap_or_default();

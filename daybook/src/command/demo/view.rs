@@ -1,4 +1,4 @@
-//! How it goes, as it goes: a few lines that renew themselves at a terminal, plain lines elsewhere.
+//! How it goes, as it goes: lines that renew themselves at a terminal, or plain ones.
 
 use std::{
     io::IsTerminal as _,

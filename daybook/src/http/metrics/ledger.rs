@@ -19,7 +19,8 @@ pub(super) fn write(shown: &Shown, page: &mut Page) {
     followers(&standing, page);
     waiting(&standing.waiting, page);
     books(&standing, page);
-    let mut family = page.family("daybook_check_state", Kind::Gauge, "What /readyz looks at: 0 fine, 1 degraded, 2 wrong");
+    let mut family =
+        page.family("daybook_check_state", Kind::Gauge, "What /readyz looks at: 0 fine, 1 degraded, 2 wrong");
     for (check, state) in shown.health.checks() {
         family.series(&[("check", check)], state);
     }

@@ -1,4 +1,4 @@
-//! The judge of Prometheus on our rules: well formed, and each alert seen to fire and to keep still.
+//! The judge of Prometheus on our rules: each alert seen to fire and to rest.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};

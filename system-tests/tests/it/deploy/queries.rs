@@ -1,4 +1,4 @@
-//! Rules and dashboards name only metrics and labels that exist, and those exist on a real page.
+//! Rules and dashboards name only metrics and labels that are on a real page.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -143,7 +143,8 @@ async fn what_is_shown_now_and_then_is_shown_where_there_is_something_to_show() 
     let pay = Request::post("/api/v1/payments", &body).keyed(fresh("key")).by(&merchant.test);
     assert_eq!(branch.client().send(&pay).await.unwrap().verdict(), "200");
     let wanted = || SIGNED.into_iter().chain(RELAYED).chain(WITH_WORK).chain(OURS);
-    let has_all = |page: &system_tests::exposition::Exposition| wanted().find(|(name, _labels)| !page.has(name)).is_none();
+    let has_all =
+        |page: &system_tests::exposition::Exposition| wanted().find(|(name, _labels)| !page.has(name)).is_none();
     let page = until("every metric is shown", Duration::from_secs(60), async || {
         Some(shown_by(&branch.server).await).filter(has_all)
     })

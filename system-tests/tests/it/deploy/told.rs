@@ -1,4 +1,4 @@
-//! What is deployed tells the binary only what it understands: settings, commands, probes, limits.
+//! What is deployed tells the binary only what it understands.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,17 @@ const NOT_OF_THE_BINARY: [&str; 1] = ["DAYBOOK_VERSION"];
 /// Words in capitals that begin as our settings do.
 fn settings(text: &str) -> BTreeSet<String> {
     let words = text.split(|letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_'));
-    words.filter(|word| OURS.iter().any(|ours| word.len() > ours.len() && word.starts_with(ours))).map(str::to_owned).collect()
+    words
+        .filter(|word| OURS.iter().any(|ours| word.len() > ours.len() && word.starts_with(ours)))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Settings that the binary reads, and files that secrets among them may be in.
 fn known(tree: &Tree) -> BTreeSet<String> {
     let sources = tree.under("daybook/src/", ".rs");
-    let named = sources.flat_map(|source| source.text.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next()));
+    let named =
+        sources.flat_map(|source| source.text.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next()));
     named.flat_map(|name| [name.to_owned(), format!("{name}_FILE")]).collect()
 }
 
@@ -63,7 +67,8 @@ fn a_server_is_deployed_as_it_should_be() {
         assert!(server.contains(needed), "deploy/kubernetes/server.yml lacks {needed}");
     }
     let unit = text("deploy/systemd/daybook.service");
-    for needed in ["DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes", "TimeoutStopSec=30", "LoadCredential="]
+    for needed in
+        ["DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes", "TimeoutStopSec=30", "LoadCredential="]
     {
         assert!(unit.contains(needed), "deploy/systemd/daybook.service lacks {needed}");
     }

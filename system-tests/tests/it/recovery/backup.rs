@@ -1,4 +1,4 @@
-//! A base backup and the archive make the ledger again, to the last answer; less of it is not served.
+//! A base backup and the archive make the ledger again; less of it is not served.
 
 use audit::key::FileSigner;
 use audit::key::Signer as _;
@@ -112,7 +112,10 @@ async fn a_base_backup_and_the_archive_bring_back_every_answer_and_less_of_it_is
     assert_eq!(verify(&url_of_older, &key, &checkpoints).status.code(), Some(12), "cut off");
     drop(branch);
     for cluster in [restored, older] {
-        tokio::task::spawn_blocking(move || Cluster::stop(&cluster, embedded_postgres::Stop::Immediate)).await.unwrap().unwrap();
+        tokio::task::spawn_blocking(move || Cluster::stop(&cluster, embedded_postgres::Stop::Immediate))
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
 

@@ -1,4 +1,4 @@
-//! A synchronous standby: nothing is acknowledged without it, and it takes over with all that was.
+//! A synchronous standby: nothing is acknowledged without it, and it takes over.
 
 use embedded_postgres::{Cluster, Settings, Stop};
 use sqlx::Connection as _;
@@ -35,7 +35,8 @@ async fn beside(room: &Room, primary: &Cluster) -> Cluster {
 
 async fn is_in_sync(primary: &Cluster) {
     let mut superuser = PgConnection::connect(&primary.url("postgres")).await.unwrap();
-    let question = "select count(*) from pg_stat_replication where application_name = 'standby' and sync_state = 'sync'";
+    let question =
+        "select count(*) from pg_stat_replication where application_name = 'standby' and sync_state = 'sync'";
     until("the standby is in step", WITHIN, async || {
         let count: i64 = sqlx::query_scalar(question).fetch_one(&mut superuser).await.unwrap();
         (count == 1).then_some(())
@@ -78,7 +79,8 @@ async fn nothing_is_acknowledged_without_the_standby_and_it_takes_over_with_all_
     .await;
     paid.push(super::Paid { key, order_no: order_no.clone(), body: found.body });
     let mut log = branch.ledger.superuser().await.unwrap();
-    let orders = "select count(*) from log.events where event_type = 'initiated' and payload::text like '%' || $1 || '%'";
+    let orders =
+        "select count(*) from log.events where event_type = 'initiated' and payload::text like '%' || $1 || '%'";
     let count: i64 = sqlx::query_scalar(orders).bind(&order_no).fetch_one(&mut log).await.unwrap();
     assert_eq!(count, 1);
     drop(log);
