@@ -132,7 +132,7 @@ pub(crate) async fn serve(
     }
     let countries = told.outside.origins.countries(stops.late.subscribe())?;
     let gate = gate.behind(told.outside.origins.proxies());
-    let behind = begin(app_url, &gate, (told, witnessed), (listen, home), &stops).await?;
+    let behind = Box::pin(begin(app_url, &gate, (told, witnessed), (listen, home), &stops)).await?;
     let tally = Arc::<Tally>::default();
     let facts = Facts::new(Arc::clone(&tally));
     facts.count(&store);

@@ -82,6 +82,8 @@ pub(crate) struct Desk {
 }
 
 pub(crate) type Name = (&'static str, Arc<str>);
+/// What comes next, and what was done that is worth a span.
+type Decided = (Next, Vec<Mark>);
 
 /// A runner's sign of life, and when it looked last whose has ended.
 struct Presence {
@@ -346,7 +348,7 @@ impl Desk {
         let mut metadata = vec![("actor", "process".to_owned()), (signs_as, work.process.to_owned())];
         metadata.extend(known.trace.iter().flat_map(Trace::metadata));
         // The store may decide more than once: what the last decision came to is what was written.
-        let decided: Arc<Mutex<Option<(Next, Vec<Mark>)>>> = Arc::default();
+        let decided: Arc<Mutex<Option<Decided>>> = Arc::default();
         let (slot, work, trace, known) = (Arc::clone(&decided), work.clone(), known.trace.clone(), Arc::clone(known));
         let (moment, begun_at) = ((Utc::now(), self.patience), SystemTime::now());
         let act = Act {

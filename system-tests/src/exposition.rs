@@ -9,8 +9,12 @@ pub struct Exposition {
     series: BTreeMap<Series, f64>,
 }
 
+type Labels = Vec<(String, String)>;
 /// A name with its labels in order.
-type Series = (String, Vec<(String, String)>);
+type Series = (String, Labels);
+
+/// Bounds with their counts.
+type Buckets = Vec<(f64, f64)>;
 
 /// Units that have a base unit, and words that say what the type says.
 const NOT_IN_NAMES: [&str; 12] = [
@@ -82,7 +86,7 @@ impl Exposition {
     fn histograms_amiss(&self) -> Vec<String> {
         let mut amiss = Vec::new();
         for (name, _kind) in self.types.iter().filter(|(_name, kind)| *kind == "histogram") {
-            let mut buckets: BTreeMap<Vec<(String, String)>, Vec<(f64, f64)>> = BTreeMap::new();
+            let mut buckets: BTreeMap<Labels, Buckets> = BTreeMap::new();
             for ((series, labels), value) in &self.series {
                 if *series != format!("{name}_bucket") {
                     continue;
@@ -149,7 +153,7 @@ fn name_amiss(name: &str, kind: &str) -> Vec<String> {
 }
 
 /// What stands between the braces, in order of the names.
-fn read_labels(text: &str) -> Option<Vec<(String, String)>> {
+fn read_labels(text: &str) -> Option<Labels> {
     let mut rest = text.strip_suffix('}')?;
     let mut labels = Vec::new();
     while !rest.is_empty() {

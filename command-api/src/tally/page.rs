@@ -5,15 +5,18 @@ use meters::{Counter, Kind, Page};
 
 use super::{OPERATIONS, OfPayments, OfRefunds, Tally};
 
-/// How a payment ends, by the word of its label.
-const PAYMENT_ENDS: [(&str, fn(&OfPayments) -> &Counter); 4] = [
+/// The word of a label, and what is counted under it.
+type End<T> = (&'static str, fn(&T) -> &Counter);
+
+/// How a payment ends.
+const PAYMENT_ENDS: [End<OfPayments>; 4] = [
     ("success", |of| &of.success),
     ("failed", |of| &of.failed),
     ("duplicate", |of| &of.duplicate),
     ("risk_rejected", |of| &of.risk_rejected),
 ];
 
-const REFUND_ENDS: [(&str, fn(&OfRefunds) -> &Counter); 6] = [
+const REFUND_ENDS: [End<OfRefunds>; 6] = [
     ("success", |of| &of.success),
     ("failed", |of| &of.failed),
     ("invalid_status", |of| &of.invalid_status),

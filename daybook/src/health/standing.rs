@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use super::books::Books;
 
-/// What waits is a table to be read: seldom enough.
+/// Nobody looks more often.
 const WAITING_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Default)]

@@ -29,6 +29,9 @@ use requests::Requests;
 
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// A name, its help, and how the value of one of them is told.
+type Gauge<'g, T> = (&'static str, &'static str, &'g dyn Fn(&T) -> String);
+
 /// Whatever is read when somebody looks.
 pub(crate) struct Shown {
     pub(crate) store: Store,

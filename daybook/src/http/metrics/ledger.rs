@@ -7,7 +7,7 @@ use meters::{Kind, Page};
 use processes::Waiting;
 use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
 
-use super::Shown;
+use super::{Gauge, Shown};
 use crate::{
     collector,
     health::{Books, Standing},
@@ -88,7 +88,7 @@ fn followers(standing: &Standing, page: &mut Page) {
         |lag: &Lag| u8::from(lag.is_parked).to_string(),
         |lag: &Lag| u8::from(lag.is_held).to_string(),
     );
-    let gauges: [(&str, &str, &dyn Fn(&Lag) -> String); 5] = [
+    let gauges: [Gauge<'_, Lag>; 5] = [
         ("daybook_follower_position", "The last position a follower has worked on", &position),
         ("daybook_follower_lag_events", "Events a follower has yet to work on", &lag),
         ("daybook_follower_lag_seconds", "How long ago the first of them was recorded", &seconds),
@@ -113,22 +113,19 @@ fn followers(standing: &Standing, page: &mut Page) {
     }
 }
 
+/// Every process has its series, also where it has nothing to look at.
 fn waiting(waiting: &[Waiting], page: &mut Page) {
-    let mut family = page.family("daybook_saga_work", Kind::Gauge, "Business that processes have yet to look at");
-    for of in waiting {
-        for (state, count) in [
-            ("taken", of.taken_count),
-            ("due", of.due_count),
-            ("waiting", of.later_count),
-            ("failing", of.failing_count),
-        ] {
-            family.series(&[("process", &of.process), ("state", state)], count);
-        }
+    let of = |name: &str| waiting.iter().find(|of| of.process == name);
+    let mut family = page.family("daybook_saga_work", Kind::Gauge, "Business that processes are to look at now");
+    for name in processes::NAMES {
+        let (taken, due) = of(name).map_or((0, 0), |of| (of.taken_count, of.due_count));
+        family.series(&[("process", name), ("state", "taken")], taken);
+        family.series(&[("process", name), ("state", "due")], due);
     }
     let help = "How long the oldest of what is due has been due";
     let mut family = page.family("daybook_saga_oldest_due_seconds", Kind::Gauge, help);
-    for of in waiting {
-        family.series(&[("process", &of.process)], of.oldest_due_seconds);
+    for name in processes::NAMES {
+        family.series(&[("process", name)], of(name).map_or(0.0, |of| of.oldest_due_seconds));
     }
 }
 

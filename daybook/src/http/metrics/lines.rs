@@ -3,6 +3,8 @@
 use channels::{BreakerState, Line, LineState, Partners};
 use meters::{Kind, Page};
 
+use super::Gauge;
+
 /// A line, with the labels of its series.
 struct Shown<'p> {
     labels: [(&'static str, &'static str); 2],
@@ -30,7 +32,7 @@ pub(super) fn write(partners: &Partners, page: &mut Page) {
 
 fn standing(shown: &[Shown<'_>], page: &mut Page) {
     let seconds = |shown: &Shown<'_>| shown.state.breaker_for.as_secs_f64().to_string();
-    let paused = |shown: &Shown<'_>| shown.state.paused_for.map_or(0.0, |left| left.as_secs_f64()).to_string();
+    let paused = |shown: &Shown<'_>| shown.state.paused_for.map_or(0, |left| left.as_secs()).to_string();
     let breaker = |shown: &Shown<'_>| match shown.state.breaker {
         BreakerState::Closed { .. } => "0".to_owned(),
         BreakerState::HalfOpen => "1".to_owned(),
@@ -41,7 +43,7 @@ fn standing(shown: &[Shown<'_>], page: &mut Page) {
         |shown: &Shown<'_>| shown.state.in_flight_max.to_string(),
         |shown: &Shown<'_>| shown.state.per_second_max.to_string(),
     );
-    let gauges: [(&str, &str, &dyn Fn(&Shown<'_>) -> String); 6] = [
+    let gauges: [Gauge<'_, Shown<'_>>; 6] = [
         ("payment_gateway_channel_breaker_state", "0 closed, 1 half-open, 2 open", &breaker),
         ("payment_gateway_channel_breaker_state_seconds", "How long the breaker has been as it is", &seconds),
         ("payment_gateway_channel_paused_seconds", "How much longer the channel wants not to be asked", &paused),

@@ -1,4 +1,4 @@
-//! Traces: a collector is sent what a payment went through, and nothing where nobody collects.
+//! Traces: a collector is sent what a payment went through, if there is one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
