@@ -318,8 +318,8 @@ create table if not exists read.analytics_quarters_v1 (
 create index if not exists analytics_quarters_v1_by_0 on read.analytics_quarters_v1 (merchant_id, livemode, starts_at);
 create index if not exists analytics_quarters_v1_by_1 on read.analytics_quarters_v1 (starts_at);
 
--- ledger version 1
-create table if not exists read.accounts_v1 (
+-- ledger version 2
+create table if not exists read.accounts_v2 (
     account text collate "C" not null,
     currency text collate "C" not null,
     livemode boolean not null,
@@ -334,9 +334,9 @@ create table if not exists read.accounts_v1 (
     last_position bigint not null,
     primary key (account, currency, livemode)
 );
-create index if not exists accounts_v1_by_0 on read.accounts_v1 (id);
-create index if not exists accounts_v1_by_1 on read.accounts_v1 (merchant_id);
-create table if not exists read.journal_entries_v1 (
+create index if not exists accounts_v2_by_0 on read.accounts_v2 (id);
+create index if not exists accounts_v2_by_1 on read.accounts_v2 (merchant_id);
+create table if not exists read.journal_entries_v2 (
     position bigint not null,
     event_id uuid not null,
     aggregate_type text collate "C" not null,
@@ -345,12 +345,15 @@ create table if not exists read.journal_entries_v1 (
     livemode boolean not null,
     merchant_id uuid,
     reverses text collate "C",
+    occurred_at timestamptz not null,
     effective_at timestamptz not null,
     recorded_at timestamptz not null,
+    is_late boolean not null,
     primary key (position)
 );
-create index if not exists journal_entries_v1_by_0 on read.journal_entries_v1 (aggregate_id);
-create table if not exists read.postings_v1 (
+create index if not exists journal_entries_v2_by_0 on read.journal_entries_v2 (aggregate_id);
+create index if not exists journal_entries_v2_by_1 on read.journal_entries_v2 (occurred_at) where is_late;
+create table if not exists read.postings_v2 (
     account_id integer not null,
     position bigint not null,
     line smallint not null,
@@ -359,12 +362,24 @@ create table if not exists read.postings_v1 (
     effective_at timestamptz not null,
     primary key (account_id, position, line)
 );
-create index if not exists postings_v1_by_0 on read.postings_v1 (position, line);
-create index if not exists postings_v1_by_1 on read.postings_v1 (account_id, effective_at, position) include (amount_minor);
-create table if not exists read.account_days_v1 (
+create index if not exists postings_v2_by_0 on read.postings_v2 (position, line);
+create index if not exists postings_v2_by_1 on read.postings_v2 (account_id, effective_at, position) include (amount_minor);
+create table if not exists read.account_days_v2 (
     account_id integer not null,
     day date not null,
     amount_minor numeric(39) not null,
     primary key (account_id, day)
+);
+
+create table if not exists read.period_closes_v2 (
+    position bigint not null,
+    event_id uuid not null,
+    livemode boolean not null,
+    month date not null,
+    what text collate "C" not null,
+    closed_through date not null,
+    by text collate "C" not null,
+    recorded_at timestamptz not null,
+    primary key (position)
 );
 

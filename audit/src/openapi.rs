@@ -9,7 +9,8 @@ use gate::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::routes::{ROUTES, Route};
+use crate::events::MEDIA;
+use crate::routes::{EVENTS, ROUTES, Route};
 
 /// Every question.
 pub fn operations() -> Vec<Operation> {
@@ -25,18 +26,19 @@ fn told(route: &Route) -> Map<String, Value> {
     let reading = [rules::PARAMETER_REPEATED];
     let mut responses =
         problems(rules::ALL.iter().copied().chain(reading).chain(absent).chain(route.told.iter().copied()));
-    responses.insert("200".to_owned(), success(&(route.data)()));
+    responses.insert("200".to_owned(), success(&(route.data)(), route.path == EVENTS));
     told.insert("responses".to_owned(), responses.into());
     told
 }
 
-fn success(data: &Value) -> Value {
-    json!({
-        "description": "Found.",
-        "content": { "application/json": { "schema": {
-            "type": "object",
-            "required": ["code", "message", "data"],
-            "properties": { "code": { "const": 0 }, "message": { "type": "string" }, "data": data },
-        } } },
-    })
+fn success(data: &Value, is_followed: bool) -> Value {
+    let mut content = json!({ "application/json": { "schema": {
+        "type": "object",
+        "required": ["code", "message", "data"],
+        "properties": { "code": { "const": 0 }, "message": { "type": "string" }, "data": data },
+    } } });
+    if let (Some(content), true) = (content.as_object_mut(), is_followed) {
+        content.insert(MEDIA.to_owned(), json!({ "schema": { "type": "string" } }));
+    }
+    json!({ "description": "Found.", "content": content })
 }

@@ -95,6 +95,20 @@ impl Proofs {
     pub async fn receipt(&self, about: About, events: &[Recorded]) -> Result<Receipt, ProofsFailure> {
         let position = events.iter().map(|event| event.position).max().unwrap_or_default();
         let note = self.reaching(position).await?;
+        self.receipt_under(about, events, &note).await
+    }
+
+    /// The receipt for these events under a checkpoint that reaches as far as they do.
+    ///
+    /// # Errors
+    /// It does not, or the tree cannot be read.
+    pub async fn receipt_under(
+        &self,
+        about: About,
+        events: &[Recorded],
+        note: &Note,
+    ) -> Result<Receipt, ProofsFailure> {
+        let position = events.iter().map(|event| event.position).max().unwrap_or_default();
         let size = note.claimed().size;
         let mut connection = self.pool.acquire().await?;
         // While the tree is made anew it may be smaller than what was signed.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::DateTime;
 use domain::fact::Fact;
 use domain::posting::Posting;
 use event_store::Recorded;
@@ -114,6 +115,26 @@ impl Told {
             payload: &self.payload,
             metadata: &self.metadata,
         }
+    }
+}
+
+impl Told {
+    /// The event as the log hands it out; none where its time is none.
+    pub fn recorded(&self) -> Option<Recorded> {
+        Some(Recorded {
+            position: self.position,
+            event_id: self.event_id,
+            aggregate_type: self.aggregate_type.clone().into(),
+            aggregate_id: self.aggregate_id.as_str().into(),
+            sequence: self.sequence,
+            event_type: self.event_type.clone().into(),
+            event_version: self.event_version.clone().into(),
+            payload: self.payload.as_str().into(),
+            metadata: self.metadata.as_str().into(),
+            merchant_id: self.merchant_id,
+            livemode: self.livemode,
+            recorded_at: DateTime::from_timestamp_micros(self.recorded_at_us)?,
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Proofs over HTTP: checkpoints, consistency, events, entries, receipts.
+//! The witness over HTTP: checkpoints, consistency, proofs, receipts; events and streams.
 
 use axum::{
     Router,
@@ -7,35 +7,32 @@ use axum::{
     http::Response,
     routing::get,
 };
-use domain::aggregate::Aggregate as _;
 use domain::id::PaymentId;
-use domain::order::Order;
-use domain::payment::{Payment, PaymentRefusal};
-use domain::refund::Refund;
+use domain::payment::PaymentRefusal;
 use domain::refusal::{Listed as _, Rule};
-use domain::settled_funds::SettledFunds;
-use domain::settlement::Settlement;
-use event_store::Recorded;
 use futures_util::future::BoxFuture;
-use gate::{Call, Caller, Entrance, Gate, Language, Parameter, Parameters, Problem, Reply, Scope, rules as door};
+use gate::{Call, Entrance, Gate, Language, Parameter, Parameters, Problem, Reply, Scope, rules as door};
 use serde_json::{Value, json};
 
 use crate::checkpoint::Note;
+use crate::events::{self, Tails};
 use crate::proofs::{Proofs, ProofsFailure};
 use crate::receipt::{About, Receipt};
 use crate::rows::TreeFailure;
 use crate::rules;
+use crate::streams;
 
 /// What proofs are answered from.
 #[derive(Clone)]
 pub struct Witness {
     pub gate: Gate,
     pub proofs: Proofs,
+    pub tails: Tails,
 }
 
-type Serve = for<'c> fn(&'c Proofs, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>;
+type Serve = for<'c> fn(&'c Witness, &'c Call) -> BoxFuture<'c, Result<Reply, Problem>>;
 
-/// One question; each is a GET under [`Scope::ReadProofs`].
+/// One question; each is a GET.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
     pub path: &'static str,
@@ -65,6 +62,8 @@ fn limit_schema() -> Value {
     json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX })
 }
 
+pub(crate) const EVENTS: &str = "/api/v1/events";
+
 /// The list.
 pub const ROUTES: &[Route] = &[
     Route {
@@ -75,7 +74,7 @@ pub const ROUTES: &[Route] = &[
         parameters: &[],
         data: checkpoint_schema,
         told: &[rules::CHECKPOINT_ABSENT],
-        serve: |proofs, call| Box::pin(newest(proofs, call)),
+        serve: |witness, call| Box::pin(newest(&witness.proofs, call)),
     },
     Route {
         path: "/api/v1/audit/checkpoints",
@@ -85,7 +84,7 @@ pub const ROUTES: &[Route] = &[
         parameters: &[FROM_SIZE, LIMIT],
         data: || json!({ "type": "array", "items": checkpoint_schema() }),
         told: &[],
-        serve: |proofs, call| Box::pin(checkpoints(proofs, call)),
+        serve: |witness, call| Box::pin(checkpoints(&witness.proofs, call)),
     },
     Route {
         path: "/api/v1/audit/keys",
@@ -95,7 +94,7 @@ pub const ROUTES: &[Route] = &[
         parameters: &[],
         data: || json!({ "type": "array", "items": { "type": "string" } }),
         told: &[],
-        serve: |proofs, call| Box::pin(keys(proofs, call)),
+        serve: |witness, call| Box::pin(keys(&witness.proofs, call)),
     },
     Route {
         path: "/api/v1/audit/consistency",
@@ -105,7 +104,7 @@ pub const ROUTES: &[Route] = &[
         parameters: &[FROM, TO],
         data: growth_schema,
         told: &[rules::CHECKPOINT_ABSENT, door::PARAMETER_MISSING],
-        serve: |proofs, call| Box::pin(consistency(proofs, call)),
+        serve: |witness, call| Box::pin(consistency(&witness.proofs, call)),
     },
     Route {
         path: "/api/v1/audit/events/{position}/proof",
@@ -115,7 +114,7 @@ pub const ROUTES: &[Route] = &[
         parameters: &[],
         data: receipt_schema,
         told: &[rules::EVENT_ABSENT, rules::NOT_SIGNED],
-        serve: |proofs, call| Box::pin(event(proofs, call)),
+        serve: |witness, call| Box::pin(event(&witness.proofs, call)),
     },
     Route {
         path: "/api/v1/audit/entries/{position}/proof",
@@ -125,7 +124,7 @@ pub const ROUTES: &[Route] = &[
         parameters: &[],
         data: receipt_schema,
         told: &[rules::ENTRY_ABSENT, rules::NOT_SIGNED],
-        serve: |proofs, call| Box::pin(entry(proofs, call)),
+        serve: |witness, call| Box::pin(entry(&witness.proofs, call)),
     },
     Route {
         path: "/api/v1/payments/{payment_no}/receipt",
@@ -135,7 +134,27 @@ pub const ROUTES: &[Route] = &[
         parameters: &[],
         data: receipt_schema,
         told: &[rules::NOT_SIGNED, rules::TOO_MANY],
-        serve: |proofs, call| Box::pin(payment(proofs, call)),
+        serve: |witness, call| Box::pin(payment(&witness.proofs, call)),
+    },
+    Route {
+        path: EVENTS,
+        words: ("event", "list"),
+        summary: "Events as they stand in the log, oldest first; as text/event-stream each as it comes",
+        scope: Scope::ReadProofs,
+        parameters: events::ASKED,
+        data: events::schema,
+        told: &[door::MERCHANT_DIFFERS],
+        serve: |witness, call| Box::pin(events::serve(witness, call)),
+    },
+    Route {
+        path: "/api/v1/streams/{type}/{id}",
+        words: ("stream", "show"),
+        summary: "A payment, an order, a saga … as it was at a position or a moment",
+        scope: Scope::ReadProofs,
+        parameters: streams::ASKED,
+        data: streams::schema,
+        told: &[rules::STREAM_ABSENT, rules::STREAM_TOO_LONG],
+        serve: |witness, call| Box::pin(streams::serve(witness, call)),
     },
 ];
 
@@ -176,24 +195,10 @@ pub fn router(witness: Witness) -> Router {
         .with_state(witness)
 }
 
-async fn enter(route: Route, Witness { gate, proofs }: Witness, request: Request) -> Response<Body> {
+async fn enter(route: Route, witness: Witness, request: Request) -> Response<Body> {
     let entrance = Entrance { scope: route.scope, body_max: 0, counted: None };
-    gate.pass(entrance, request, move |call| async move { (route.serve)(&proofs, &call).await }).await
-}
-
-/// What a merchant has to do with: not what processes remember, nor its keys' hashes, nor the house's own rules.
-const OF_MERCHANTS: [&str; 5] = [Payment::TYPE, Order::TYPE, Refund::TYPE, Settlement::TYPE, SettledFunds::TYPE];
-
-/// Whether the caller may see an event: a merchant its own, of its own mode or of both; the house every one.
-fn is_theirs(caller: &Caller, event: &Recorded) -> bool {
-    match caller {
-        Caller::Operator { .. } => true,
-        Caller::Merchant { merchant_id, livemode, .. } => {
-            OF_MERCHANTS.contains(&&*event.aggregate_type)
-                && event.merchant_id == Some(merchant_id.uuid())
-                && event.livemode.is_none_or(|mode| mode == *livemode)
-        }
-    }
+    let gate = witness.gate.clone();
+    gate.pass(entrance, request, move |call| async move { (route.serve)(&witness, &call).await }).await
 }
 
 async fn newest(proofs: &Proofs, call: &Call) -> Result<Reply, Problem> {
@@ -235,7 +240,7 @@ async fn event(proofs: &Proofs, call: &Call) -> Result<Reply, Problem> {
     let failed = |failure| told(failure, rules::EVENT_ABSENT);
     let position = position(call).ok_or_else(|| Problem::turned_away(rules::EVENT_ABSENT))?;
     let event = proofs.event(position).await.map_err(failed)?;
-    if !is_theirs(&call.caller, &event) {
+    if !call.shows(&event) {
         return Err(Problem::turned_away(rules::EVENT_ABSENT));
     }
     Ok(receipt(call, &proofs.receipt(About::Event(position), &[event]).await.map_err(failed)?))
@@ -246,7 +251,7 @@ async fn entry(proofs: &Proofs, call: &Call) -> Result<Reply, Problem> {
     let failed = |failure| told(failure, rules::ENTRY_ABSENT);
     let position = position(call).ok_or_else(|| Problem::turned_away(rules::ENTRY_ABSENT))?;
     let event = proofs.event(position).await.map_err(failed)?;
-    if !is_theirs(&call.caller, &event) {
+    if !call.shows(&event) {
         return Err(Problem::turned_away(rules::ENTRY_ABSENT));
     }
     proofs.is_entry(&event).map_err(failed)?;
@@ -258,8 +263,9 @@ async fn payment(proofs: &Proofs, call: &Call) -> Result<Reply, Problem> {
     let absent = PaymentRefusal::PaymentAbsent.rule();
     let failed = |failure| told(failure, absent);
     let payment: PaymentId = call.path("payment_no").parse().map_err(|_malformed| Problem::turned_away(absent))?;
-    let events = proofs.payment(payment).await.map_err(failed)?;
-    if !events.iter().all(|event| is_theirs(&call.caller, event)) {
+    let mut events = proofs.payment(payment).await.map_err(failed)?;
+    events.retain(|event| call.upto.is_none_or(|upto| event.position <= upto));
+    if events.is_empty() || !events.iter().all(|event| call.caller.may_see(event)) {
         return Err(Problem::turned_away(absent));
     }
     Ok(receipt(call, &proofs.receipt(About::Payment(payment.to_string()), &events).await.map_err(failed)?))
@@ -288,7 +294,8 @@ fn reply(call: &Call, data: Value) -> Reply {
         Language::English => "found",
         Language::Chinese => "查询成功",
     };
-    Reply::new(200, json!({ "code": 0, "message": message, "data": data }).to_string())
+    let rows = data.as_array().map_or(1, Vec::len);
+    Reply::new(200, json!({ "code": 0, "message": message, "data": data }).to_string()).counting(rows)
 }
 
 fn told(failure: ProofsFailure, absent: &'static Rule) -> Problem {
@@ -304,9 +311,12 @@ fn told(failure: ProofsFailure, absent: &'static Rule) -> Problem {
             tracing::error!(%damaged, "a proof was not made");
             Problem::turned_away(door::INTERNAL)
         }
-        ProofsFailure::Tree(TreeFailure::Database(failure)) => {
-            tracing::warn!(%failure, "a proof was not made");
-            Problem::later(door::LEDGER_UNAVAILABLE, 2)
-        }
+        ProofsFailure::Tree(TreeFailure::Database(failure)) => failed(failure),
     }
+}
+
+/// What the database could not do, as the caller is told.
+pub(crate) fn failed(failure: sqlx::Error) -> Problem {
+    tracing::warn!(%failure, "a question to the log was not answered");
+    Problem::later(door::LEDGER_UNAVAILABLE, 2)
 }

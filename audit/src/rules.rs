@@ -12,6 +12,18 @@ pub(crate) const ENTRY_ABSENT: &Rule = &Rule {
     english: "There is no such journal entry.",
     chinese: "该分录不存在。",
 };
+pub(crate) const STREAM_ABSENT: &Rule = &Rule {
+    code: "stream_absent",
+    http_status: 404,
+    english: "There was no such stream by then.",
+    chinese: "截至该时点不存在该事件流。",
+};
+pub(crate) const STREAM_TOO_LONG: &Rule = &Rule {
+    code: "stream_too_long",
+    http_status: 422,
+    english: "The stream has too many events to be folded for one answer.",
+    chinese: "该事件流的事件过多，无法在一次查询中折叠。",
+};
 pub(crate) const CHECKPOINT_ABSENT: &Rule = &Rule {
     code: "checkpoint_absent",
     http_status: 404,

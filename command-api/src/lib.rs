@@ -13,6 +13,7 @@ mod openapi;
 mod orders;
 mod payments;
 mod payouts;
+mod periods;
 mod plan;
 mod refunds;
 mod remittances;

@@ -19,8 +19,10 @@ use crate::{
 mod acts;
 mod audit;
 mod beside;
+mod bundle;
 mod bus;
 mod channel;
+mod check;
 mod config;
 mod demo;
 mod dev;
@@ -31,17 +33,20 @@ mod hand;
 mod load;
 mod log;
 mod migrate;
+mod period;
 mod place;
 mod postgres;
 mod projection;
 mod proof;
 mod remittance;
+mod replay;
 mod risk;
 mod saga;
 mod sandbox;
 mod serve;
 mod token;
 mod verify;
+mod what_if;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,12 +62,18 @@ Examples:
   daybook saga list --status failed             what waits for a person
   daybook channel list                          how the lines to payment partners stand
   daybook remittance list                       what channels paid for which day, and what of it is none of ours
+  daybook period close --month 2026-01 --livemode true     what comes later is kept under the next month
+  daybook period restatement 2026-01            a month as it was reported, and as it is known
   daybook risk show                             the risk rules in force, and both lists
   daybook projection list                       the read models, and how far behind they are
   daybook bus status                            the log on Kafka: the relay, and who is how far behind
   daybook export hledger > books.journal        the whole journal, for hledger to check
+  daybook export bundle --to DIRECTORY          everything an audit needs, as it was signed
   daybook receipt PAY… --out receipt.json       a payment's events with the proof that they are in the log
   daybook verify --key PUB                      the whole log, against everything that was signed of it
+  daybook check                                 every read model made anew and compared; every invariant
+  daybook replay --to 120345                    the read models as they were, in a schema of their own
+  daybook what-if fees --plan FILE --currency USD --since 2026-01-01     history under other fees
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
   daybook postgres psql                         look into the development database
   daybook postgres run -- cargo test            a fresh Postgres for one command
@@ -107,6 +118,9 @@ enum Command {
     Proof(proof::Proof),
     Receipt(proof::OfPayment),
     Verify(verify::Verify),
+    Check(check::Check),
+    Replay(replay::Replay),
+    WhatIf(what_if::WhatIf),
 }
 
 /// Reads the command line and does what it asks for. Where it asks for nothing we know, says so and ends the process.
@@ -153,6 +167,9 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Proof(proof) => runtime()?.block_on(proof.run()),
         Command::Receipt(receipt) => runtime()?.block_on(receipt.run()),
         Command::Verify(verify) => runtime()?.block_on(verify.run()),
+        Command::Check(check) => runtime()?.block_on(check.run()),
+        Command::Replay(replay) => runtime()?.block_on(replay.run()),
+        Command::WhatIf(what_if) => runtime()?.block_on(what_if.run()),
     }
 }
 

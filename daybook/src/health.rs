@@ -13,7 +13,7 @@ use tokio::{
 };
 use vault::Vault;
 
-use crate::interrupt::Interrupt;
+use crate::{interrupt::Interrupt, sentry::Sight};
 
 mod books;
 mod look;
@@ -35,6 +35,8 @@ pub(crate) struct Watched {
     pub(crate) vault: Vault,
     /// The follower that carries the log to Kafka, where this process was told of one.
     pub(crate) relay: Option<String>,
+    /// The books, as they were last looked at.
+    pub(crate) sight: Sight,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +87,7 @@ struct Seen {
 #[derive(Clone)]
 pub(crate) struct Health {
     seen: watch::Receiver<Arc<Seen>>,
+    sight: Sight,
     interrupt: Interrupt,
 }
 
@@ -99,8 +102,9 @@ impl Health {
     pub(crate) async fn watch(watched: Watched, interrupt: Interrupt, stop: watch::Receiver<bool>) -> Self {
         let first = Arc::new(seen(&watched, None).await);
         let (telling, seen) = watch::channel(first);
+        let sight = watched.sight.clone();
         tokio::spawn(keep_looking(watched, telling, stop));
-        Self { seen, interrupt }
+        Self { seen, sight, interrupt }
     }
 
     /// Why this process must not serve, if there is something that time will not mend.
@@ -128,6 +132,7 @@ impl Health {
     pub(crate) fn readiness(&self, is_verbose: bool) -> Readiness {
         let seen = Arc::clone(&self.seen.borrow());
         let mut checks = seen.checks.clone();
+        checks.push(books(&self.sight));
         if seen.at.elapsed() > STALE {
             checks.push(Check::wrong("probe", "nobody has looked for a while"));
         }
@@ -154,6 +159,16 @@ impl Health {
             (false, _) => "not ready\n",
         });
         Readiness { is_ready, text }
+    }
+}
+
+/// What is wrong with the books turns no request away: it is told, and a person looks.
+fn books(sight: &Sight) -> Check {
+    let seen = sight.borrow();
+    match (seen.at.map(|at| at.elapsed().as_secs()), seen.alarms.as_slice()) {
+        (None, _) => Check::fine("books", "not looked at yet"),
+        (Some(seconds), []) => Check::fine("books", format!("well, as far as they were looked at {seconds} s ago")),
+        (Some(seconds), alarms) => Check::degraded("books", format!("as seen {seconds} s ago: {}", alarms.join("; "))),
     }
 }
 

@@ -27,6 +27,11 @@ impl Interrupt {
         *self.0.borrow()
     }
 
+    /// Turns once it is asked for.
+    pub(crate) fn flag(&self) -> watch::Receiver<bool> {
+        self.0.clone()
+    }
+
     pub(crate) async fn asked(&mut self) {
         if self.0.wait_for(|asked| *asked).await.is_err() {
             tracing::error!("nobody listens for signals any more: ending");

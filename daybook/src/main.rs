@@ -2,12 +2,14 @@
 
 use std::{io::Write as _, process::ExitCode};
 
+mod announcing;
 mod collector;
 mod command;
 mod database;
 mod facts;
 mod failure;
 mod feeding;
+mod forgetting;
 mod health;
 mod home;
 mod http;
@@ -20,6 +22,7 @@ mod outside;
 mod probing;
 mod roles;
 mod secret;
+mod sentry;
 mod serving;
 mod settings;
 mod witness;

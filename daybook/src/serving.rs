@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use audit::Witness;
+use audit::{Tails, Witness};
 use bus::Relay;
 use clap::Args;
 use command_api::{Api, Inbox, Tally, Trades};
@@ -24,11 +24,13 @@ use tokio::{
 use vault::Erasures;
 
 use crate::{
+    announcing::announce,
     collector::Traced,
     database,
     facts::Facts,
     failure::{Attempt as _, Failure, Result},
     feeding,
+    forgetting::Forgetting,
     health::{Health, Watched},
     http::{self, Shown},
     interrupt::Interrupt,
@@ -36,6 +38,7 @@ use crate::{
     outside::Outside,
     probing::Probing,
     roles::Roles,
+    sentry,
     witness::{self, Witnessed},
 };
 
@@ -107,6 +110,7 @@ struct Behind {
     sandbox: Option<JoinHandle<()>>,
     inbox: Inbox,
     in_flight: Option<Arc<AtomicI64>>,
+    forgetting: Forgetting,
 }
 
 /// Serves until asked to end; then finishes what is under way, lets go of the followers' leases and closes the log. Greets
@@ -125,14 +129,15 @@ pub(crate) async fn serve(
     let exporting = told.traced.begin(stops.last.subscribe())?;
     let pool = database::pool(app_url)?;
     let relay = told.on_kafka.relay_name().filter(|_name| told.roles.relay());
-    let watched = Watched { pool: pool.clone(), vault: gate.vault.clone(), relay };
+    let (seen, sight) = watch::channel(sentry::Seen::default());
+    let watched = Watched { pool: pool.clone(), vault: gate.vault.clone(), relay, sight: sight.clone() };
     let health = Health::watch(watched, interrupt.clone(), stops.late.subscribe()).await;
     if let Some(why) = health.forbids() {
         return Err(Failure::Unbound(why));
     }
     let countries = told.outside.origins.countries(stops.late.subscribe())?;
-    let gate = gate.behind(told.outside.origins.proxies());
-    let behind = Box::pin(begin(app_url, &gate, (told, witnessed), (listen, home), &stops)).await?;
+    let gate = gate.behind(told.outside.origins.proxies()).with_audits_resting(witnessed.audit_idle());
+    let behind = Box::pin(begin(app_url, &gate, (told, witnessed), (listen, home), (&stops, seen))).await?;
     let tally = Arc::<Tally>::default();
     let facts = Facts::new(Arc::clone(&tally));
     facts.count(&store);
@@ -143,13 +148,16 @@ pub(crate) async fn serve(
         facts,
         partners: Arc::clone(&behind.inbox.partners),
         health,
+        sight,
         relay: behind.in_flight.clone(),
         pools: vec![("probes", pool), ("readers", readers.clone())],
         token: told.probing.token()?,
     };
     let router = if told.roles.answer() {
-        let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)? };
-        http::router(api, behind.inbox.clone(), Reads::new(gate, readers, PATIENCE), proofs, shown)
+        let tails = Tails::until(interrupt.flag());
+        let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)?, tails };
+        let reads = Reads::new(gate, readers, PATIENCE);
+        http::router(api, behind.inbox.clone(), reads, proofs, &behind.forgetting, shown)
     } else {
         http::probes(shown)
     };
@@ -170,10 +178,11 @@ async fn begin(
     gate: &Gate,
     (told, witnessed): (&Told, &Witnessed),
     (listen, home): (SocketAddr, Option<&Path>),
-    stops: &Stops,
+    (stops, seen): (&Stops, watch::Sender<sentry::Seen>),
 ) -> Result<Behind> {
     let Told { roles, outside, on_kafka, .. } = told;
     let (store, stopping) = (gate.store.clone(), stops.late.subscribe());
+    let forgetting = Forgetting::begin(&store, app_url).await?;
     let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
     let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
@@ -183,7 +192,7 @@ async fn begin(
         async { tokio::join!(trades, erasures) }
     }));
     let read_models = OptionFuture::from(match roles.project() {
-        true => Some(feeding::prepare(told, &store, app_url, &gate.vault).await?.run(stopping)),
+        true => Some(feeding::prepare(told, &store, app_url, &gate.vault).await?.run(stopping.clone())),
         false => None,
     });
     let (kafka, database) = (on_kafka.kafka()?, database::parse(app_url)?);
@@ -191,15 +200,31 @@ async fn begin(
         kafka.filter(|_| roles.relay()).map(|kafka| Relay::new(store.clone(), database, kafka, on_kafka.topic()));
     let in_flight = relay.as_ref().map(Relay::in_flight);
     let relay = OptionFuture::from(relay.map(|relay| relay.run(stops.reacting.clone())));
+    let announcing = match on_kafka.kafka()? {
+        Some(kafka) if roles.relay() && witnessed.is_kept() => {
+            let proofs = witness::proofs(&store, app_url)?;
+            Some(announce(proofs, kafka, on_kafka.topic(), stopping.clone()))
+        }
+        Some(_) | None => None,
+    };
+    let announcing = OptionFuture::from(announcing);
     let work_pool = database::work_pool(app_url)?;
     let processes = Processes::new(store, work_pool, Arc::clone(&inbox.partners), outside.patience());
     let heeding = OptionFuture::from(roles.answer().then(|| processes.heed(hints, stops.reacting.clone())));
     let is_reacting = roles.react() && outside.has_processes();
     let processes = OptionFuture::from(is_reacting.then(|| processes.run(stops.reacting.clone())));
-    let followers = tokio::spawn(async {
-        tokio::join!(lookups, read_models, heeding, processes, relay, tree);
+    let looking = sentry::watch(database::reader_pool(app_url)?, witnessed.look_every(), seen, stopping.clone());
+    let (auditors, is_ending) = (gate.clone(), stopping.clone());
+    let closing = async move { auditors.close_audits(is_ending).await };
+    let forgotten = forgetting.clone();
+    let followers = tokio::spawn(async move {
+        let work = async {
+            forgotten.finish(stopping).await;
+            tokio::join!(lookups, read_models, heeding, processes, relay, announcing, tree, looking);
+        };
+        tokio::join!(work, closing);
     });
-    Ok(Behind { followers, sandbox, inbox, in_flight })
+    Ok(Behind { followers, sandbox, inbox, in_flight, forgetting })
 }
 
 /// Lets the followers take their last step and give back their leases; what takes too long comes back to others.

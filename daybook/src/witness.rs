@@ -43,6 +43,16 @@ pub(crate) struct Witnessed {
     #[arg(long, env = "DAYBOOK_CHECKPOINT_EVERY_MS", default_value_t = 2_000, value_name = "MS",
           value_parser = clap::value_parser!(u32).range(10..))]
     checkpoint_every_ms: u32,
+
+    /// How often the books and the tree are looked at in passing, for /metrics and its alarms
+    #[arg(long, env = "DAYBOOK_LOOK_EVERY_MS", default_value_t = 10_000, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(10..))]
+    look_every_ms: u32,
+
+    /// An auditor's session is over when nothing was asked for so long
+    #[arg(long, env = "DAYBOOK_AUDIT_IDLE_MS", default_value_t = 300_000, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(10..))]
+    audit_idle_ms: u32,
 }
 
 impl Witnessed {
@@ -58,6 +68,19 @@ impl Witnessed {
         }
         witnessed.checkpoint_directory.get_or_insert_with(|| directory_of(home));
         Ok(witnessed)
+    }
+
+    pub(crate) fn audit_idle(&self) -> Duration {
+        Duration::from_millis(self.audit_idle_ms.into())
+    }
+
+    pub(crate) fn look_every(&self) -> Duration {
+        Duration::from_millis(self.look_every_ms.into())
+    }
+
+    /// Whether the tree is kept here.
+    pub(crate) const fn is_kept(&self) -> bool {
+        !self.without_audit
     }
 
     /// The tree and its notary, until told to stop. A log that is not the one that was signed is not served.

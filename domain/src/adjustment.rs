@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    account::Account, aggregate::Aggregate, free_text::FreeText, id::OperatorId, refusal::refusals,
-    settled_funds::SettledFundsCommand,
+    account::Account, aggregate::Aggregate, free_text::FreeText, id::OperatorId, month::Month, periods::is_closed,
+    refusal::refusals, settled_funds::SettledFundsCommand,
 };
 
 pub mod event;
@@ -32,12 +32,34 @@ pub enum Phase {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum AdjustmentCommand {
-    Propose(Box<Proposed>),
-    Approve { by: OperatorId, effective_at: DateTime<Utc> },
-    Reject { by: OperatorId, reason: FreeText },
-    ProposeReversal { by: OperatorId, reason: FreeText },
-    ApproveReversal { by: OperatorId, effective_at: DateTime<Utc> },
-    RejectReversal { by: OperatorId, reason: FreeText },
+    /// Through which month the books are closed is known when it is decided, and so it is below.
+    Propose {
+        proposal: Box<Proposed>,
+        closed_through: Option<Month>,
+    },
+    /// `effective_at` is now: when it takes effect, unless the proposal says otherwise.
+    Approve {
+        by: OperatorId,
+        effective_at: DateTime<Utc>,
+        closed_through: Option<Month>,
+    },
+    Reject {
+        by: OperatorId,
+        reason: FreeText,
+    },
+    ProposeReversal {
+        by: OperatorId,
+        reason: FreeText,
+    },
+    ApproveReversal {
+        by: OperatorId,
+        effective_at: DateTime<Utc>,
+        closed_through: Option<Month>,
+    },
+    RejectReversal {
+        by: OperatorId,
+        reason: FreeText,
+    },
 }
 
 refusals! {
@@ -59,6 +81,10 @@ refusals! {
         AlreadyReversed = "already_reversed", 409, "The adjustment was reversed.", "该调账已冲销。";
         SecondPersonNeeded = "second_person_needed", 403,
             "Whoever proposed it may not approve it.", "提出的人不能批准。";
+        EffectiveLater = "effective_later", 409,
+            "It takes effect later; approve it when that moment has come.", "尚未到生效时间，请届时再批准。";
+        PeriodClosed = "period_closed", 409,
+            "The month in which it would take effect is closed.", "生效月份已关账。";
     }
 }
 
@@ -73,11 +99,15 @@ impl Aggregate for Adjustment {
 
     fn decide(&self, command: &AdjustmentCommand) -> Decision {
         match command {
-            AdjustmentCommand::Propose(proposal) => self.propose(proposal),
-            AdjustmentCommand::Approve { by, effective_at } => self.approve(*by, *effective_at),
+            AdjustmentCommand::Propose { proposal, closed_through } => self.propose(proposal, *closed_through),
+            AdjustmentCommand::Approve { by, effective_at, closed_through } => {
+                self.approve(*by, *effective_at, *closed_through)
+            }
             AdjustmentCommand::Reject { by, reason } => self.reject(*by, reason),
             AdjustmentCommand::ProposeReversal { by, reason } => self.propose_reversal(*by, reason),
-            AdjustmentCommand::ApproveReversal { by, effective_at } => self.approve_reversal(*by, *effective_at),
+            AdjustmentCommand::ApproveReversal { by, effective_at, closed_through } => {
+                self.approve_reversal(*by, *effective_at, *closed_through)
+            }
             AdjustmentCommand::RejectReversal { by, reason } => self.reject_reversal(*by, reason),
         }
     }
@@ -125,7 +155,7 @@ impl Adjustment {
         moves.collect()
     }
 
-    fn propose(&self, proposal: &Proposed) -> Decision {
+    fn propose(&self, proposal: &Proposed, closed_through: Option<Month>) -> Decision {
         match &self.proposed {
             Some(proposed) if proposed == proposal => return Ok(Vec::new()),
             Some(_) => return Err(AdjustmentRefusal::AdjustmentDiffers),
@@ -140,10 +170,13 @@ impl Adjustment {
         if proposal.amount.amount_minor <= 0 {
             return Err(AdjustmentRefusal::AmountNotPositive);
         }
+        if let Some(effective_at) = proposal.effective_at {
+            must_be_open(closed_through, effective_at)?;
+        }
         Ok(vec![AdjustmentEvent::Proposed(Box::new(proposal.clone()))])
     }
 
-    fn approve(&self, by: OperatorId, effective_at: DateTime<Utc>) -> Decision {
+    fn approve(&self, by: OperatorId, now: DateTime<Utc>, closed_through: Option<Month>) -> Decision {
         let proposed = self.proposed()?;
         match self.phase {
             Phase::Rejected => return Err(AdjustmentRefusal::AdjustmentRejected),
@@ -153,6 +186,11 @@ impl Adjustment {
         if by == proposed.by {
             return Err(AdjustmentRefusal::SecondPersonNeeded);
         }
+        let effective_at = proposed.effective_at.unwrap_or(now);
+        if effective_at > now {
+            return Err(AdjustmentRefusal::EffectiveLater);
+        }
+        must_be_open(closed_through, effective_at)?;
         Ok(vec![AdjustmentEvent::Approved(Box::new(proposed.adjusted(by, effective_at)))])
     }
 
@@ -175,7 +213,7 @@ impl Adjustment {
         }
     }
 
-    fn approve_reversal(&self, by: OperatorId, effective_at: DateTime<Utc>) -> Decision {
+    fn approve_reversal(&self, by: OperatorId, effective_at: DateTime<Utc>, closed_through: Option<Month>) -> Decision {
         let proposed = self.proposed()?;
         match self.phase {
             Phase::Proposed | Phase::Rejected | Phase::Approved => return Err(AdjustmentRefusal::ReversalNotProposed),
@@ -185,6 +223,7 @@ impl Adjustment {
         if self.reversal_proposed_by == Some(by) {
             return Err(AdjustmentRefusal::SecondPersonNeeded);
         }
+        must_be_open(closed_through, effective_at)?;
         Ok(vec![AdjustmentEvent::Reversed(Box::new(proposed.adjusted(by, effective_at)))])
     }
 
@@ -201,6 +240,11 @@ impl Adjustment {
     fn proposed(&self) -> Result<&Proposed, AdjustmentRefusal> {
         self.proposed.as_ref().ok_or(AdjustmentRefusal::AdjustmentAbsent)
     }
+}
+
+/// What people enter by hand they may enter elsewhere: unlike a fact, it is refused.
+fn must_be_open(closed_through: Option<Month>, effective_at: DateTime<Utc>) -> Result<(), AdjustmentRefusal> {
+    if is_closed(closed_through, Month::of(effective_at)) { Err(AdjustmentRefusal::PeriodClosed) } else { Ok(()) }
 }
 
 impl Proposed {

@@ -12,10 +12,12 @@ use crate::{
     id::IdRefusal,
     merchant::MerchantRefusal,
     money::MoneyRefusal,
+    month::MonthRefusal,
     network::NetworkRefusal,
     operator::OperatorRefusal,
     order::OrderRefusal,
     payment::PaymentRefusal,
+    periods::PeriodsRefusal,
     posting::PostingRefusal,
     refund::RefundRefusal,
     refusal::{Listed, Rule},
@@ -44,6 +46,7 @@ pub fn chapters() -> Vec<Chapter> {
         chapter::<NetworkRefusal>("network"),
         chapter::<TextRefusal>("text"),
         chapter::<MoneyRefusal>("money"),
+        chapter::<MonthRefusal>("month"),
         chapter::<AccountRefusal>("account"),
         chapter::<PostingRefusal>("posting"),
         chapter::<FeeRefusal>("fee"),
@@ -59,6 +62,7 @@ pub fn chapters() -> Vec<Chapter> {
         chapter::<OperatorRefusal>("operator"),
         chapter::<SagaRefusal>("saga"),
         chapter::<RiskRulesRefusal>("risk_rules"),
+        chapter::<PeriodsRefusal>("periods"),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Any event of the ledger: what a follower reads when it follows all of them.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     adjustment::{Adjustment, event::AdjustmentEvent},
@@ -9,6 +9,7 @@ use crate::{
     operator::{Operator, event::OperatorEvent},
     order::{Order, event::OrderEvent},
     payment::{Payment, event::PaymentEvent},
+    periods::{Periods, event::PeriodsEvent},
     posting::Posting,
     refund::{Refund, event::RefundEvent},
     remittance::{Remittance, event::RemittanceEvent},
@@ -110,6 +111,33 @@ macro_rules! facts {
                 }
             }
         }
+
+        /// The state of a stream, of whichever kind: what its events come to.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum State {
+            $($aggregate(Box<$aggregate>),)+
+        }
+
+        impl State {
+            /// As it is before the first event; none where this release knows no such kind of stream.
+            #[must_use]
+            pub fn empty(aggregate_type: &str) -> Option<Self> {
+                match aggregate_type {
+                    $(<$aggregate as Aggregate>::TYPE => Some(Self::$aggregate(Box::default())),)+
+                    _ => None,
+                }
+            }
+
+            /// Folds the next event in; false, and nothing changed, where it is of another kind of stream.
+            pub fn apply(&mut self, fact: &Fact) -> bool {
+                match (self, fact) {
+                    $((Self::$aggregate(state), Fact::$aggregate(event)) => state.apply(event),)+
+                    _ => return false,
+                }
+                true
+            }
+        }
     };
 }
 
@@ -125,4 +153,5 @@ facts! {
     Operator => OperatorEvent;
     Saga => SagaEvent;
     RiskRules => RiskRulesEvent;
+    Periods => PeriodsEvent;
 }

@@ -105,6 +105,7 @@ ids! {
     TokenId "TOK";
     SagaId "SAG";
     RiskRulesId "RSK";
+    PeriodsId "PRD";
 }
 
 impl OrderId {
@@ -213,6 +214,14 @@ impl RiskRulesId {
     #[must_use]
     pub fn derive(livemode: bool) -> Self {
         Self(derive("risk_rules", &[world(livemode)]))
+    }
+}
+
+impl PeriodsId {
+    /// One stream of periods per mode.
+    #[must_use]
+    pub fn derive(livemode: bool) -> Self {
+        Self(derive("periods", &[world(livemode)]))
     }
 }
 

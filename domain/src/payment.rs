@@ -32,6 +32,7 @@ mod risk;
 mod settling;
 pub mod status;
 pub mod suspense;
+pub mod what_if;
 
 use attempt::{Attempt, CaptureMode};
 use dispute::{DisputeOutcome, Disputes};

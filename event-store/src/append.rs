@@ -40,9 +40,9 @@ pub(crate) enum Trouble {
 
 const CALL: &str = "select first_position, recorded_at from log.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
      $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, \
-     $26, $27, $28)";
+     $26, $27, $28, $29)";
 
-const PARAMETERS: usize = 28;
+const PARAMETERS: usize = 29;
 
 /// Sends the batch once. `None`: a key was used or a stream has moved, and nothing was written.
 pub(crate) async fn send(connection: &mut PgConnection, batch: &Batch, seen: Seen) -> Result<Option<Place>, Trouble> {
@@ -89,9 +89,10 @@ pub(crate) async fn send(connection: &mut PgConnection, batch: &Batch, seen: See
         .bind(unanswered().map(|key| &*key.scope).collect::<Vec<&str>>())
         .bind(unanswered().map(|key| &*key.key).collect::<Vec<&str>>())
         .bind(seen.event_id)
-        .bind(batch.data_keys.iter().map(|key| key.id).collect::<Vec<Uuid>>())
-        .bind(batch.data_keys.iter().map(|key| key.wrapped.as_slice()).collect::<Vec<&[u8]>>())
-        .bind(batch.data_keys.iter().map(|key| key.person.as_deref()).collect::<Vec<Option<&str>>>())
+        .bind(batch.data_keys.iter().map(|(key, _event)| key.id).collect::<Vec<Uuid>>())
+        .bind(batch.data_keys.iter().map(|(key, _event)| key.wrapped.as_slice()).collect::<Vec<&[u8]>>())
+        .bind(batch.data_keys.iter().map(|(key, _event)| key.person.as_deref()).collect::<Vec<Option<&str>>>())
+        .bind(batch.data_keys.iter().map(|(_key, event)| *event).collect::<Vec<i64>>())
         .fetch_optional(connection)
         .await
         .map_err(|error| meaning(&error))?;

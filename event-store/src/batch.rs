@@ -61,7 +61,8 @@ pub(crate) struct Batch {
     pub(crate) events: Vec<Recorded>,
     pub(crate) open: HashMap<Stream, Open>,
     pub(crate) keys: HashSet<KeyName>,
-    pub(crate) data_keys: Vec<DataKey>,
+    /// Each with the event it came with, counted from 1.
+    pub(crate) data_keys: Vec<(DataKey, i64)>,
     /// Of payload and metadata.
     bytes: usize,
     /// Acts with the key of another one that is on its way: they are decided when that one is told.
@@ -89,7 +90,8 @@ impl Batch {
             Ruling::By(Verdict::Accepted(_answer)) => books.keep(),
             Ruling::By(Verdict::Refused(_)) | Ruling::VersionMismatch { .. } => books.drop_all(),
         };
-        self.data_keys.extend(data_keys);
+        let first = i64::try_from(self.events.len()).unwrap_or(i64::MAX).saturating_add(1);
+        self.data_keys.extend(data_keys.into_iter().map(|key| (key, first)));
         let events = drafts.len();
         for draft in drafts {
             self.bytes = self.bytes.saturating_add(draft.payload.len()).saturating_add(metadata.len());

@@ -1,5 +1,10 @@
 //! What a face answers: done, or refused by a rule, which is an answer too.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, Response, StatusCode, header},
@@ -13,6 +18,8 @@ pub struct Reply {
     status: u16,
     content: Content,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// How many rows are in it; of one that is still being written, as far as it has come.
+    rows: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -24,13 +31,30 @@ enum Content {
 }
 
 impl Reply {
-    pub const fn new(status: u16, body: String) -> Self {
-        Self { status, content: Content::Whole(body), headers: Vec::new() }
+    pub fn new(status: u16, body: String) -> Self {
+        Self { status, content: Content::Whole(body), headers: Vec::new(), rows: Arc::default() }
     }
 
     /// What was asked for, as it is read. Where it breaks off, so does the connection: no half is taken for a whole.
-    pub const fn streamed(media_type: &'static str, body: Body) -> Self {
-        Self { status: 200, content: Content::Streamed(media_type, body), headers: Vec::new() }
+    pub fn streamed(media_type: &'static str, body: Body) -> Self {
+        Self { status: 200, content: Content::Streamed(media_type, body), headers: Vec::new(), rows: Arc::default() }
+    }
+
+    /// Says how many rows are in it.
+    #[must_use]
+    pub fn counting(self, rows: usize) -> Self {
+        self.rows.store(u64::try_from(rows).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self
+    }
+
+    /// Its rows are counted here, as they are written.
+    #[must_use]
+    pub fn counted_by(self, rows: Arc<AtomicU64>) -> Self {
+        Self { rows, ..self }
+    }
+
+    pub(crate) fn rows(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.rows)
     }
 
     #[must_use]

@@ -12,7 +12,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequestParts as _, Query, RawPathParams, Request},
+    extract::{FromRequestParts as _, MatchedPath, Query, RawPathParams, Request},
     http::{HeaderMap, HeaderValue, Response, header, request::Parts},
 };
 use chrono::Utc;
@@ -21,11 +21,12 @@ use event_store::{Store, crash};
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use vault::Vault;
 
 use crate::{
     answer::Reply,
+    audits::{self, Audits},
     caller::{self, Caller, Demo},
     forwarded::Proxies,
     idempotency::IdempotencyKey,
@@ -86,6 +87,7 @@ pub struct Gate {
     bodies: Arc<Semaphore>,
     keys: Arc<Rates>,
     merchants: Arc<Rates>,
+    audits: Arc<Audits>,
 }
 
 /// A request that was let in.
@@ -102,6 +104,8 @@ pub struct Call {
     pub accept: Option<String>,
     /// Where the request came from, as proxies tell it that are believed.
     pub address: Option<IpAddr>,
+    /// The log is shown up to here and no further: where it ended when an auditor's session began.
+    pub upto: Option<i64>,
     path: Vec<(String, String)>,
     query: Vec<(String, String)>,
 }
@@ -139,7 +143,6 @@ impl Gate {
     /// `demo` opens the door with a key everybody knows: for development on this machine only.
     pub fn new(store: Store, vault: Vault, demo: Option<Demo>, limits: Limits) -> Self {
         Self {
-            store,
             vault,
             demo,
             proxies: Proxies::default(),
@@ -147,6 +150,8 @@ impl Gate {
             bodies: Arc::new(Semaphore::new(BODIES)),
             keys: Arc::new(Rates::new("key", limits.per_key)),
             merchants: Arc::new(Rates::new("merchant", limits.per_merchant)),
+            audits: Arc::new(Audits::new(store.clone())),
+            store,
         }
     }
 
@@ -154,6 +159,17 @@ impl Gate {
     #[must_use]
     pub fn behind(self, proxies: Proxies) -> Self {
         Self { proxies, ..self }
+    }
+
+    /// The same door; an auditor's session ends when nothing was asked for so long.
+    #[must_use]
+    pub fn with_audits_resting(self, idle: Duration) -> Self {
+        Self { audits: Arc::new(Audits::resting(self.store.clone(), idle)), ..self }
+    }
+
+    /// Closes auditors' sessions that are over, until told to stop; then all.
+    pub async fn close_audits(&self, stop: watch::Receiver<bool>) {
+        self.audits.run(stop).await;
     }
 
     /// Lets a request in, has it served, and answers, whatever happens on the way.
@@ -170,14 +186,20 @@ impl Gate {
         let served = async {
             let _room =
                 self.bodies.try_acquire_many(room(&parts.headers, entrance.body_max)).map_err(|_full| full())?;
-            let call = self.admit(entrance, &mut parts, body, &visit, &mut marks).await?;
+            let mut call = self.admit(entrance, &mut parts, body, &visit, &mut marks).await?;
             if let Caller::Merchant { merchant_id, .. } = &call.caller {
                 whose.get_or_init(|| *merchant_id);
             }
             let _place = self.places.try_acquire().map_err(|_full| full())?;
             is_let_in.store(true, Ordering::Relaxed);
             crash::point("request.admitted");
-            serve(call).await
+            let Some(session) = self.audits.enter(&call.caller, &visit).await? else { return serve(call).await };
+            call.upto = Some(session.head);
+            let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+            let question = audits::question(route, call.path.iter().map(|(_name, value)| value.as_str()), call.query());
+            let reply = serve(call).await?;
+            session.asked(question, reply.rows());
+            Ok(reply)
         };
         let served = whatever_happens(served, &visit, &is_let_in).await;
         let response = answered(served, &visit, marks);
@@ -254,7 +276,7 @@ impl Gate {
             .map_err(|_not_text| Problem::turned_away(rules::ROUTE_UNKNOWN))?;
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let (caller, visit) = (known.caller, visit.clone());
-        Ok(Call { caller, visit, key, fingerprint, if_match, body, accept, address, path, query })
+        Ok(Call { caller, visit, key, fingerprint, if_match, body, accept, address, upto: None, path, query })
     }
 
     /// Counts so many more requests at once, by key and by merchant: both or neither. Tells what is left now.
@@ -325,9 +347,18 @@ fn answered(served: Result<Reply, Problem>, visit: &Visit, marks: HeaderMap) -> 
 
 /// Answers a request that found no route.
 pub fn turn_away(request: Request, rule: &'static Rule) -> Response<Body> {
+    answer_unread(request, &Problem::turned_away(rule))
+}
+
+/// Answers a request that comes too early.
+pub fn turn_away_for_now(request: Request, rule: &'static Rule) -> Response<Body> {
+    answer_unread(request, &Problem::later(rule, 1))
+}
+
+fn answer_unread(request: Request, problem: &Problem) -> Response<Body> {
     let (parts, _unread) = request.into_parts();
     let visit = Visit::of(&parts);
-    let mut response = Problem::turned_away(rule).response(&visit);
+    let mut response = problem.response(&visit);
     visit.mark(response.headers_mut());
     response
 }

@@ -223,6 +223,7 @@ texts! {
     Currency, str::parse::<Currency>, json!({ "type": "string", "minLength": 3, "maxLength": 4 });
     Channel, str::parse::<Channel>, json!({ "type": "string", "enum": Channel::ALL.iter().map(|it| it.name()).collect::<Vec<_>>() });
     Account, str::parse::<Account>, json!({ "type": "string", "minLength": 1, "maxLength": 80 });
+    domain::month::Month, str::parse::<domain::month::Month>, json!({ "type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$" });
     domain::id::PaymentId, str::parse::<domain::id::PaymentId>, id_schema(Self::PREFIX);
     domain::id::RefundId, str::parse::<domain::id::RefundId>, id_schema(Self::PREFIX);
     domain::id::MerchantId, str::parse::<domain::id::MerchantId>, id_schema(Self::PREFIX);

@@ -4,6 +4,7 @@
 //! one is needed. Whatever ends badly leaves as a [`Problem`], which says what is true now and what to do.
 
 mod answer;
+mod audits;
 mod caller;
 mod door;
 mod field;
@@ -19,11 +20,12 @@ pub mod rules;
 mod scope;
 mod sharing;
 mod signature;
+mod visible;
 mod visit;
 
 pub use answer::Reply;
 pub use caller::{Caller, Demo, whose_token};
-pub use door::{Call, Entrance, Gate, Letter, Limits, turn_away};
+pub use door::{Call, Entrance, Gate, Letter, Limits, turn_away, turn_away_for_now};
 pub use field::{Address, Amount, Body, Count, Email, Field, Fields, FlatText, Metadata, Url, object};
 pub use forwarded::{Peer, Proxies};
 pub use idempotency::IdempotencyKey;
@@ -34,4 +36,5 @@ pub use problem::{FieldProblem, Outcome, Problem, last_words};
 pub use rate::Rate;
 pub use scope::Scope;
 pub use sharing::shared;
+pub use visible::OF_MERCHANTS;
 pub use visit::Visit;

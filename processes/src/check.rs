@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use channels::sandbox::Listing;
+use event_store::invariants::{Asked, Invariant, ask};
 use sqlx::PgConnection;
 
 /// Something that must not be.
@@ -21,58 +22,53 @@ impl fmt::Display for Broken {
 
 /// Each with a query that names what breaks it, as far as it is shown: it is asked of read models that have caught up
 /// with the log, and of work that nobody has just begun.
-const OF_THE_TABLES: [(&str, &str); 10] = [
-    (
-        "I2: each currency sums to zero",
-        "select currency || case when livemode then '' else ' in test mode' end || ' comes to ' || sum(balance_minor) \
-         from read.accounts group by currency, livemode having sum(balance_minor) <> 0",
-    ),
-    (
-        "I6: refunds never exceed captures",
-        "select 'PAY' || replace(id::text, '-', '') || ' refunds ' || refunded_minor + refunding_minor || ' of ' || \
+pub const OF_THE_TABLES: &[Invariant] = &[
+    Invariant {
+        name: "I6: refunds never exceed captures",
+        question: "select 'PAY' || replace(id::text, '-', '') || ' refunds ' || refunded_minor + refunding_minor || ' of ' || \
                 captured_minor from read.payments where refunded_minor + refunding_minor > captured_minor",
-    ),
-    (
-        "I6: nothing is taken back twice",
-        "select reverses || ' is taken back ' || count(*) || ' times in ' || aggregate_id from read.journal_entries \
+    },
+    Invariant {
+        name: "I6: nothing is taken back twice",
+        question: "select reverses || ' is taken back ' || count(*) || ' times in ' || aggregate_id from read.journal_entries \
          where reverses is not null group by aggregate_type, aggregate_id, event_type, reverses having count(*) > 1",
-    ),
-    (
-        "I22: no failure without evidence",
-        "select 'PAY' || replace(payment_id::text, '-', '') || '/' || attempt || ' failed and nobody said why' \
+    },
+    Invariant {
+        name: "I22: no failure without evidence",
+        question: "select 'PAY' || replace(payment_id::text, '-', '') || '/' || attempt || ' failed and nobody said why' \
          from read.payment_attempts where phase = 'failed' and (decline is null or answered_at is null)",
-    ),
-    ("I23: what has ended stays ended", "select told from work.after_the_end"),
-    (
-        "I24: no process without owner and date",
-        "select s.business_type || ' of ' || s.business_id || ' is ' || s.status || ', and nothing is due' \
+    },
+    Invariant { name: "I23: what has ended stays ended", question: "select told from work.after_the_end" },
+    Invariant {
+        name: "I24: no process without owner and date",
+        question: "select s.business_type || ' of ' || s.business_id || ' is ' || s.status || ', and nothing is due' \
          from read.saga_instances s \
          left join work.due d on d.process = s.business_type and d.business = s.business_id \
          where s.status not in ('completed', 'compensated') and d.due_at is null",
-    ),
-    (
-        "I24: whoever must look is named",
-        "select business_type || ' of ' || business_id || ' waits for nobody in particular' from read.saga_instances \
+    },
+    Invariant {
+        name: "I24: whoever must look is named",
+        question: "select business_type || ' of ' || business_id || ' waits for nobody in particular' from read.saga_instances \
          where status = 'failed' \
          and (metadata::json ->> 'owner' is null or (metadata::json ->> 'due_at')::timestamptz is null)",
-    ),
-    (
-        "I24: nothing is overdue by more than five minutes",
-        "select process || ' of ' || business || ' was due at ' || due_at from work.due \
+    },
+    Invariant {
+        name: "I24: nothing is overdue by more than five minutes",
+        question: "select process || ' of ' || business || ' was due at ' || due_at from work.due \
          where due_at < now() - interval '5 minutes' union all \
          select business_type || ' of ' || business_id || ' was to be looked at by ' || (metadata::json ->> 'due_at') \
          from read.saga_instances where status = 'failed' \
          and (metadata::json ->> 'due_at')::timestamptz < now() - interval '5 minutes'",
-    ),
-    (
-        "I25: what was done is undone once",
-        "select i.business_type || ' of ' || i.business_id || ' was taken back, and ' || s.step_name || ' is ' || s.status \
+    },
+    Invariant {
+        name: "I25: what was done is undone once",
+        question: "select i.business_type || ' of ' || i.business_id || ' was taken back, and ' || s.step_name || ' is ' || s.status \
          from read.saga_instances i join read.saga_steps s on s.saga_id = i.id \
          where i.status = 'compensated' and i.compensated_at is not null and s.status in ('completed', 'pending')",
-    ),
-    (
-        "I26: suspense is explained",
-        "select x.of || ' has ' || x.minor || ' in suspense, and nobody is to return it' \
+    },
+    Invariant {
+        name: "I26: suspense is explained",
+        question: "select x.of || ' has ' || x.minor || ' in suspense, and nobody is to return it' \
          from (select e.aggregate_id as of, sum(p.amount_minor) as minor from read.accounts a \
                join read.postings p on p.account_id = a.id join read.journal_entries e on e.position = p.position \
                where a.account = 'suspense' group by a.id, e.aggregate_id having sum(p.amount_minor) <> 0) x \
@@ -80,11 +76,8 @@ const OF_THE_TABLES: [(&str, &str); 10] = [
                            on s.business_type = d.process and s.business_id = d.business \
                            where d.process = 'return_suspense' and d.payment = x.of \
                            and s.status not in ('completed', 'compensated'))",
-    ),
+    },
 ];
-
-/// So much is shown of what breaks one of them.
-const SHOWN_MAX: i64 = 20;
 
 /// All that does not hold; `partner` is what a channel's own books list, where there is one to compare with.
 ///
@@ -92,10 +85,8 @@ const SHOWN_MAX: i64 = 20;
 /// The database failed.
 pub async fn broken(connection: &mut PgConnection, partner: Option<&Listing>) -> Result<Vec<Broken>, sqlx::Error> {
     let mut broken = Vec::new();
-    for (invariant, question) in OF_THE_TABLES {
-        let asked = format!("select x.* from ({question}) x limit {SHOWN_MAX}");
-        let found: Vec<String> = sqlx::query_scalar(&asked).fetch_all(&mut *connection).await?;
-        broken.extend(found.into_iter().map(|what| Broken { invariant, what }));
+    for Asked { invariant, breaches } in ask(&mut *connection, OF_THE_TABLES).await {
+        broken.extend(breaches?.shown.into_iter().map(|what| Broken { invariant, what }));
     }
     if let Some(partner) = partner {
         broken.extend(doubled(partner));

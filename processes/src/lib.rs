@@ -22,6 +22,7 @@ mod due;
 mod errand;
 mod expire;
 mod facts;
+mod fees_again;
 mod give_back;
 mod hint;
 mod lines;
@@ -49,6 +50,7 @@ mod wake;
 
 pub use due::TAKE;
 pub use errand::Patience;
+pub use fees_again::{FeesAgain, OtherFees, Reckoned};
 pub use process::NAMES;
 pub use remittances::ask_for as ask_for_remittance;
 pub use replay::{Replay, Replayed};

@@ -54,7 +54,7 @@ pub(crate) async fn begin(connection: &mut PgConnection, plan: &Plan) -> Result<
     let mut transaction = connection.begin().await?;
     one_at_a_time(&mut transaction, plan.name).await?;
     let begun = "select build, version, is_live, position from read.builds \
-         where model = $1 and version = $2 and not is_live \
+         where model = $1 and version = $2 and not is_live and not is_scratch \
            and build > coalesce((select build from read.builds where model = $1 and is_live), 0) \
          order by build desc limit 1";
     let begun: Option<Build> =
@@ -74,6 +74,24 @@ pub(crate) async fn begin(connection: &mut PgConnection, plan: &Plan) -> Result<
 
 const NEW: &str = "insert into read.builds (model, build, version) \
      select $1, coalesce(max(build), 0) + 1, $2 from read.builds where model = $1 returning build";
+
+/// A build to be compared with the live one and dropped: a new one, always.
+///
+/// # Errors
+/// The database failed.
+pub(crate) async fn begin_scratch(connection: &mut PgConnection, plan: &Plan) -> Result<Build, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    one_at_a_time(&mut transaction, plan.name).await?;
+    let build: i32 = sqlx::query_scalar(NEW).bind(plan.name).bind(plan.version).fetch_one(&mut *transaction).await?;
+    sqlx::query("update read.builds set is_scratch = true where model = $1 and build = $2")
+        .bind(plan.name)
+        .bind(build)
+        .execute(&mut *transaction)
+        .await?;
+    create(&mut transaction, plan, build).await?;
+    transaction.commit().await?;
+    Ok(Build { build, version: plan.version, is_live: false, position: 0 })
+}
 
 /// Moves a fill from where it is believed to be; whether it was there.
 pub(crate) async fn advance(
@@ -96,8 +114,19 @@ pub(crate) async fn advance(
 
 /// Builds that are neither live nor begun for this version: nobody asks them.
 pub(crate) async fn drop_others(connection: &mut PgConnection, plan: &Plan) -> Result<(), sqlx::Error> {
-    let others = "select build from read.builds where model = $1 and not is_live";
-    for build in sqlx::query_scalar::<_, i32>(others).bind(plan.name).fetch_all(&mut *connection).await? {
+    drop_builds(connection, plan, false).await
+}
+
+/// Scratch builds, of whoever is done with them or was interrupted.
+pub(crate) async fn drop_scratches(connection: &mut PgConnection, plan: &Plan) -> Result<(), sqlx::Error> {
+    drop_builds(connection, plan, true).await
+}
+
+async fn drop_builds(connection: &mut PgConnection, plan: &Plan, is_scratch: bool) -> Result<(), sqlx::Error> {
+    let which = "select build from read.builds where model = $1 and not is_live and is_scratch = $2";
+    let builds =
+        sqlx::query_scalar::<_, i32>(which).bind(plan.name).bind(is_scratch).fetch_all(&mut *connection).await?;
+    for build in builds {
         let mut transaction = connection.begin().await?;
         one_at_a_time(&mut transaction, plan.name).await?;
         transaction.execute("set local lock_timeout = '2s'").await?;

@@ -45,7 +45,7 @@ const STANDING: &str = "select l.build, l.version, coalesce(f.position, 0) as po
      left join log.followers f on f.name = n.name \
      left join read.builds l on l.model = n.name and l.is_live \
      left join lateral (select build, position from read.builds o where o.model = n.name and not o.is_live \
-         order by build desc limit 1) b on true";
+         and not o.is_scratch order by build desc limit 1) b on true";
 
 /// # Errors
 /// The database failed.

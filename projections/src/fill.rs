@@ -6,6 +6,7 @@ use event_store::{Bulk, Poison, Run};
 use futures_util::future::join_all;
 use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::books::Books;
 use crate::builds::{self, Build};
@@ -40,6 +41,8 @@ pub enum FillFailure {
 pub struct Filling {
     pub model: &'static dyn ReadModel,
     pub build: Build,
+    /// Only what is of this merchant is folded in.
+    pub only_of: Option<Uuid>,
 }
 
 /// Where a fill is, for whoever watches.
@@ -55,7 +58,7 @@ impl Projections {
     /// The database failed.
     pub async fn begin(&self, model: &'static dyn ReadModel) -> Result<Filling, sqlx::Error> {
         let mut connection = self.database.connect_as_projector().await?;
-        Ok(Filling { model, build: builds::begin(&mut connection, model.plan()).await? })
+        Ok(Filling { model, build: builds::begin(&mut connection, model.plan()).await?, only_of: None })
     }
 
     /// Where the log ends now.
@@ -195,7 +198,7 @@ impl Projections {
         last: i64,
     ) -> Result<(), FillFailure> {
         use sqlx::Connection as _;
-        let Filling { model, build } = *filling;
+        let Filling { model, build, only_of } = *filling;
         let name = model.plan().name;
         let mut transaction = connection.begin().await?;
         if !builds::advance(&mut transaction, name, build, last).await? {
@@ -205,7 +208,8 @@ impl Projections {
         let mut wanted = Vec::with_capacity(events.len());
         for event in events.iter().filter(|event| !skips.contains(&event.recorded.position)) {
             event.must_be_known().map_err(|source| FillFailure::Stopped { model: name, source })?;
-            if model.wants(&event.recorded) {
+            let is_of = only_of.is_none_or(|merchant_id| event.recorded.merchant_id == Some(merchant_id));
+            if is_of && model.wants(&event.recorded) {
                 wanted.push(Arc::clone(event));
             }
         }

@@ -1,6 +1,6 @@
 //! The journal as plain text that hledger reads and checks, page by page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +11,9 @@ use sqlx::postgres::PgConnection;
 
 use crate::ledger::{AsOf, JournalLine, Whose, balances, journal};
 
+mod from_events;
+pub use from_events::FromEvents;
+
 /// Entries of one page: what is held in memory at once.
 const ENTRIES: i64 = 1_000;
 
@@ -18,14 +21,13 @@ const ENTRIES: i64 = 1_000;
 pub struct Journal {
     upto: i64,
     after: i64,
-    /// The balance of each account as of what was written: asserted at every posting.
-    balances: BTreeMap<(String, String), i128>,
+    text: Text,
 }
 
 impl Journal {
     /// The whole journal up to a position, which the ledger must have reached.
-    pub const fn upto(position: i64) -> Self {
-        Self { upto: position, after: 0, balances: BTreeMap::new() }
+    pub fn upto(position: i64) -> Self {
+        Self { upto: position, after: 0, text: Text::default() }
     }
 
     /// What stands before the first entry: every commodity and account there is.
@@ -34,24 +36,11 @@ impl Journal {
     /// The database failed.
     pub async fn head(&self, connection: &mut PgConnection) -> Result<String, Error> {
         let as_of = AsOf { position: self.upto, effective_at: None };
-        let mut accounts = Vec::new();
+        let mut accounts = BTreeSet::new();
         for balance in balances(connection, Whose { merchant_id: None, livemode: None }, as_of).await? {
-            accounts.push((name(balance.livemode, &balance.account), kind(&balance.kind), balance.currency));
+            accounts.insert((name(balance.livemode, &balance.account), kind(&balance.kind), balance.currency));
         }
-        accounts.sort_unstable();
-        let mut head = format!("; The journal of the ledger up to position {}.\n\n", self.upto);
-        let mut currencies: Vec<&str> = accounts.iter().map(|(_name, _kind, currency)| currency.as_str()).collect();
-        currencies.sort_unstable();
-        currencies.dedup();
-        for code in currencies {
-            writeln!(head, "commodity {}", sample(code)).unwrap_or_default();
-        }
-        head.push('\n');
-        accounts.dedup_by(|one, other| one.0 == other.0);
-        for (account, kind, _currency) in accounts {
-            writeln!(head, "account {account}  ; type: {kind}").unwrap_or_default();
-        }
-        Ok(head)
+        Ok(head(self.upto, &accounts))
     }
 
     /// The next entries; nothing at the end.
@@ -64,15 +53,45 @@ impl Journal {
         let Some(last) = lines.last() else { return Ok(None) };
         self.after = last.position;
         let mut text = String::new();
-        let mut position = 0;
-        for line in &lines {
-            if line.position != position {
-                position = line.position;
-                begin(&mut text, line);
-            }
-            self.post(&mut text, line);
+        for entry in lines.chunk_by(|one, other| one.position == other.position) {
+            self.text.enter(&mut text, entry);
         }
         Ok(Some(text))
+    }
+}
+
+/// An account by its full name, its type in hledger's letters, and a currency it is kept in.
+type Declared = (String, &'static str, String);
+
+fn head(upto: i64, accounts: &BTreeSet<Declared>) -> String {
+    let mut head = format!("; The journal of the ledger up to position {upto}.\n\n");
+    let currencies: BTreeSet<&str> = accounts.iter().map(|(_name, _kind, currency)| currency.as_str()).collect();
+    for code in currencies {
+        writeln!(head, "commodity {}", sample(code)).unwrap_or_default();
+    }
+    head.push('\n');
+    let names: BTreeMap<&str, &str> = accounts.iter().map(|(name, kind, _currency)| (name.as_str(), *kind)).collect();
+    for (account, kind) in names {
+        writeln!(head, "account {account}  ; type: {kind}").unwrap_or_default();
+    }
+    head
+}
+
+/// Entries as text, with the balance of each account as of what was written: asserted at every posting.
+#[derive(Default)]
+struct Text {
+    balances: BTreeMap<(String, String), i128>,
+}
+
+impl Text {
+    /// The lines of one entry.
+    fn enter(&mut self, text: &mut String, lines: &[JournalLine]) {
+        if let Some(first) = lines.first() {
+            begin(text, first);
+        }
+        for line in lines {
+            self.post(text, line);
+        }
     }
 
     fn post(&mut self, text: &mut String, line: &JournalLine) {
@@ -86,7 +105,7 @@ impl Journal {
     }
 }
 
-/// Dated by when it was written down, which never steps back; the second date is when the money moved.
+/// Dated by when it was written down, which never steps back; the second date is when the money counts as moved.
 fn begin(text: &mut String, line: &JournalLine) {
     let day = |at: DateTime<Utc>| at.format("%Y-%m-%d");
     let JournalLine { position, event_id, event_type, aggregate_id, .. } = line;
@@ -95,6 +114,9 @@ fn begin(text: &mut String, line: &JournalLine) {
     write!(text, "  ; position:{position}, event:{event_id}, of:{aggregate_id}").unwrap_or_default();
     if aggregate_id.starts_with("PAY") {
         write!(text, ", payment:{aggregate_id}").unwrap_or_default();
+    }
+    if line.occurred_at != line.effective_at {
+        write!(text, ", occurred:{}", day(line.occurred_at)).unwrap_or_default();
     }
     if let Some(reverses) = &line.reverses {
         write!(text, ", reverses:{reverses}").unwrap_or_default();

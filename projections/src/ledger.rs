@@ -8,22 +8,30 @@ use domain::account::{Account, Kind, Side};
 use domain::aggregate::Aggregate as _;
 use domain::currency::Currency;
 use domain::id::MerchantId;
+use domain::periods::kept_under;
 use domain::posting::{Line, Posting};
 use domain::{adjustment::Adjustment, payment::Payment, remittance::Remittance, settled_funds::SettledFunds};
 use event_store::{Poison, Recorded};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+mod closes;
+pub mod invariants;
 mod questions;
+mod restatement;
 mod routes;
 mod sheet;
 
+pub(crate) use closes::CLOSES;
 pub use questions::{
     After, AsOf, Balance, GeneralLine, JournalLine, StatementLine, Whose, balances, general, is_known, journal,
     last_position, statement, unbalanced,
 };
+pub use restatement::{Compared, Difference, Restated, differences, late, restated};
+pub(crate) use restatement::{DIFFERENCES, LATE, RESTATEMENT};
 pub(crate) use routes::{BALANCES, GENERAL, HLEDGER, JOURNAL, LINES};
 
+use self::closes::{CloseRow, Closed};
 use crate::books::Books;
 use crate::happened::Happened;
 use crate::read_model::{Plan, ReadModel};
@@ -62,7 +70,7 @@ table! {
 
 table! {
     /// A journal entry: one event that moved money. Its postings sum to zero in every currency.
-    EntryRow in "journal_entries", key (position: i64), indexes ["(aggregate_id)"] {
+    EntryRow in "journal_entries", key (position: i64), indexes ["(aggregate_id)", "(occurred_at) where is_late"] {
         /// The position of the event in the log.
         position: i64,
         /// The id of the event.
@@ -80,9 +88,13 @@ table! {
         /// What it takes back: CAP…, REF…, DSP…, ADJ…
         reverses: Option<String>,
         /// When the money moved.
+        occurred_at: DateTime<Utc>,
+        /// When it counts as moved: then, or, where that month was closed already, the first moment that was open.
         effective_at: DateTime<Utc>,
         /// When the ledger wrote it down.
         recorded_at: DateTime<Utc>,
+        /// Whether the month in which the money moved was closed when it was written down.
+        is_late: bool,
     }
 }
 
@@ -100,7 +112,7 @@ table! {
         amount_minor: i64,
         /// Debits less credits of the account up to here, in minor units.
         balance_minor: i128,
-        /// When the money moved.
+        /// When it counts as moved, as the entry has it.
         effective_at: DateTime<Utc>,
     }
 }
@@ -110,7 +122,7 @@ table! {
     DayRow in "account_days", key (account_id: i32, day: NaiveDate), indexes [] {
         /// The account, by its number.
         account_id: i32,
-        /// The day the money moved, in UTC.
+        /// The day it counts as moved, in UTC.
         day: NaiveDate,
         /// Debits less credits of that day, in minor units.
         amount_minor: i128,
@@ -119,11 +131,11 @@ table! {
 
 static PLAN: Plan = Plan {
     name: "ledger",
-    version: 1,
-    tables: &[AccountRow::TABLE, EntryRow::TABLE, PostingRow::TABLE, DayRow::TABLE],
+    version: 2,
+    tables: &[AccountRow::TABLE, EntryRow::TABLE, PostingRow::TABLE, DayRow::TABLE, CloseRow::TABLE],
 };
 
-/// Every event that may move money; all others are passed over without being read.
+/// Every event that may move money; of all others, those that close periods are read and no more.
 const MOVES_MONEY: [(&str, &[&str]); 4] = [
     (
         Payment::TYPE,
@@ -156,13 +168,25 @@ impl ReadModel for Ledger {
     }
 
     fn wants(&self, event: &Recorded) -> bool {
+        if Closed::wants(event) {
+            return true;
+        }
         let of_type = MOVES_MONEY.iter().find(|(aggregate_type, _types)| *aggregate_type == event.aggregate_type);
         of_type.is_some_and(|(_aggregate_type, types)| types.contains(&&*event.event_type))
     }
 
     fn apply<'a>(&'a self, books: &'a mut Books<'_>, events: &'a [Arc<Happened>]) -> BoxFuture<'a, Result<(), Poison>> {
         Box::pin(async move {
-            let entries = events.iter().map(Entry::of).collect::<Result<Vec<_>, _>>()?;
+            let mut closed = Closed::load(books).await?;
+            let mut entries = Vec::with_capacity(events.len());
+            for event in events {
+                if Closed::wants(&event.recorded) {
+                    closed.follow(&event.recorded, event.fact()?)?;
+                } else {
+                    entries.push(Entry::of(event, &closed)?);
+                }
+            }
+            closed.save(books).await?;
             let mut step = Step::load(books, &entries).await?;
             for entry in entries.iter().filter(|entry| !entry.posting.moves_no_money()) {
                 step.enter(entry)?;
@@ -177,13 +201,19 @@ struct Entry<'e> {
     recorded: &'e Recorded,
     livemode: bool,
     posting: Posting,
+    occurred_at: DateTime<Utc>,
+    /// The same, but for what is late.
+    effective_at: DateTime<Utc>,
 }
 
 impl<'e> Entry<'e> {
-    fn of(event: &'e Arc<Happened>) -> Result<Self, Poison> {
+    fn of(event: &'e Arc<Happened>, closed: &Closed) -> Result<Self, Poison> {
         let recorded = &*event.recorded;
         let no_mode = || Poison::Event(format!("position {} moves money in no mode", recorded.position));
-        Ok(Self { recorded, livemode: recorded.livemode.ok_or_else(no_mode)?, posting: event.fact()?.posting() })
+        let (livemode, posting) = (recorded.livemode.ok_or_else(no_mode)?, event.fact()?.posting());
+        let occurred_at = posting.effective_at().unwrap_or(recorded.recorded_at);
+        let effective_at = kept_under(closed.through(livemode), occurred_at);
+        Ok(Self { recorded, livemode, posting, occurred_at, effective_at })
     }
 }
 
@@ -221,8 +251,8 @@ impl Step {
     }
 
     fn enter(&mut self, entry: &Entry<'_>) -> Result<(), Poison> {
-        let Entry { recorded, livemode, posting } = entry;
-        let effective_at = posting.effective_at().unwrap_or(recorded.recorded_at);
+        let Entry { recorded, livemode, posting, occurred_at, effective_at } = entry;
+        let (occurred_at, effective_at) = (*occurred_at, *effective_at);
         for (line, Line { account, side, money }) in (0..).zip(posting.lines()) {
             let amount_minor = match side {
                 Side::Debit => money.amount_minor,
@@ -257,8 +287,10 @@ impl Step {
             livemode: *livemode,
             merchant_id: recorded.merchant_id,
             reverses: posting.reverses().map(|reversed| reversed.to_string()),
+            occurred_at,
             effective_at,
             recorded_at: recorded.recorded_at,
+            is_late: effective_at != occurred_at,
         });
         Ok(())
     }
@@ -272,20 +304,24 @@ impl Step {
     }
 }
 
-fn opened(account: Account, key: &AccountKey, id: i32, position: i64) -> AccountRow {
-    let (name, currency, livemode) = key.clone();
-    let kind = match account.kind() {
+/// The word for what kind of account it is.
+pub(crate) fn kind_of(account: Account) -> &'static str {
+    match account.kind() {
         Kind::Asset => "asset",
         Kind::Expense => "expense",
         Kind::Liability => "liability",
         Kind::Revenue => "revenue",
-    };
+    }
+}
+
+fn opened(account: Account, key: &AccountKey, id: i32, position: i64) -> AccountRow {
+    let (name, currency, livemode) = key.clone();
     AccountRow {
         account: name,
         currency,
         livemode,
         id,
-        kind: kind.to_owned(),
+        kind: kind_of(account).to_owned(),
         merchant_id: account.merchant().map(MerchantId::uuid),
         balance_minor: 0,
         debits_minor: 0,
@@ -298,8 +334,7 @@ fn opened(account: Account, key: &AccountKey, id: i32, position: i64) -> Account
 
 /// The days these entries take effect on.
 fn days(entries: &[Entry<'_>]) -> Vec<String> {
-    let effective = entries.iter().filter_map(|entry| entry.posting.effective_at());
-    effective.map(|at| at.date_naive().to_string()).collect()
+    entries.iter().map(|entry| entry.effective_at.date_naive().to_string()).collect()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    analytics, ledger, merchants, orders, payments,
+    analytics, diff, explain, ledger, merchants, orders, payments,
     query::{
         Reads, answer,
         filter::{Condition, uuid},
@@ -214,6 +214,62 @@ pub const ROUTES: &[Route] = &[
         "Journal entries with their lines, in the order of the log",
         Scope::ReadLedger,
         Work::Own(&ledger::JOURNAL),
+    ),
+    route(
+        "/api/v1/diff",
+        ("books", "diff"),
+        "What changed between two positions: accounts, entries, and what happened to every stream",
+        Scope::ExportBooks,
+        Work::Own(&diff::DIFF),
+    ),
+    route(
+        "/api/v1/explain/entry/{position}",
+        ("entry", "explain"),
+        "Why a journal entry is there: event, command and caller, saga step, channel call, report",
+        Scope::ReadProofs,
+        Work::Own(&explain::ENTRY),
+    ),
+    route(
+        "/api/v1/explain/payment/{payment_no}",
+        ("payment", "explain"),
+        "Why a payment stands as it does: every event of it with what it came of",
+        Scope::ReadProofs,
+        Work::Own(&explain::PAYMENT),
+    ),
+    route(
+        "/api/v1/explain/balance/{account}",
+        ("balance", "explain"),
+        "Why a balance is what it is: its last lines, each with what it came of",
+        Scope::ReadProofs,
+        Work::Own(&explain::BALANCE),
+    ),
+    route(
+        "/api/v1/ledger/late",
+        ("ledger", "late"),
+        "Journal entries that came after their month was closed, kept under a later one",
+        Scope::ReadLedger,
+        Work::Own(&ledger::LATE),
+    ),
+    route(
+        "/api/v1/periods/{month}/restatement",
+        ("period", "restatement"),
+        "A month as it was reported and as it is known, account by account",
+        Scope::ReadLedger,
+        Work::Own(&ledger::RESTATEMENT),
+    ),
+    route(
+        "/api/v1/periods/{month}/restatement/differences",
+        ("period", "differences"),
+        "What lies between a month as reported and as known: each line with its cause",
+        Scope::ReadLedger,
+        Work::Own(&ledger::DIFFERENCES),
+    ),
+    route(
+        "/api/v1/periods",
+        ("period", "list"),
+        "Months closed and opened again, newest first",
+        Scope::ExportBooks,
+        Work::List(&ledger::CLOSES),
     ),
 ];
 

@@ -62,7 +62,11 @@ impl Projections {
     }
 
     /// Brings the new build to where the live one stands, and compares them in one snapshot that has both there.
-    async fn compare(&self, filling: &mut Filling, live: i32) -> Result<(i64, Vec<Difference>), FillFailure> {
+    pub(crate) async fn compare(
+        &self,
+        filling: &mut Filling,
+        live: i32,
+    ) -> Result<(i64, Vec<Difference>), FillFailure> {
         let plan = filling.model.plan();
         let mut bulk = self.database.bulk().await?;
         // Most of the way without anybody waiting.

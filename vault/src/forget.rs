@@ -7,7 +7,7 @@ use sqlx::postgres::{PgExecutor, PgPool};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{Envelope, OpenFailure, Vault, data_key};
+use crate::{Envelope, OpenFailure, Vault, data_key, erasures::carry_out};
 
 /// Opens a value. `None`: its key was destroyed, and with it the value.
 ///
@@ -59,22 +59,19 @@ pub async fn open_all<T>(
     opened.collect()
 }
 
-/// Whether anything is sealed for this person that can still be opened.
+/// How many keys there are of this person: what they have sealed can still be opened.
 ///
 /// # Errors
 /// The database failed.
-pub async fn is_known(pool: &PgPool, index: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select from vault.data_keys where person = $1)")
-        .bind(index)
-        .fetch_one(pool)
-        .await
+pub async fn keys_count(pool: &PgPool, index: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from vault.data_keys where person = $1").bind(index).fetch_one(pool).await
 }
 
-/// Deletes every key of a person; how many there were. What they sealed is gone for good.
+/// Deletes the keys of a person that came before a position, that of the order; how many there were. What they sealed is
+/// gone for good.
 ///
 /// # Errors
 /// The database failed.
-pub async fn forget_person(pool: &PgPool, index: &str) -> Result<u64, sqlx::Error> {
-    let deleted = sqlx::query("delete from vault.data_keys where person = $1").bind(index).execute(pool).await?;
-    Ok(deleted.rows_affected())
+pub async fn forget_person(pool: &PgPool, index: &str, ordered_at: i64) -> Result<u64, sqlx::Error> {
+    carry_out(pool, std::iter::once((index.to_owned(), ordered_at))).await
 }

@@ -15,7 +15,7 @@ mod random;
 
 pub use credential::{ApiKeyName, Credential, TokenName};
 pub use data_key::{Envelope, OpenFailure};
-pub use erasures::Erasures;
-pub use forget::{forget_person, is_known, open, open_all};
+pub use erasures::{Erasures, ErasuresFailure, forget_again};
+pub use forget::{forget_person, keys_count, open, open_all};
 pub use mark::{is_its_key, leave_mark};
 pub use master_key::{MasterKey, MasterKeyFailure, Vault};

@@ -176,7 +176,7 @@ fn value(field: &Value, text: &str) -> std::result::Result<Value, String> {
     }
 }
 
-fn escaped(part: &str) -> String {
+pub(super) fn escaped(part: &str) -> String {
     part.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),

@@ -75,15 +75,16 @@ impl Erase {
     /// The order first, for whoever follows it if this process dies; then at once.
     async fn forget(&self, vault: &Vault, store: &Store, index: &str) -> Result<ExitCode> {
         let pool = database::pool(&self.place.url()?)?;
-        let known = vault::is_known(&pool, index).await.attempt(|| "looking for the person".to_owned())?;
-        if !known {
+        let keys_count = vault::keys_count(&pool, index).await.attempt(|| "looking for the person".to_owned())?;
+        if keys_count == 0 {
             return Err(Failure::NotThere("nothing was done: nothing is sealed for this person".to_owned()));
         }
         let person = index.parse().map_err(|refusal: IdRefusal| Failure::NotThere(refusal.to_string()))?;
         let erasure = Erasure { erasure_id: Uuid::now_v7(), person, reason: words(&self.reason)? };
-        self.hand.write(vault, store, OperatorCommand::ErasePerson(Box::new(erasure))).await?;
+        let ordered_at = self.hand.write(vault, store, OperatorCommand::ErasePerson(Box::new(erasure))).await?;
         let destroying = || "the order is in the log and a server carries it out; destroying the keys here".to_owned();
-        let keys_count = vault::forget_person(&pool, index).await.attempt(destroying)?;
+        // A server that follows the log may have been quicker.
+        vault::forget_person(&pool, index, ordered_at).await.attempt(destroying)?;
         say(format_args!("forgotten: {keys_count} keys are destroyed, and what they sealed is gone"))?;
         Ok(ExitCode::SUCCESS)
     }

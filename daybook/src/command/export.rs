@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use projections::hledger::Journal;
 use projections::ledger::last_position;
 
-use super::place::Place;
+use super::{bundle, place::Place};
 use crate::failure::{Attempt as _, Result};
 
 /// Write the books out, for other programs to read and check
@@ -29,12 +29,18 @@ enum Format {
         #[arg(long)]
         at_position: Option<i64>,
     },
+    /// Everything an audit needs, up to the newest signed checkpoint: events, checkpoints, proofs, keys, journal, schemas,
+    /// and the hash of each; `daybook verify bundle` checks it anywhere
+    Bundle(bundle::To),
 }
 
 impl Export {
     /// Page by page, each a short read: however long the journal is, little of it is in memory.
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let Format::Hledger { at_position } = self.format;
+        let at_position = match &self.format {
+            Format::Bundle(bundle) => return bundle::make(&self.place, &bundle.to).await,
+            Format::Hledger { at_position } => *at_position,
+        };
         let mut connection = self.place.connect().await?;
         let reading = || "reading the journal".to_owned();
         let last = last_position(&mut connection).await.attempt(reading)?;

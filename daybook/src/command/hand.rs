@@ -23,15 +23,15 @@ pub(super) struct Hand {
 }
 
 impl Hand {
-    /// The deed goes into the log first: what was done without a trace was not done.
-    pub(super) async fn write(&self, vault: &Vault, store: &Store, deed: OperatorCommand) -> Result<()> {
+    /// The deed goes into the log first: what was done without a trace was not done. Its position.
+    pub(super) async fn write(&self, vault: &Vault, store: &Store, deed: OperatorCommand) -> Result<i64> {
         let id: Arc<str> = self.whose(vault, store).await?.to_string().into();
         let act = Act::deciding(move |books| match books.tell::<Operator>(&id, &deed)? {
             Ok(_events) => Ok(Verdict::Accepted(Answer::default())),
             Err(refusal) => Ok(Verdict::Refused(Answer { status: 422, body: refusal.code().to_owned() })),
         });
         match store.execute(act).await {
-            Ok(Outcome::Accepted { .. }) => Ok(()),
+            Ok(Outcome::Accepted { position, .. }) => Ok(position),
             Ok(other) => Err(Failure::NotThere(format!("the deed was not recorded: {other:?}"))),
             Err(failure) => Err(Failure::NotThere(format!("the deed was not recorded: {failure}"))),
         }

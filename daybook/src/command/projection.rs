@@ -154,7 +154,7 @@ impl Projection {
         let (deed_id, on, reason) = (Uuid::now_v7(), Subject::ReadModel(on), reason.map(words).transpose()?);
         let deed = Deed { deed_id, deed: words(deed)?, on, reason };
         let vault = self.place.vault().await?;
-        self.hand.write(&vault, store, OperatorCommand::RecordDeed(Box::new(deed))).await
+        self.hand.write(&vault, store, OperatorCommand::RecordDeed(Box::new(deed))).await.map(drop)
     }
 }
 

@@ -1,20 +1,19 @@
 //! `daybook risk`: what the API has no address for: the rules in force, and a replay.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
-use domain::{risk::rule_set::RuleSet, risk_rules};
 
-use crate::failure::{Attempt as _, Failure, Result};
+use super::what_if::rules;
+use crate::failure::{Failure, Result};
 
-mod replay;
 mod show;
 
 /// Beside the writes of the same noun.
 pub(super) fn commands() -> [Command; 2] {
     [
         show::Show::augment_args(Command::new("show")).after_help(show::EXAMPLES),
-        replay::Again::augment_args(Command::new("replay")).after_help(replay::EXAMPLES),
+        rules::Again::augment_args(Command::new("replay")).after_help(rules::EXAMPLES),
     ]
 }
 
@@ -24,7 +23,7 @@ pub(super) async fn run(verb: &str, matches: &ArgMatches) -> Result<ExitCode> {
     if verb == "show" {
         show::Show::from_arg_matches(matches).map_err(amiss)?.run().await
     } else {
-        replay::Again::from_arg_matches(matches).map_err(amiss)?.run().await
+        rules::Again::from_arg_matches(matches).map_err(amiss)?.run().await
     }
 }
 
@@ -32,13 +31,4 @@ pub(super) async fn run(verb: &str, matches: &ArgMatches) -> Result<ExitCode> {
 pub(super) fn asked(matches: &ArgMatches) -> Option<(&str, &ArgMatches)> {
     let matches = matches.subcommand_matches("risk")?;
     matches.subcommand().filter(|(verb, _)| matches!(*verb, "show" | "replay"))
-}
-
-/// Rules from a file, as they would be published: what would be refused then is refused here.
-fn rules_of(file: &Path) -> Result<RuleSet> {
-    let text = fs::read_to_string(file).attempt(|| format!("reading {}", file.display()))?;
-    let amiss = |reason: String| Failure::NotThere(format!("{} holds no rules: {reason}", file.display()));
-    let rules: RuleSet = serde_json::from_str(&text).map_err(|reason| amiss(reason.to_string()))?;
-    risk_rules::check(&rules).map_err(|refusal| amiss(refusal.to_string()))?;
-    Ok(rules)
 }

@@ -1,4 +1,4 @@
-//! `daybook verify`: the whole log from its first event; or one receipt, offline.
+//! `daybook verify`: the whole log from its first event; or a receipt or bundle, offline.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use clap::{Args, Subcommand};
 use event_store::Upcasters;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{place::Place, say};
+use super::{bundle, place::Place, say};
 use crate::{
     database,
     failure::{Attempt as _, Failure, Result},
@@ -34,13 +34,15 @@ Ends with 0 where all is well, 1 where it could not be checked, else by what is 
   14 swapped       two events changed places              20 tree         the log is well, what is stored of its tree is not
   15 rewritten     log and tree were changed together     21 checkpoint   one is missing, malformed, or signed by nobody
   30 not proven    the receipt or proof does not show what it says
+  31 not as signed the bundle is not what was signed
 
 Examples:
   daybook verify --key PUB                          the log, against what was signed with this key
   daybook verify --key PUB --checkpoints /mnt/safe  and against a directory of checkpoints kept elsewhere
   daybook verify --key PUB --checkpoint mine.txt    and against a checkpoint that you kept
   daybook verify --key PUB --resume verify.state    go on where a check was broken off
-  daybook verify receipt FILE --key PUB             a receipt, with no database and no network";
+  daybook verify receipt FILE --key PUB             a receipt, with no database and no network
+  daybook verify bundle DIRECTORY --key PUB         a bundle, likewise";
 
 /// Recompute everything from the first event, and name the first position where anything is wrong
 ///
@@ -87,6 +89,12 @@ enum Document {
         #[command(flatten)]
         trust: Trust,
     },
+    /// A bundle for an audit: every hash, event, root, payload and entry; offline, with a public key alone
+    Bundle {
+        directory: PathBuf,
+        #[command(flatten)]
+        trust: Trust,
+    },
 }
 
 impl Verify {
@@ -94,6 +102,7 @@ impl Verify {
         match &self.document {
             Some(Document::Receipt { file, trust }) => receipt(file, &trust.needed()?),
             Some(Document::Consistency { file, trust }) => consistency(file, &trust.needed()?),
+            Some(Document::Bundle { directory, trust }) => bundle::check(directory, &trust.needed()?),
             None => self.log().await,
         }
     }

@@ -1,4 +1,4 @@
-//! What `/metrics` shows: requests, business, log, followers, channels, this process.
+//! What `/metrics` shows: requests, business, log, followers, channels, books, this process.
 
 use std::{
     sync::{Arc, atomic::AtomicI64},
@@ -19,8 +19,9 @@ use event_store::Store;
 use meters::Page;
 use sqlx::PgPool;
 
-use crate::{facts::Facts, health::Health, secret::Token};
+use crate::{facts::Facts, health::Health, secret::Token, sentry::Sight};
 
+mod books;
 mod ledger;
 mod lines;
 mod requests;
@@ -38,6 +39,7 @@ pub(crate) struct Shown {
     pub(crate) facts: Arc<Facts>,
     pub(crate) partners: Arc<Partners>,
     pub(crate) health: Health,
+    pub(crate) sight: Sight,
     /// What the relay has on its way, where there is one.
     pub(crate) relay: Option<Arc<AtomicI64>>,
     pub(crate) pools: Vec<(&'static str, PgPool)>,
@@ -69,6 +71,7 @@ impl Metrics {
         shown.facts.write(&mut page);
         lines::write(&shown.partners, &mut page);
         ledger::write(shown, &mut page);
+        books::write(&shown.sight.borrow(), &mut page);
         page.into_text()
     }
 }

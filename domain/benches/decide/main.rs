@@ -17,6 +17,7 @@ use domain::{
     operator::Operator,
     order::Order,
     payment::Payment,
+    periods::Periods,
     refund::Refund,
     remittance::{self, Remittance, RemittanceCommand},
     risk_rules::RiskRules,
@@ -49,6 +50,7 @@ fn main() -> Result<ExitCode, TextRefusal> {
         slowest::<Operator>(people::operator()?),
         slowest::<Saga>(steps::saga()?),
         slowest::<RiskRules>(risk::rules()?),
+        slowest::<Periods>(money::periods()?),
     ];
     let measured: BTreeSet<&str> = slowest.iter().map(|(aggregate, _)| *aggregate).collect();
     let forgotten: Vec<&str> =

@@ -1,4 +1,4 @@
-//! Decisions of settlements, settled funds and adjustments.
+//! Decisions of settlements, settled funds, adjustments and periods.
 
 use domain::{
     account::Account,
@@ -7,6 +7,8 @@ use domain::{
     currency::Currency,
     free_text::{FreeText, TextRefusal},
     id::{AdjustmentId, FundsId, OperatorId, PaymentId, PayoutId, SettlementId},
+    month::Month,
+    periods::PeriodsCommand,
     settled_funds::{
         SettledFundsCommand,
         event::{Entry, Opened, Source},
@@ -110,7 +112,8 @@ pub(crate) fn settlement() -> Result<Cases<SettlementCommand>, TextRefusal> {
 }
 
 pub(crate) fn adjustment() -> Result<Cases<AdjustmentCommand>, TextRefusal> {
-    let propose = AdjustmentCommand::Propose(Box::new(adjustment::event::Proposed {
+    let closed_through = Some(Month::of(at()).previous());
+    let proposal = Box::new(adjustment::event::Proposed {
         adjustment_id: AdjustmentId::new(number(1)),
         livemode: true,
         debit: Account::Bank,
@@ -118,13 +121,16 @@ pub(crate) fn adjustment() -> Result<Cases<AdjustmentCommand>, TextRefusal> {
         amount: usd(500),
         by: OperatorId::new(number(1)),
         reason: FreeText::parse("the bank's mistake")?,
-    }));
-    let approve = AdjustmentCommand::Approve { by: OperatorId::new(number(2)), effective_at: at() };
+        effective_at: Some(at()),
+    });
+    let propose = AdjustmentCommand::Propose { proposal, closed_through };
+    let approve = AdjustmentCommand::Approve { by: OperatorId::new(number(2)), effective_at: at(), closed_through };
     let (by, reason) = (OperatorId::new(number(2)), why()?);
     let reject = AdjustmentCommand::Reject { by, reason: reason.clone() };
     let propose_reversal = AdjustmentCommand::ProposeReversal { by, reason: reason.clone() };
     let reject_reversal = AdjustmentCommand::RejectReversal { by, reason };
-    let approve_reversal = AdjustmentCommand::ApproveReversal { by: OperatorId::new(number(1)), effective_at: at() };
+    let approver = OperatorId::new(number(1));
+    let approve_reversal = AdjustmentCommand::ApproveReversal { by: approver, effective_at: at(), closed_through };
     let mut cases = one_after_the_other(
         &[],
         vec![
@@ -138,4 +144,19 @@ pub(crate) fn adjustment() -> Result<Cases<AdjustmentCommand>, TextRefusal> {
     );
     cases.push(("reject", vec![propose], reject));
     Ok(cases)
+}
+
+pub(crate) fn periods() -> Result<Cases<PeriodsCommand>, TextRefusal> {
+    let (month, by, reason) = (Month::of(at()).previous(), OperatorId::new(number(1)), why()?);
+    let propose = PeriodsCommand::ProposeReopening { month, by, reason: reason.clone() };
+    Ok(one_after_the_other(
+        &[],
+        vec![
+            ("close", PeriodsCommand::Close { livemode: true, month, by, at: at() }),
+            ("propose to open again", propose.clone()),
+            ("reject", PeriodsCommand::RejectReopening { month, by, reason }),
+            ("propose again", propose),
+            ("open again", PeriodsCommand::ApproveReopening { month, by: OperatorId::new(number(2)) }),
+        ],
+    ))
 }

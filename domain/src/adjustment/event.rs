@@ -32,6 +32,9 @@ pub struct Proposed {
     pub amount: Money,
     pub by: OperatorId,
     pub reason: FreeText,
+    /// When it is to take effect, where that is not the moment of its approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

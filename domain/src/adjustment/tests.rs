@@ -33,15 +33,16 @@ fn proposal() -> Proposed {
         amount: Money::new(500, Currency::USD),
         by: person(1),
         reason: reason(),
+        effective_at: None,
     }
 }
 
 fn propose(proposal: Proposed) -> AdjustmentCommand {
-    AdjustmentCommand::Propose(Box::new(proposal))
+    AdjustmentCommand::Propose { proposal: Box::new(proposal), closed_through: None }
 }
 
 fn approve(by: u128) -> AdjustmentCommand {
-    AdjustmentCommand::Approve { by: person(by), effective_at: at() }
+    AdjustmentCommand::Approve { by: person(by), effective_at: at(), closed_through: None }
 }
 
 fn reject() -> AdjustmentCommand {
@@ -53,7 +54,7 @@ fn propose_reversal(by: u128) -> AdjustmentCommand {
 }
 
 fn approve_reversal(by: u128) -> AdjustmentCommand {
-    AdjustmentCommand::ApproveReversal { by: person(by), effective_at: at() }
+    AdjustmentCommand::ApproveReversal { by: person(by), effective_at: at(), closed_through: None }
 }
 
 fn reject_reversal() -> AdjustmentCommand {
@@ -157,4 +158,42 @@ fn an_adjustment_says_whether_it_is_about_real_money() {
         let told = Told::untold().given(&propose(Proposed { livemode, ..proposal() }));
         assert_eq!(told.state.livemode(), Some(livemode));
     }
+}
+
+/// The moment of these tests is in the month after the one that is closed.
+fn closed() -> Option<Month> {
+    Some(Month::of(at()).previous())
+}
+
+fn backdated() -> Proposed {
+    let effective_at = closed().map(|month| month.end() - chrono::TimeDelta::microseconds(1));
+    Proposed { effective_at, ..proposal() }
+}
+
+#[test]
+fn an_adjustment_takes_effect_when_its_proposal_says() {
+    let early = Some(at() - chrono::TimeDelta::days(3));
+    let told = Told::untold().given(&propose(Proposed { effective_at: early, ..proposal() })).when(&approve(2));
+    assert_eq!(told.events()[0].posting().effective_at(), early);
+    let late = Some(at() + chrono::TimeDelta::seconds(1));
+    let told = Told::untold().given(&propose(Proposed { effective_at: late, ..proposal() }));
+    told.when(&approve(2)).then_refused(AdjustmentRefusal::EffectiveLater);
+}
+
+#[test]
+fn nobody_adjusts_what_is_closed() {
+    let into = |proposal| AdjustmentCommand::Propose { proposal: Box::new(proposal), closed_through: closed() };
+    Told::untold().when(&into(backdated())).then_refused(AdjustmentRefusal::PeriodClosed);
+    let open = Proposed { effective_at: closed().map(Month::end), ..proposal() };
+    Told::untold().when(&into(open)).then(&["proposed"]);
+    // Closed between the two people.
+    let told = Told::untold().given(&propose(backdated()));
+    let late = AdjustmentCommand::Approve { by: person(2), effective_at: at(), closed_through: closed() };
+    told.clone().when(&late).then_refused(AdjustmentRefusal::PeriodClosed);
+    // Approved in time, it is as it is, whatever is closed later.
+    told.given(&approve(2)).when(&late).then_nothing();
+    // Nor by taking back: that takes effect now, and now would have to be open.
+    let through = Some(Month::of(at()));
+    let reverse = AdjustmentCommand::ApproveReversal { by: person(1), effective_at: at(), closed_through: through };
+    reversal_proposed().when(&reverse).then_refused(AdjustmentRefusal::PeriodClosed);
 }

@@ -56,6 +56,8 @@ fn derived_ids_are_pinned_for_ever() {
         SagaId::derive("take_payment", "PAY1/1").to_string(),
         RiskRulesId::derive(true).to_string(),
         RiskRulesId::derive(false).to_string(),
+        PeriodsId::derive(true).to_string(),
+        PeriodsId::derive(false).to_string(),
         RefundId::derive_of_suspense(payment(), 1, capture()).to_string(),
         RefundId::derive_of_late(payment(), capture()).to_string(),
         PayoutId::derive(SettlementId::new(Uuid::from_u128(4)), 1).to_string(),
@@ -64,7 +66,7 @@ fn derived_ids_are_pinned_for_ever() {
 }
 
 /// Computed with another implementation of RFC 9562 (Python's `uuid.uuid5`).
-const PINNED: [&str; 11] = [
+const PINNED: [&str; 13] = [
     "PAY1d89e14b06385b73838318b280827468",
     "PAYfb679aec995f54ddbaf4506df569213e",
     "ORD237c32f5dca2511180c0b54879473b66",
@@ -73,6 +75,8 @@ const PINNED: [&str; 11] = [
     "SAG18eee1c9b0055cdaa4b3576ee821be2a",
     "RSK4857655181e4580bbb0f25b23b4cdb60",
     "RSKf13d56da864e5aeda97361897aa37b52",
+    "PRD5ab201749a285021a8227afce29e70d6",
+    "PRD919eac7696fc538d82af0b84fb217591",
     "REF8bf19f41b8b1560fb6dd27c2504ab225",
     "REF1cffc7dc68045970a91fbfbd982c8c1a",
     "POT51c33a8f4ad656649826d66c4ffd79b7",

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{
-        AdjustmentId, FundsId, IdRefusal, MerchantId, OperatorId, OrderId, PaymentId, RefundId, RemittanceId,
-        RiskRulesId, SagaId, SettlementId,
+        AdjustmentId, FundsId, IdRefusal, MerchantId, OperatorId, OrderId, PaymentId, PeriodsId, RefundId,
+        RemittanceId, RiskRulesId, SagaId, SettlementId,
     },
     text::stored_as_text,
 };
@@ -27,6 +27,7 @@ pub enum Subject {
     Operator(OperatorId),
     Saga(SagaId),
     RiskRules(RiskRulesId),
+    Periods(PeriodsId),
     ReadModel(ReadModelName),
     Log,
 }

@@ -18,6 +18,7 @@ pub(crate) mod merchant;
 pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod payment;
+pub(crate) mod periods;
 pub(crate) mod refund;
 pub(crate) mod remittance;
 pub(crate) mod risk_rules;

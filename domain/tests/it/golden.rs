@@ -46,6 +46,7 @@ fn stored(fact: &Fact) -> Value {
         Fact::Operator(event) => serde_json::to_value(event),
         Fact::Saga(event) => serde_json::to_value(event),
         Fact::RiskRules(event) => serde_json::to_value(event),
+        Fact::Periods(event) => serde_json::to_value(event),
     }
     .unwrap()
 }

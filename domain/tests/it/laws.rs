@@ -10,6 +10,7 @@ use domain::{
     operator::Operator,
     order::Order,
     payment::{Payment, PaymentCommand, status::Status},
+    periods::Periods,
     refund::Refund,
     remittance::Remittance,
     risk_rules::RiskRules,
@@ -189,6 +190,7 @@ laws! {
     operator: Operator;
     saga: Saga;
     risk_rules: RiskRules;
+    periods: Periods;
 }
 
 /// Where nothing is allowed, asked for or proposed a second time after it was taken back, nothing ever comes of a repeat.

@@ -29,4 +29,6 @@ mod precedence;
 #[cfg(test)]
 mod risk_document;
 #[cfg(test)]
+mod what_if_laws;
+#[cfg(test)]
 mod world;

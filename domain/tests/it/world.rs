@@ -248,8 +248,10 @@ impl World {
             }
             Act::Adjust { number, way, amount_minor } => self.propose(number, way, amount_minor),
             Act::Reverse { number } => {
+                let (by, effective_at) = (person(1), at());
+                let reverse = AdjustmentCommand::ApproveReversal { by, effective_at, closed_through: None };
                 self.adjust(number, &AdjustmentCommand::ProposeReversal { by: person(2), reason: text() });
-                self.adjust(number, &AdjustmentCommand::ApproveReversal { by: person(1), effective_at: at() });
+                self.adjust(number, &reverse);
             }
             Act::Assign { nth, settlement } => self.assign(nth, settlement),
             Act::Close { settlement } => {
@@ -290,19 +292,19 @@ impl World {
             (available(1), available(2)),
             (available(2), Account::MerchantPending(merchant(1))),
         ][way];
-        self.adjust(
-            number,
-            &AdjustmentCommand::Propose(Box::new(Proposed {
-                adjustment_id: AdjustmentId::new(numbered(4, number, 0)),
-                livemode: true,
-                debit,
-                credit,
-                amount: usd(amount_minor),
-                by: person(1),
-                reason: text(),
-            })),
-        );
-        self.adjust(number, &AdjustmentCommand::Approve { by: person(2), effective_at: at() });
+        let proposal = Box::new(Proposed {
+            adjustment_id: AdjustmentId::new(numbered(4, number, 0)),
+            livemode: true,
+            debit,
+            credit,
+            amount: usd(amount_minor),
+            by: person(1),
+            reason: text(),
+            effective_at: None,
+        });
+        self.adjust(number, &AdjustmentCommand::Propose { proposal, closed_through: None });
+        let approve = AdjustmentCommand::Approve { by: person(2), effective_at: at(), closed_through: None };
+        self.adjust(number, &approve);
     }
 
     fn adjust(&mut self, number: usize, command: &AdjustmentCommand) {

@@ -60,6 +60,7 @@ pub struct JournalLine {
     pub currency: String,
     pub livemode: bool,
     pub amount_minor: i64,
+    pub occurred_at: DateTime<Utc>,
     pub effective_at: DateTime<Utc>,
     pub recorded_at: DateTime<Utc>,
 }
@@ -259,7 +260,7 @@ pub async fn general(
 }
 
 const JOURNAL: &str = "select e.position, p.line, e.event_id, e.event_type, e.aggregate_id, e.merchant_id, e.reverses, \
-         a.account, a.currency, a.livemode, p.amount_minor, e.effective_at, e.recorded_at \
+         a.account, a.currency, a.livemode, p.amount_minor, e.occurred_at, e.effective_at, e.recorded_at \
      from read.journal_entries e join read.postings p using (position) join read.accounts a on a.id = p.account_id \
      where e.position > $1 and e.position <= $2 and ($3::boolean is null or e.livemode = $3) \
        and ($4::uuid is null or e.merchant_id = $4) and ($5::timestamptz is null or e.effective_at <= $5) \

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sqlx::{Executor as _, PgConnection};
 
 use super::questions::{self, After, AsOf, Whose};
+use super::restatement;
 use super::sheet::Sheet;
 use crate::hledger::Journal;
 use crate::query::Reads;
@@ -94,9 +95,9 @@ const EFFECTIVE_AT: Parameter = Parameter {
     schema: time,
 };
 const CURRENCY: Parameter = Parameter { name: "currency", words: "Of this currency alone.", schema: text };
-const AFTER: Parameter =
+pub(super) const AFTER: Parameter =
     Parameter { name: "after", words: "Only what comes after this: `next` of the page before.", schema: text };
-const LIMIT: Parameter = Parameter {
+pub(super) const LIMIT: Parameter = Parameter {
     name: "limit",
     words: "How many at most: 100 where nothing is said, up to 1,000; of the journal, entries. CSV, NDJSON and Parquet give all that follow when it is absent.",
     schema: number,
@@ -108,24 +109,24 @@ const LIMIT_MAX: i64 = 1_000;
 const PAGED: &[Parameter] = &[AFTER, LIMIT];
 const OF_AN_ACCOUNT: &[Parameter] = &[CURRENCY, AFTER, LIMIT];
 
-fn asked(more: &[Parameter]) -> Vec<Parameter> {
+pub(super) fn asked(more: &[Parameter]) -> Vec<Parameter> {
     let as_of = [AT_POSITION, AT_TIME, EFFECTIVE_AT, MIN_POSITION];
     as_of.into_iter().chain(Tenancy::Rows.parameters().iter().copied()).chain(more.iter().copied()).collect()
 }
 
-fn number() -> Value {
+pub(super) fn number() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
-fn time() -> Value {
+pub(super) fn time() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn told_rules() -> Vec<&'static Rule> {
+pub(super) fn told_rules() -> Vec<&'static Rule> {
     rules::READING.iter().copied().chain([AccountRefusal::AccountUnknown.rule()]).collect()
 }
 
@@ -158,6 +159,7 @@ async fn begin(
     }
     connection.execute("begin isolation level repeatable read, read only").await.map_err(failed)?;
     let last = questions::last_position(connection).await.map_err(failed)?;
+    let last = call.upto.map_or(last, |upto| upto.min(last));
     let position = at.map_or(last, |at| at.min(last));
     let whose = Whose { merchant_id: tenant.merchant_id().map(MerchantId::uuid), livemode: tenant.livemode() };
     // Where the read model has not come to the moment asked about, its answer may still change.
@@ -165,17 +167,26 @@ async fn begin(
     Ok(Asked { whose, as_of: AsOf { position, effective_at }, is_final })
 }
 
-async fn end(reads: &Reads, call: &Call, asked: &Asked, data: Value, next: Option<String>) -> Result<Reply, Problem> {
+async fn end(
+    reads: &Reads,
+    call: &Call,
+    asked: &Asked,
+    (sheet, rows): (&Sheet, Vec<Vec<Cell>>),
+    next: Option<String>,
+) -> Result<Reply, Problem> {
     let freshness = Freshness::of(reads, asked.as_of.position).await?;
-    let meta = json!({
+    let mut meta = json!({
         "as_of_position": asked.as_of.position, "lag": freshness.told(), "final": asked.is_final,
         "effective_at": asked.as_of.effective_at.map(told), "livemode": asked.whose.livemode, "next": next,
     });
-    Ok(freshness.mark(reply(call, data, meta)))
+    if let (Some(meta), Some(reported)) = (meta.as_object_mut(), sheet.reported()) {
+        meta.insert("reported_at_position".to_owned(), reported.into());
+    }
+    Ok(freshness.mark(reply(call, data(sheet, rows), meta)))
 }
 
 /// A page of a sheet as JSON, or the whole of it in another format.
-async fn serve(
+pub(super) async fn serve(
     reads: &Reads,
     call: &Call,
     parameters: &[Parameter],
@@ -188,6 +199,14 @@ async fn serve(
     let limit = limit(&given)?;
     let mut connection = reads.pool.acquire().await.map_err(failed)?;
     let asked = begin(reads, call, &given, &mut connection).await?;
+    let placed = restatement::placed(reads, sheet, (asked.whose, asked.as_of), &given, &mut connection).await;
+    let sheet = match placed {
+        Ok(sheet) => sheet,
+        Err(problem) => {
+            connection.execute("rollback").await.map_err(failed)?;
+            return Err(problem);
+        }
+    };
     if !is_theirs(&sheet, asked, &mut connection).await? {
         connection.execute("rollback").await.map_err(failed)?;
         return Err(unknown());
@@ -206,7 +225,7 @@ async fn serve(
     let found = sheet.stretch(&mut connection, of, after, limit.unwrap_or(LIMIT_ABSENT)).await.map_err(failed)?;
     connection.execute("commit").await.map_err(failed)?;
     let next = found.end.map(|end| sheet.told(end));
-    end(reads, call, &asked, data(&sheet, found.rows), next).await
+    end(reads, call, &asked, (&sheet, found.rows), next).await
 }
 
 fn data(sheet: &Sheet, rows: Vec<Vec<Cell>>) -> Value {
@@ -293,6 +312,7 @@ async fn hledger(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     let exporting = reads.exporters.enter(&call.caller)?;
     let mut connection = reads.pool.acquire().await.map_err(failed)?;
     let last = questions::last_position(&mut connection).await.map_err(failed)?;
+    let last = call.upto.map_or(last, |upto| upto.min(last));
     let position = at_position.unwrap_or(last).min(last);
     let journal = Journal::upto(position);
     let head = journal.head(&mut connection).await.map_err(failed)?;

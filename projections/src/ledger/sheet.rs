@@ -1,8 +1,10 @@
 //! The sheets of the books: their columns, and their rows as of one moment.
 
+use domain::month::Month;
 use sqlx::{Error, PgConnection};
 
 use super::questions::{self, After, AsOf, Balance, GeneralLine, JournalLine, StatementLine, Whose};
+use super::restatement::{self, Compared, Difference, Restated};
 use crate::query::cell::{Cell, Kind, Shown, shown};
 use crate::query::filter::integer;
 
@@ -16,6 +18,12 @@ pub(crate) enum Sheet {
     Journal,
     /// One account, in one currency or in all.
     Lines { account: String, currency: Option<String> },
+    /// Whole entries that came after their month was closed; of this month, or of any.
+    Late(Option<Month>),
+    /// A month as it was reported, and as it is known.
+    Restatement(Compared),
+    /// What lies between the two, line by line.
+    Differences(Compared),
 }
 
 /// Some rows of a sheet, and where they end; nothing where they are the last.
@@ -29,8 +37,10 @@ impl Sheet {
         match self {
             Self::Balances => BALANCES,
             Self::General => GENERAL,
-            Self::Journal => JOURNAL,
+            Self::Journal | Self::Late(_) => JOURNAL,
             Self::Lines { .. } => LINES,
+            Self::Restatement(_) => RESTATEMENT,
+            Self::Differences(_) => DIFFERENCES,
         }
     }
 
@@ -69,6 +79,29 @@ impl Sheet {
                 let end = found.last().filter(|_last| is_full(found.len())).map(behind);
                 Ok(Stretch { rows: found.into_iter().map(line).collect(), end })
             }
+            Self::Late(month) => {
+                let found = restatement::late(connection, whose, as_of, *month, (after.position, most)).await?;
+                let end = found.last().map(|last| After { position: last.position, ..After::default() });
+                Ok(Stretch { rows: found.into_iter().map(journal_line).collect(), end })
+            }
+            Self::Restatement(compared) => {
+                let found = restatement::restated(connection, whose, as_of, *compared).await?;
+                Ok(Stretch { rows: found.into_iter().map(restated).collect(), end: None })
+            }
+            Self::Differences(compared) => {
+                let found = restatement::differences(connection, whose, as_of, *compared, (after, most)).await?;
+                let end = found.last().filter(|_last| is_full(found.len()));
+                let end = end.map(|last| After { position: last.position, line: last.line, ..After::default() });
+                Ok(Stretch { rows: found.into_iter().map(difference).collect(), end })
+            }
+        }
+    }
+
+    /// As of which position it compares with what was reported, where it does.
+    pub(crate) const fn reported(&self) -> Option<i64> {
+        match self {
+            Self::Restatement(compared) | Self::Differences(compared) => Some(compared.reported),
+            Self::Balances | Self::General | Self::Journal | Self::Lines { .. } | Self::Late(_) => None,
         }
     }
 
@@ -76,8 +109,9 @@ impl Sheet {
     pub(crate) fn told(&self, After { account_id, position, line }: After) -> String {
         match self {
             Self::General => format!("{account_id}-{position}-{line}"),
-            Self::Journal => position.to_string(),
+            Self::Journal | Self::Late(_) => position.to_string(),
             Self::Balances | Self::Lines { .. } => format!("{position}-{line}"),
+            Self::Restatement(_) | Self::Differences(_) => format!("{position}-{line}"),
         }
     }
 
@@ -92,8 +126,9 @@ impl Sheet {
                 let (account, rest) = text.split_once('-')?;
                 Some(After { account_id: account.parse().ok()?, ..of_a_line(rest)? })
             }
-            Self::Journal => Some(After { position: integer(text)?, ..After::default() }),
+            Self::Journal | Self::Late(_) => Some(After { position: integer(text)?, ..After::default() }),
             Self::Balances | Self::Lines { .. } => of_a_line(text),
+            Self::Restatement(_) | Self::Differences(_) => of_a_line(text),
         }
     }
 }
@@ -107,7 +142,9 @@ const EVENT_TYPE: Shown = shown("event_type", "", Kind::Text, "What happened.");
 const OF: Shown = shown("of", "", Kind::Text, "To what it happened.");
 const AMOUNT: Shown = shown("amount_minor", "", Kind::Integer, "Minor units: a debit, or less than zero a credit.");
 const BALANCE: Shown = shown("balance_minor", "", Kind::Sum, "Debits less credits, in minor units.");
-const EFFECTIVE_AT: Shown = shown("effective_at", "", Kind::Moment, "When the money moved.");
+const OCCURRED_AT: Shown = shown("occurred_at", "", Kind::Moment, "When the money moved.");
+const EFFECTIVE_AT: Shown =
+    shown("effective_at", "", Kind::Moment, "When it counts as moved: of what is late, the first open moment.");
 const RECORDED_AT: Shown = shown("recorded_at", "", Kind::Moment, "When it was written down.");
 
 const BALANCES: &[Shown] =
@@ -130,6 +167,33 @@ const JOURNAL: &[Shown] = &[
     CURRENCY,
     LIVEMODE,
     AMOUNT,
+    OCCURRED_AT,
+    EFFECTIVE_AT,
+    RECORDED_AT,
+];
+
+pub(super) const RESTATEMENT: &[Shown] = &[
+    ACCOUNT,
+    CURRENCY,
+    LIVEMODE,
+    shown("kind", "", Kind::Text, "asset, liability, revenue or expense."),
+    shown("reported_minor", "", Kind::Sum, "What the month came to as it was reported, debits less credits."),
+    shown("known_minor", "", Kind::Sum, "What it comes to by what is known, debits less credits."),
+    shown("difference_minor", "", Kind::Sum, "The second less the first: the sum of the account's differences."),
+];
+
+pub(super) const DIFFERENCES: &[Shown] = &[
+    POSITION,
+    LINE,
+    shown("event_id", "", Kind::Text, "The id of the event that made the entry."),
+    EVENT_TYPE,
+    OF,
+    ACCOUNT,
+    CURRENCY,
+    LIVEMODE,
+    shown("difference_minor", "", Kind::Sum, "What it adds to the month, debits less credits, in minor units."),
+    shown("cause", "", Kind::Text, "recorded_later, late or carried_in: docs/periods.md."),
+    OCCURRED_AT,
     EFFECTIVE_AT,
     RECORDED_AT,
 ];
@@ -176,6 +240,38 @@ fn journal_line(found: JournalLine) -> Vec<Cell> {
         Cell::Text(found.currency),
         Cell::Flag(found.livemode),
         Cell::Integer(found.amount_minor),
+        Cell::Moment(found.occurred_at),
+        Cell::Moment(found.effective_at),
+        Cell::Moment(found.recorded_at),
+    ]
+}
+
+fn restated(found: Restated) -> Vec<Cell> {
+    let Restated { account, currency, livemode, kind, reported_minor, known_minor } = found;
+    vec![
+        Cell::Text(account),
+        Cell::Text(currency),
+        Cell::Flag(livemode),
+        Cell::Text(kind),
+        Cell::Sum(reported_minor),
+        Cell::Sum(known_minor),
+        Cell::Sum(known_minor.saturating_sub(reported_minor)),
+    ]
+}
+
+fn difference(found: Difference) -> Vec<Cell> {
+    vec![
+        Cell::Integer(found.position),
+        Cell::Integer(found.line.into()),
+        Cell::Text(found.event_id.to_string()),
+        Cell::Text(found.event_type),
+        Cell::Text(found.aggregate_id),
+        Cell::Text(found.account),
+        Cell::Text(found.currency),
+        Cell::Flag(found.livemode),
+        Cell::Sum(found.difference_minor.into()),
+        Cell::Text(found.cause),
+        Cell::Moment(found.occurred_at),
         Cell::Moment(found.effective_at),
         Cell::Moment(found.recorded_at),
     ]

@@ -163,7 +163,17 @@ pub(crate) fn reply(call: &Call, data: Value, meta: Value) -> Reply {
         Language::English => "found",
         Language::Chinese => "查询成功",
     };
-    Reply::new(200, json!({ "code": 0, "message": message, "data": data, "meta": meta }).to_string())
+    let rows = rows_in(&data);
+    Reply::new(200, json!({ "code": 0, "message": message, "data": data, "meta": meta }).to_string()).counting(rows)
+}
+
+/// A list has as many as it has; an object those of its lists, or is one itself.
+fn rows_in(data: &Value) -> usize {
+    match data {
+        Value::Array(rows) => rows.len(),
+        Value::Object(parts) => parts.values().filter_map(Value::as_array).map(Vec::len).sum::<usize>().max(1),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
 }
 
 async fn open(reads: &Reads, question: &Question, sight: Sight, page: &mut Page) -> Result<(), Problem> {

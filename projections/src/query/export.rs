@@ -4,6 +4,11 @@
 //! come after the answer began are not in it, for it ends at its own position; a row that changes meanwhile is shown as
 //! it is when its page is read.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use axum::body::Body;
 use futures_util::{future::BoxFuture, stream};
 use gate::{Problem, Reply};
@@ -62,6 +67,7 @@ struct Underway {
     /// Read already: the head of the file and the first rows.
     first: Option<Part>,
     is_over: bool,
+    rows: Arc<AtomicU64>,
 }
 
 impl Export {
@@ -73,12 +79,13 @@ impl Export {
         let writer = Writer::new(format, self.columns, self.names.clone())?;
         let first = self.parts.next().await?;
         let freshness = Freshness::of(reads, first.position).await?;
-        let begin = Underway { export: self, writer, first: Some(first), is_over: false };
+        let rows: Arc<AtomicU64> = Arc::default();
+        let begin = Underway { export: self, writer, first: Some(first), is_over: false, rows: Arc::clone(&rows) };
         let pieces = stream::try_unfold(begin, |mut underway| async move {
             let piece = underway.next().await?;
             Ok::<_, std::io::Error>(piece.map(|piece| (piece, underway)))
         });
-        Ok(freshness.mark(Reply::streamed(format.media_type(), Body::from_stream(pieces))))
+        Ok(freshness.mark(Reply::streamed(format.media_type(), Body::from_stream(pieces)).counted_by(rows)))
     }
 }
 
@@ -95,6 +102,7 @@ impl Underway {
                 }
                 None => self.export.parts.next().await.map_err(broken)?,
             };
+            self.rows.fetch_add(u64::try_from(part.rows.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
             piece.extend(self.writer.rows(part.rows)?);
             if part.is_last {
                 piece.extend(self.writer.end()?);

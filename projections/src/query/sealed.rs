@@ -1,4 +1,4 @@
-//! Sealed values of a page, opened at once: masked, or blank where destroyed.
+//! Sealed values of a page, opened at once: masked, or `[erased]` where destroyed.
 
 use domain::sealed::{Note, Sealed};
 use sqlx::PgPool;
@@ -8,6 +8,9 @@ use super::{
     cell::{Cell, Kind, Shown},
     sight::Sight,
 };
+
+/// What is shown of a value whose key was destroyed, to everybody alike.
+const ERASED: &str = "[erased]";
 
 /// Puts in the place of every sealed value what this sight shows of it.
 ///
@@ -35,11 +38,12 @@ pub(crate) async fn open(
             match (&*cell, column.kind) {
                 (Cell::Sealed(_), Kind::Sealed(personal)) => {
                     let text = opened.next().flatten();
-                    *cell = Cell::Text(text.map(|text| sight.shows(&text, personal)).unwrap_or_default());
+                    let text = text.map(|text| sight.shows(&text, personal));
+                    *cell = Cell::Text(text.unwrap_or_else(|| ERASED.to_owned()));
                 }
-                (Cell::Text(text), Kind::Open(personal)) if !text.is_empty() => {
-                    *cell = Cell::Text(sight.shows(text, personal));
-                }
+                // What stands in the open is taken out when it is destroyed.
+                (Cell::Text(text), Kind::Open(_)) if text.is_empty() => *cell = Cell::Text(ERASED.to_owned()),
+                (Cell::Text(text), Kind::Open(personal)) => *cell = Cell::Text(sight.shows(text, personal)),
                 _ => {}
             }
         }

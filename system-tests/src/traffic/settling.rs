@@ -170,11 +170,13 @@ fn adjust(purchase: &Purchase, number: u32, pen: &mut Pen) -> Result<(), Problem
         amount: Money::new(100, purchase.amount.currency),
         by,
         reason: text("out of courtesy")?,
+        effective_at: Some(pen.now - TimeDelta::days(2)),
     };
     let (mut adjustment, id, whose) =
         (Adjustment::default(), adjustment_id.to_string(), (None, Some(purchase.livemode)));
-    pen.tell(&mut adjustment, &id, whose, &AdjustmentCommand::Propose(Box::new(proposed)))?;
     // Backdated: the money is counted where it belongs.
-    let effective_at = pen.now - TimeDelta::days(2);
-    pen.tell(&mut adjustment, &id, whose, &AdjustmentCommand::Approve { by: other, effective_at }).map(drop)
+    let propose = AdjustmentCommand::Propose { proposal: Box::new(proposed), closed_through: None };
+    pen.tell(&mut adjustment, &id, whose, &propose)?;
+    let approve = AdjustmentCommand::Approve { by: other, effective_at: pen.now, closed_through: None };
+    pen.tell(&mut adjustment, &id, whose, &approve).map(drop)
 }

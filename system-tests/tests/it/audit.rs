@@ -1,10 +1,18 @@
 //! The witness from outside: what it signs and proves, and the tampering it finds.
 
+mod announced;
+mod bundles;
+mod checked;
+mod forgotten;
+mod history;
+mod periods;
 mod proofs;
 mod restored;
 mod served;
+mod sessions;
 mod signing;
 mod tampering;
+mod what_if;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

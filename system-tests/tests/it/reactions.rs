@@ -6,7 +6,7 @@ mod faulted;
 mod give_back;
 mod given_away;
 mod holding;
-mod looking;
+pub(crate) mod looking;
 mod partner;
 mod paused;
 mod pay_out;

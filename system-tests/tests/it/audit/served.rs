@@ -7,31 +7,36 @@ use system_tests::server::daybook;
 
 use super::Directory;
 
-const PATIENT: &[(&str, &str)] = &[("DAYBOOK_WITHOUT_AUDIT", "false"), ("DAYBOOK_CHECKPOINT_EVERY_MS", "20")];
+const PATIENT: &[(&str, &str)] =
+    &[("DAYBOOK_WITHOUT_AUDIT", "false"), ("DAYBOOK_CHECKPOINT_EVERY_MS", "20"), ("DAYBOOK_LOOK_EVERY_MS", "50")];
 
 /// A branch whose server keeps the tree and signs it.
-async fn branch(place: &Directory) -> (Branch, String) {
+pub(super) async fn branch(place: &Directory) -> (Branch, String) {
+    branch_with(place, &[]).await
+}
+
+pub(super) async fn branch_with(place: &Directory, more: &[(&str, &str)]) -> (Branch, String) {
     let (key, directory) = (place.at("key").display().to_string(), place.at("checkpoints").display().to_string());
     let made = daybook().unwrap().args(["audit", "key", &key, "--name", "example.com/ledger"]).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     let public = String::from_utf8(made.stdout).unwrap().trim().to_owned();
     let own = [("DAYBOOK_CHECKPOINT_KEY_FILE", key.as_str()), ("DAYBOOK_CHECKPOINT_DIRECTORY", directory.as_str())];
-    (Branch::own(&[PATIENT, &own].concat()).await.unwrap(), public)
+    (Branch::own(&[PATIENT, &own, more].concat()).await.unwrap(), public)
 }
 
-async fn get(branch: &Branch, caller: &Caller, path: &str) -> Answer {
+pub(super) async fn get(branch: &Branch, caller: &Caller, path: &str) -> Answer {
     branch.client().send(&Request::get(path).by(caller)).await.unwrap()
 }
 
 /// The program on this branch's ledger: what it says, and how it ends.
-fn run(branch: &Branch, arguments: &[&str]) -> (String, i32) {
+pub(super) fn run(branch: &Branch, arguments: &[&str]) -> (String, i32) {
     let output =
         daybook().unwrap().args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).output().unwrap();
     (String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), output.status.code().unwrap())
 }
 
 /// The program with nothing: no database, no home.
-fn offline(place: &Directory, arguments: &[&str]) -> (String, i32) {
+pub(super) fn offline(place: &Directory, arguments: &[&str]) -> (String, i32) {
     let mut command = daybook().unwrap();
     let output = command.args(arguments).env("DAYBOOK_HOME", place.at("nowhere")).output().unwrap();
     (String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), output.status.code().unwrap())
@@ -113,6 +118,7 @@ async fn every_proof_is_given_to_whom_its_scope_names_and_nobody_else() {
     for route in audit::ROUTES {
         assert_eq!(route.scope, gate::Scope::ReadProofs, "{}: say here who may", route.path);
         let path = route.path.replace("{position}", "1").replace("{payment_no}", "PAY1");
+        let path = path.replace("{type}", "payment").replace("{id}", "PAY1");
         for (caller, may) in &callers {
             let status = get(&branch, caller, &path).await.status;
             assert_eq!(![401, 403].contains(&status), *may, "{path} {caller:?}: {status}");

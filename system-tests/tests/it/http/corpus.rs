@@ -203,7 +203,7 @@ async fn six_hundred_bad_requests_are_refused_and_none_of_them_is_our_mistake() 
         let path = path.replace("{payment_no}", "PAY00000000000000000000000000000001");
         let path = path.replace("{key_id}", "KEY00000000000000000000000000000001");
         let path = path.replace("{settlement_no}", "SET00000000000000000000000000000001");
-        let path = path.replace("{adjustment_no}", "ADJ00000000000000000000000000000001");
+        let path = path.replace("{adjustment_no}", "ADJ00000000000000000000000000000001").replace("{month}", "2026-01");
         let bad = bad_fields(route, &path, &good).into_iter().chain(bad_texts(route, &path, &good));
         asked.extend(bad.map(|bad| (bad, caller)));
     }

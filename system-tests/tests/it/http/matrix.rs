@@ -83,7 +83,8 @@ impl Cast {
             .replace("{order_no}", "O-1")
             .replace("{key_id}", key_id)
             .replace("{settlement_no}", "SET00000000000000000000000000000001")
-            .replace("{adjustment_no}", "ADJ00000000000000000000000000000001");
+            .replace("{adjustment_no}", "ADJ00000000000000000000000000000001")
+            .replace("{month}", "2026-01");
         let (_schema, example) = route.body;
         let is_staff = matches!(kind, Kind::Operator | Kind::Support | Kind::Analyst | Kind::Auditor);
         let text = example()

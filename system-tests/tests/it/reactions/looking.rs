@@ -10,11 +10,11 @@ use system_tests::client::{Answer, Caller, Request};
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// A server of the test's own with everything on: the processes, and its sandbox.
-pub(super) async fn reacting() -> Branch {
+pub(crate) async fn reacting() -> Branch {
     Branch::own(&[("DAYBOOK_WITHOUT_PROCESSES", "false")]).await.unwrap()
 }
 
-pub(super) async fn ask(branch: &Branch, caller: &Caller, path: &str, body: &Value) -> Answer {
+pub(crate) async fn ask(branch: &Branch, caller: &Caller, path: &str, body: &Value) -> Answer {
     let request = Request::post(path, body).keyed(fresh("asked")).by(caller);
     let answer = branch.client().send(&request).await.unwrap();
     assert_eq!(answer.status, 200, "{path}: {answer:?}");
@@ -22,7 +22,7 @@ pub(super) async fn ask(branch: &Branch, caller: &Caller, path: &str, body: &Val
 }
 
 /// Asks for 100.00 USD; the number of the payment.
-pub(super) async fn pay(branch: &Branch, caller: &Caller, order_no: &str, method: &str, capture: &str) -> String {
+pub(crate) async fn pay(branch: &Branch, caller: &Caller, order_no: &str, method: &str, capture: &str) -> String {
     let body = json!({ "order_no": order_no, "amount": 10_000, "currency": "USD", "channel": "stripe",
                        "pay_method": method, "capture": capture });
     ask(branch, caller, "/api/v1/payments", &body).await.data("payment_no")
@@ -42,7 +42,7 @@ pub(super) async fn until(log: &mut PgConnection, question: &str, name: &str, wa
 }
 
 /// Waits until so many events of this type are in the stream.
-pub(super) async fn until_told(log: &mut PgConnection, stream: &str, event_type: &str, wanted: i64) {
+pub(crate) async fn until_told(log: &mut PgConnection, stream: &str, event_type: &str, wanted: i64) {
     let question = format!("select count(*) from log.events where aggregate_id = $1 and event_type = '{event_type}'");
     until(log, &question, stream, wanted).await;
 }

@@ -32,6 +32,8 @@ struct Things {
     refund_no: String,
     order_no: String,
     settlement_no: String,
+    /// Where the payment was captured.
+    captured: i64,
 }
 
 async fn things(branch: &Branch, client: &mut Client) -> Things {
@@ -47,7 +49,10 @@ async fn things(branch: &Branch, client: &mut Client) -> Things {
     post(client, &merchant.test, "/api/v1/orders", &order).await;
     let period = json!({ "currency": "USD", "from": "2026-01-01", "until": "2026-01-31" });
     let settlement_no = post(client, &merchant.test, "/api/v1/settlements", &period).await.data("settlement_no");
-    Things { merchant, payment_no, refund_no, order_no, settlement_no }
+    let mut log = branch.ledger.superuser().await.unwrap();
+    let captured = "select position from log.events where aggregate_id = $1 and event_type = 'captured'";
+    let captured = sqlx::query_scalar(captured).bind(&payment_no).fetch_one(&mut log).await.unwrap();
+    Things { merchant, payment_no, refund_no, order_no, settlement_no, captured }
 }
 
 impl Things {
@@ -61,7 +66,9 @@ impl Things {
             .replace("{settlement_no}", &self.settlement_no)
             .replace("{account}", &format!("merchant:{}:pending", self.merchant.id))
             .replace("{merchant_id}", &self.merchant.id)
+            .replace("{position}", &self.captured.to_string())
             .replace("{saga_id}", &format!("SAG{NOTHING}"))
+            .replace("{month}", "2026-01")
     }
 
     /// None of these may stand in an answer to somebody else.
@@ -81,6 +88,7 @@ fn of_nothing(route: &Route) -> String {
         "saga_id:SAG",
         "order_no:none",
         "account:bank",
+        "position:9",
     ]
     .iter()
     .filter_map(|pair| pair.split_once(':'))
@@ -97,7 +105,8 @@ fn is_allowed(kind: Kind, scope: Scope) -> bool {
         Kind::Support => {
             !matches!(scope, Scope::ReadAnalytics | Scope::ReadLedger | Scope::ExportBooks | Scope::ReadProofs)
         }
-        Kind::Analyst | Kind::Owner | Kind::OwnerLive | Kind::Stranger | Kind::StrangerLive => {
+        Kind::Analyst => !matches!(scope, Scope::ReadSagas | Scope::ExportBooks | Scope::ReadProofs),
+        Kind::Owner | Kind::OwnerLive | Kind::Stranger | Kind::StrangerLive => {
             !matches!(scope, Scope::ReadSagas | Scope::ExportBooks)
         }
     }
@@ -192,7 +201,10 @@ async fn look(
     if sees {
         let found = answer.status == 200 || !is_of_tenants;
         assert!(found, "{what}: {answer:?}");
-        let about_them = route.path != "/api/v1/analytics" && is_of_tenants && !route.path.ends_with("/lines");
+        // Of these things none is late: audit/periods.rs looks at those that are.
+        let of_months = route.path.starts_with("/api/v1/periods") || route.path.ends_with("/late");
+        let about_them =
+            route.path != "/api/v1/analytics" && is_of_tenants && !route.path.ends_with("/lines") && !of_months;
         let names_them = owned.names().iter().any(|name| answer.body.contains(name));
         assert!(names_them || !about_them, "{what} does not show what is there: {answer:?}");
         return;
@@ -201,7 +213,8 @@ async fn look(
         let asked = answer.json()["instance"].as_str().is_some_and(|path| path.contains(&name));
         assert!(asked || !answer.body.contains(&name), "{what} shows {name}: {answer:?}");
     }
-    if route.path.contains('{') {
+    // A month is nobody's.
+    if route.path.contains('{') && !route.path.contains("{month}") {
         let nothing = get(client, caller, &of_nothing(route)).await;
         assert_eq!(shape(answer), shape(&nothing), "{what}: what is another's can be told from nothing");
     }

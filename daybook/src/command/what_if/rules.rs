@@ -1,8 +1,8 @@
-//! `daybook risk replay`: what new rules would have decided; it writes nothing.
+//! `daybook what-if rules`, `daybook risk replay`: what new rules would have decided.
 
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, process::ExitCode};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use domain::risk::{Assessment, RiskDecision};
 use event_store::Poison;
@@ -10,14 +10,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use processes::{Replay, Replayed};
 use serde_json::{Value, json};
 
-use super::rules_of;
+use super::{moment, rules_of, scratch::Aside};
 use crate::{
     command::{place::Place, say},
     database,
     failure::{Failure, Result},
 };
 
-pub(super) const EXAMPLES: &str = "\
+pub(in crate::command) const EXAMPLES: &str = "\
 Examples:
   daybook risk replay --rules new.json --since 2026-01-01
   daybook risk replay --rules new.json --since 2026-01-01T09:00:00Z --format csv > moved.csv
@@ -28,7 +28,7 @@ Examples:
 /// The log is read from a month and a day before, and what the counters said to each attempt is counted again, so that
 /// the answer is the one the server would have given. The lists are those of then.
 #[derive(Args, Debug)]
-pub(super) struct Again {
+pub(in crate::command) struct Again {
     /// The file with the rules, as they would be published; without it, those in force at each decision
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
@@ -45,20 +45,23 @@ pub(super) struct Again {
     #[arg(long, default_value_t = 5, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=1_000))]
     examples: u32,
     #[command(flatten)]
+    into: Aside,
+    #[command(flatten)]
     place: Place,
 }
+
+const HEAD: &str = "payment_no,attempt,position,decided_at,merchant_id,amount_minor,currency,before,after,score_before,\
+                    score_after,reasons_before,reasons_after";
+const COLUMNS: &str = "payment_no text not null, attempt bigint not null, position bigint primary key, \
+     decided_at timestamptz not null, merchant_id text not null, amount_minor bigint not null, currency text not null, \
+     before text not null, after text not null, score_before smallint not null, score_after smallint not null, \
+     reasons_before text, reasons_after text";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     Text,
     Json,
     Csv,
-}
-
-fn moment(text: &str) -> std::result::Result<DateTime<Utc>, String> {
-    let day = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|midnight| midnight.and_utc());
-    let exact = DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc());
-    exact.or_else(day).ok_or_else(|| "neither a day nor a moment".to_owned())
 }
 
 /// How many decisions went from where to where, with some of each.
@@ -76,17 +79,16 @@ struct Move {
 }
 
 impl Again {
-    pub(super) async fn run(self) -> Result<ExitCode> {
+    pub(in crate::command) async fn run(self) -> Result<ExitCode> {
         let rules = self.rules.as_deref().map(rules_of).transpose()?;
         let store = self.place.store().await?;
         let amiss = |reason: Poison| Failure::NotThere(format!("the log could not be replayed: {reason}"));
         let mut replay = Replay::new(store.clone(), self.livemode, rules, self.since).await.map_err(amiss)?;
         let bar = bar(&replay);
         let mut moves = Moves::default();
+        let mut scratch = self.into.make(&self.place, "decisions", COLUMNS).await?;
         if self.format == Format::Csv {
-            say(
-                "payment_no,attempt,position,decided_at,merchant_id,amount_minor,currency,before,after,score_before,score_after,reasons_before,reasons_after",
-            )?;
+            say(HEAD)?;
         }
         while let Some(replayed) = replay.next().await.map_err(amiss)? {
             bar.set_position(u64::try_from(replay.progress().0).unwrap_or_default());
@@ -94,11 +96,18 @@ impl Again {
                 if self.format == Format::Csv && has_moved(&replayed) {
                     say(line(&replayed))?;
                 }
+                if let Some(scratch) = &mut scratch {
+                    scratch.put(line(&replayed)).await?;
+                }
                 moves.take(replayed, self.examples);
             }
         }
         bar.finish_and_clear();
         database::close(&store).await;
+        if let Some(scratch) = scratch {
+            let table = scratch.end().await?;
+            tracing::info!(table, "every decision is there");
+        }
         match self.format {
             Format::Text => say(moves.text())?,
             Format::Json => say(format_args!("{:#}", moves.json()))?,

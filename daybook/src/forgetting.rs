@@ -1,0 +1,88 @@
+//! Before anybody is served: whoever was ordered to be forgotten is.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::Response,
+    middleware::Next,
+};
+use event_store::Store;
+use sqlx::PgPool;
+use tokio::{select, sync::watch, time::timeout};
+
+use crate::{database, failure::Result};
+
+/// Where the database is away, the server starts all the same, and answers nothing until this is done.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The orders of the log, being carried out once more: keys that were put back from an older copy go again.
+#[derive(Clone)]
+pub(crate) struct Forgetting {
+    store: Store,
+    pool: PgPool,
+    is_done: watch::Sender<bool>,
+}
+
+impl Forgetting {
+    /// Carries them out, if the database is there.
+    pub(crate) async fn begin(store: &Store, app_url: &str) -> Result<Self> {
+        let pool = database::derived_pool(app_url)?;
+        let forgetting = Self { store: store.clone(), pool, is_done: watch::Sender::new(false) };
+        if timeout(LOOK_WITHIN, forgetting.carry_out()).await.is_err() {
+            tracing::warn!(
+                "whether everybody is forgotten who is to be could not be told in time: nothing is answered"
+            );
+        }
+        Ok(forgetting)
+    }
+
+    /// Goes on until they are carried out, or it is told to stop.
+    pub(crate) async fn finish(&self, mut stop: watch::Receiver<bool>) {
+        let mut again = tokio::time::interval(AGAIN);
+        while !self.is_done() {
+            select! {
+                _tick = again.tick() => self.carry_out().await,
+                () = stopped(&mut stop) => return,
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        *self.is_done.borrow()
+    }
+
+    async fn carry_out(&self) {
+        match vault::forget_again(&self.store, &self.pool).await {
+            Ok(0) => {
+                self.is_done.send_replace(true);
+            }
+            Ok(keys_count) => {
+                tracing::warn!(
+                    keys_count,
+                    "keys of people who are to be forgotten were there again: they are destroyed"
+                );
+                self.is_done.send_replace(true);
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, "whether everybody is forgotten who is to be could not be told: nothing is answered");
+            }
+        }
+    }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Whoever could still say so has gone: that is an end as well.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// Nothing is answered that might tell of somebody who is to be forgotten.
+pub(crate) async fn hold(State(forgetting): State<Forgetting>, request: Request, next: Next) -> Response<Body> {
+    if forgetting.is_done() {
+        next.run(request).await
+    } else {
+        gate::turn_away_for_now(request, gate::rules::LEDGER_UNAVAILABLE)
+    }
+}

@@ -1,0 +1,69 @@
+//! What fees would have been: the same under the same plans, as agreed under others.
+
+use domain::{
+    aggregate::Event,
+    fee::FeePlan,
+    payment::{
+        Payment, PaymentCommand,
+        event::PaymentEvent,
+        what_if::{Fees, FeesWhatIf},
+    },
+};
+use proptest::prelude::*;
+
+use crate::{
+    cases::cases,
+    commands::{fee_plan, payment::history},
+    histories::play,
+};
+
+fn what_if(history: &[PaymentEvent], other: impl Fn(FeePlan) -> FeePlan) -> FeesWhatIf {
+    let mut fees = FeesWhatIf::default();
+    for event in history {
+        fees.follow(event, |_channel, plan| other(plan));
+    }
+    fees
+}
+
+/// Whatever it is told, a merchant that has another plan from the beginning.
+fn under(plan: FeePlan, commands: &[PaymentCommand]) -> Vec<PaymentCommand> {
+    let with = |command: &PaymentCommand| match command {
+        PaymentCommand::Initiate(start) => {
+            let mut start = start.clone();
+            start.terms.fee_plan = Some(plan);
+            PaymentCommand::Initiate(start)
+        }
+        other => other.clone(),
+    };
+    commands.iter().map(with).collect()
+}
+
+fn types(history: &[PaymentEvent]) -> Vec<&'static str> {
+    history.iter().map(Event::event_type).collect()
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn under_the_plans_of_then_they_are_what_they_were(commands in history()) {
+        let fees = what_if(&play::<Payment>(&commands).1, |plan| plan);
+        prop_assert_eq!(fees.after(), fees.before());
+    }
+
+    #[test]
+    fn under_another_plan_they_are_what_they_would_have_been(commands in history(), plan in fee_plan()) {
+        let was = play::<Payment>(&commands).1;
+        let would_be = play::<Payment>(&under(plan, &commands)).1;
+        // Amounts at the edge of 64 bits may be refused under one plan and not under another: those tell nothing.
+        prop_assume!(types(&was) == types(&would_be));
+        prop_assert_eq!(what_if(&was, |_plan| plan).after(), what_if(&would_be, |plan| plan).before());
+    }
+}
+
+#[test]
+fn what_is_free_costs_nothing() {
+    let history = what_if(&[], |_plan| FeePlan::FREE);
+    assert_eq!((history.after(), history.captured_minor()), (Fees::default(), 0));
+    assert_eq!(Fees { charged_minor: 30, returned_minor: 10 }.kept_minor(), 20);
+}
