@@ -34,7 +34,7 @@ pub use openapi::operations;
 pub use proofs::{Proofs, ProofsFailure};
 pub use rebuild::rebuild;
 pub use routes::{ROUTES, Route, Witness, router};
-pub use rows::{Damaged, LastSigned, Standing, TreeFailure, last_signed};
+pub use rows::{Damaged, Standing, TreeFailure};
 pub use tree::Tree;
 
 #[cfg(test)]

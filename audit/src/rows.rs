@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{FromRow, postgres::PgExecutor};
+use sqlx::postgres::PgExecutor;
 
 use crate::checkpoint::Note;
 use crate::edge::{Edge, HEIGHT, Tile, open, used};
@@ -148,24 +148,6 @@ const FROM: &str = "select size, note from audit.checkpoints where size >= $1 or
 
 pub(crate) async fn last_checkpoint(books: impl PgExecutor<'_>) -> Result<Option<Kept>, sqlx::Error> {
     Ok(sqlx::query_as(LAST).fetch_optional(books).await?.map(kept))
-}
-
-/// What was signed last.
-#[derive(Clone, Copy, Debug, PartialEq, FromRow)]
-pub struct LastSigned {
-    /// Events that are signed.
-    pub size: i64,
-    pub age_seconds: f64,
-}
-
-/// What was signed last, and how long ago; nothing where nothing ever was.
-///
-/// # Errors
-/// The database failed.
-pub async fn last_signed(books: impl PgExecutor<'_>) -> Result<Option<LastSigned>, sqlx::Error> {
-    let newest = "select size, greatest(extract(epoch from now() - signed_at), 0)::float8 as age_seconds \
-         from audit.checkpoints order by size desc limit 1";
-    sqlx::query_as(newest).fetch_optional(books).await
 }
 
 /// The checkpoints of a size and larger, at most so many.

@@ -15,11 +15,9 @@ use vault::Vault;
 
 use crate::{interrupt::Interrupt, sentry::Sight};
 
-mod books;
 mod look;
 mod standing;
 
-pub(crate) use books::Books;
 use look::look;
 pub(crate) use standing::Standing;
 

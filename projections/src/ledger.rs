@@ -25,7 +25,7 @@ mod sheet;
 pub(crate) use closes::CLOSES;
 pub use questions::{
     After, AsOf, Balance, GeneralLine, JournalLine, StatementLine, Whose, balances, general, is_known, journal,
-    last_position, statement, unbalanced,
+    last_position, statement,
 };
 pub use restatement::{Compared, Difference, Restated, differences, late, restated};
 pub(crate) use restatement::{DIFFERENCES, LATE, RESTATEMENT};

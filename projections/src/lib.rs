@@ -39,7 +39,6 @@ pub use builds::Build;
 pub use check::{Checked, Verdict};
 pub use fill::{FillFailure, Filling, Watch};
 pub use happened::{Happened, Lately};
-pub use ledger::unbalanced;
 pub use openapi::operations;
 pub use projector::{Projections, Projector};
 pub use query::{PATIENCE, Reads};

@@ -33,7 +33,7 @@ pub const CONTRACT: [Metered; 25] = [
 ];
 
 /// What else operators look at.
-pub const OURS: [Metered; 27] = [
+pub const OURS: [Metered; 26] = [
     ("daybook_store_head_position", &[]),
     ("daybook_store_queue_depth", &[]),
     ("daybook_store_append_commands_bucket", &["le"]),
@@ -49,7 +49,6 @@ pub const OURS: [Metered; 27] = [
     ("daybook_follower_held", &["follower"]),
     ("daybook_standing_age_seconds", &[]),
     ("daybook_check_state", &["check"]),
-    ("daybook_books_unbalanced", &[]),
     ("daybook_pool_connections", &["pool", "state"]),
     ("saga_retries_total", &[]),
     ("saga_attention_total", &[]),
@@ -67,8 +66,15 @@ pub const OURS: [Metered; 27] = [
 pub const WITH_WORK: [Metered; 2] =
     [("daybook_saga_work", &["process", "state"]), ("daybook_saga_oldest_due_seconds", &["process"])];
 
-/// Where checkpoints are signed: asked of a server that signs.
-pub const SIGNED: [Metered; 2] = [("daybook_checkpoint_position", &[]), ("daybook_checkpoint_age_seconds", &[])];
+/// Where books and tree are looked at in passing: asked of a server that signs.
+pub const SIGNED: [Metered; 6] = [
+    ("ledger_trial_balance_is_zero", &[]),
+    ("ledger_sampled_accounts_unlike", &[]),
+    ("audit_tree_size", &[]),
+    ("audit_checkpoint_size", &[]),
+    ("audit_checkpoint_is_of_the_tree", &[]),
+    ("audit_checkpoint_age_seconds", &[]),
+];
 
 /// Where there is a relay: asked of a server that has one.
 pub const RELAYED: [Metered; 1] = [("daybook_bus_in_flight", &[])];

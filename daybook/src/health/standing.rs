@@ -9,8 +9,6 @@ use event_store::stats::{self, Lag};
 use processes::Waiting;
 use sqlx::PgConnection;
 
-use super::books::Books;
-
 /// Nobody looks more often.
 const WAITING_EVERY: Duration = Duration::from_secs(5);
 
@@ -22,7 +20,6 @@ pub(crate) struct Standing {
     /// Events in a second, of each follower that was there before.
     pub(crate) rates: Vec<(String, f64)>,
     pub(crate) waiting: Vec<Waiting>,
-    pub(crate) books: Option<Books>,
 }
 
 impl Standing {
@@ -30,16 +27,12 @@ impl Standing {
         let (at, lags) = (Instant::now(), stats::lags(&mut *connection).await?);
         let is_old = before.waiting_at.is_none_or(|waiting_at| waiting_at.elapsed() >= WAITING_EVERY);
         let (waiting_at, waiting) = if is_old {
-            (Some(at), processes::waiting(&mut *connection).await?)
+            (Some(at), processes::waiting(connection).await?)
         } else {
             (before.waiting_at, before.waiting.clone())
         };
-        let books = match &before.books {
-            Some(books) if books.is_fresh() => Some(books.clone()),
-            Some(_) | None => Some(Books::look(connection).await?),
-        };
         let rates = before.at.map(|then| rates(&before.lags, &lags, at.saturating_duration_since(then)));
-        Ok(Self { at: Some(at), waiting_at, rates: rates.unwrap_or_default(), lags, waiting, books })
+        Ok(Self { at: Some(at), waiting_at, rates: rates.unwrap_or_default(), lags, waiting })
     }
 
     /// How long ago it was looked at.

@@ -290,19 +290,3 @@ pub async fn journal(
         .fetch_all(connection)
         .await
 }
-
-const OFF: &str = "select count(*) from (select 1 from read.accounts group by livemode, currency \
-     having sum(balance_minor) <> 0) as off";
-
-/// In how many currencies and modes the accounts do not sum to zero, which is never; nothing where there are no read models
-/// in this database. It reads every account.
-///
-/// # Errors
-/// The database failed.
-pub async fn unbalanced(books: &mut PgConnection) -> Result<Option<i64>, Error> {
-    let is_here = "select to_regclass('read.accounts') is not null";
-    if !sqlx::query_scalar(is_here).fetch_one(&mut *books).await? {
-        return Ok(None);
-    }
-    sqlx::query_scalar(OFF).fetch_one(books).await.map(Some)
-}

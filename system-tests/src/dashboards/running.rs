@@ -9,8 +9,8 @@ pub const OPERATIONS: Dashboard = Dashboard {
     panels: &[
         figure("Processes that are up", "none", &[ask("sum(up{job=\"daybook\"})", "")]),
         figure("Worst check: 0 fine, 1 degraded, 2 wrong", "none", &[ask("max(daybook_check_state)", "")]),
-        figure("Currencies off balance", "none", &[ask("max(daybook_books_unbalanced)", "")]),
-        figure("Signed last", "s", &[ask("min(daybook_checkpoint_age_seconds)", "")]),
+        figure("The books balance: 1 yes, 0 no", "none", &[ask("min(ledger_trial_balance_is_zero)", "")]),
+        figure("Unsigned for", "s", &[ask("max(audit_checkpoint_age_seconds)", "")]),
         lines(
             "Requests by status",
             "reqps",

@@ -8,17 +8,13 @@ use processes::Waiting;
 use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
 
 use super::{Gauge, Shown};
-use crate::{
-    collector,
-    health::{Books, Standing},
-};
+use crate::{collector, health::Standing};
 
 pub(super) fn write(shown: &Shown, page: &mut Page) {
     store(&shown.store, page);
     let standing = shown.health.standing();
     followers(&standing, page);
     waiting(&standing.waiting, page);
-    books(&standing, page);
     let mut family =
         page.family("daybook_check_state", Kind::Gauge, "What /readyz looks at: 0 fine, 1 degraded, 2 wrong");
     for (check, state) in shown.health.checks() {
@@ -126,26 +122,6 @@ fn waiting(waiting: &[Waiting], page: &mut Page) {
     let mut family = page.family("daybook_saga_oldest_due_seconds", Kind::Gauge, help);
     for name in processes::NAMES {
         family.series(&[("process", name)], of(name).map_or(0.0, |of| of.oldest_due_seconds));
-    }
-}
-
-fn books(standing: &Standing, page: &mut Page) {
-    let books = standing.books.as_ref();
-    let help = "In how many currencies and modes the accounts do not sum to zero, which is never";
-    let mut family = page.family("daybook_books_unbalanced", Kind::Gauge, help);
-    if let Some(count) = books.and_then(|books| books.unbalanced_count) {
-        family.series(&[], count);
-    }
-    let signed = books.and_then(Books::signed);
-    let help = "Up to where the log is signed";
-    let mut family = page.family("daybook_checkpoint_position", Kind::Gauge, help);
-    if let Some((position, _age)) = signed {
-        family.series(&[], position);
-    }
-    let help = "How long ago it was signed last; while nothing happens, nothing is";
-    let mut family = page.family("daybook_checkpoint_age_seconds", Kind::Gauge, help);
-    if let Some((_position, age)) = signed {
-        family.series(&[], age);
     }
 }
 
