@@ -31,7 +31,6 @@ use crate::{
 
 const BODY_MAX: usize = 64 * 1024;
 const BULK_BODY_MAX: usize = 1024 * 1024;
-
 type Shapes = (fn() -> Value, fn() -> Value);
 type Reader = fn(&Map<String, Value>) -> Result<(), Problem>;
 

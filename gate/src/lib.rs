@@ -17,6 +17,7 @@ mod parameter;
 mod problem;
 mod rate;
 pub mod rules;
+mod said;
 mod scope;
 mod sharing;
 mod signature;

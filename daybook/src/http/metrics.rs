@@ -1,4 +1,4 @@
-//! What `/metrics` shows: requests, business, log, followers, channels, books, this process.
+//! What `/metrics` shows: requests, business, log, followers, lines, books, process.
 
 use std::{
     sync::{Arc, atomic::AtomicI64},

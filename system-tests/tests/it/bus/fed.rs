@@ -27,7 +27,9 @@ pub(super) async fn fed_to<F: Follower>(fed: &mut Fed<F>, position: i64) {
             }
         }
     };
-    assert!(tokio::time::timeout(SOON, moving).await.is_ok(), "it did not get to {position}");
+    // A long topic takes as long as it takes: some thousands of events a second, on a busy machine.
+    let within = SOON + Duration::from_millis(u64::try_from(position).unwrap() / 4);
+    assert!(tokio::time::timeout(within, moving).await.is_ok(), "it did not get to {position}");
 }
 
 /// Steps until it is parked, and says why.
