@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run test check bench bench-append bench-http bench-e2e bench-read bench-audit bench-bus kafka db map proof mutants nightly setup help
+.PHONY: run demo test check bench bench-append bench-http bench-e2e bench-read bench-audit bench-bus kafka db map proof dashboards mutants nightly setup help
 
 # rustup's own directory, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -15,9 +15,15 @@ run: ## build, start a Postgres in .daybook/ (or use DATABASE_URL), migrate, ser
 	cargo build --release -p daybook
 	@exec $(TARGET)/release/daybook dev
 
+demo: ## watch a ledger at work: a Postgres of its own, a few thousand payments, a report; under a minute once it is built
+	@scripts/setup --own-postgres
+	cargo build --release -p daybook
+	@exec $(TARGET)/release/daybook demo
+
 test: ## every test, on a Postgres and a Kafka of its own; TEST=name runs those with the name
 	@scripts/setup --own-postgres
 	@scripts/kafka fetch || [ "$$DAYBOOK_REQUIRE_KAFKA" != 1 ]
+	@scripts/promtool fetch || [ "$$DAYBOOK_REQUIRE_PROMTOOL" != 1 ]
 	cargo test --workspace --no-run
 	$(TARGET)/debug/daybook postgres run -- cargo test --workspace --no-fail-fast $(TEST)
 
@@ -69,6 +75,9 @@ map: ## redraw the map in ARCHITECTURE.md
 
 proof: ## redraw the table of rows in docs/proof.md
 	@cargo run --quiet -p system-tests --bin proof
+
+dashboards: ## redraw the dashboards in deploy/grafana
+	@cargo run --quiet -p system-tests --bin dashboards
 
 # Each mutant costs a build, about 6 s of a processor with this profile, so the unit tests are asked first, which take no
 # time; the others only of what lived. In a shuffled order, so that a run cut short is a fair sample.

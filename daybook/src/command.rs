@@ -24,11 +24,13 @@ mod bus;
 mod channel;
 mod check;
 mod config;
+mod demo;
 mod dev;
 mod doctor;
 mod erase;
 mod export;
 mod hand;
+mod load;
 mod log;
 mod migrate;
 mod period;
@@ -50,6 +52,8 @@ const EXAMPLES: &str = "\
 Examples:
   daybook dev                                   a ledger on 127.0.0.1:40003 with a Postgres of its own
   DATABASE_URL=postgresql://… daybook dev       the same on a Postgres you have
+  daybook demo                                  watch a ledger at work, in under a minute
+  daybook load --rate 200                       payments at a steady rate, and how long they take
   daybook doctor                                what is wrong with the database, and how to mend it
   daybook config show                           every setting, and where it comes from
   daybook token create --role operator --email you@example.com
@@ -95,10 +99,12 @@ pub(crate) struct Line {
 #[derive(Debug, Subcommand)]
 enum Command {
     Dev(dev::Dev),
+    Demo(demo::Demo),
     Serve(serve::Serve),
     Config(config::Config),
     Migrate(migrate::Migrate),
     Doctor(doctor::Doctor),
+    Load(load::Load),
     Log(log::Log),
     Bus(bus::Bus),
     Postgres(postgres::Postgres),
@@ -142,6 +148,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     let line = Line::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match line.command {
         Command::Dev(dev) => runtime()?.block_on(dev.run()),
+        Command::Demo(demo) => runtime()?.block_on(Box::pin(demo.run())),
+        Command::Load(load) => runtime()?.block_on(load.run()),
         Command::Serve(serve) => runtime()?.block_on(serve.run()),
         Command::Config(config) => runtime()?.block_on(config.run()),
         Command::Migrate(migrate) => runtime()?.block_on(migrate.run()),

@@ -116,6 +116,16 @@ impl Health {
         Arc::clone(&self.seen.borrow().standing)
     }
 
+    /// What was looked at, and how it was: 0 fine, 1 degraded, 2 wrong. What was not looked at is not there.
+    pub(crate) fn checks(&self) -> Vec<(&'static str, u8)> {
+        let number = |verdict| match verdict {
+            Verdict::Fine => 0,
+            Verdict::Degraded => 1,
+            Verdict::Wrong => 2,
+        };
+        self.seen.borrow().checks.iter().map(|check| (check.name, number(check.verdict))).collect()
+    }
+
     /// Asks nobody: it tells what was seen.
     pub(crate) fn readiness(&self, is_verbose: bool) -> Readiness {
         let seen = Arc::clone(&self.seen.borrow());

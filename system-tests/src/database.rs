@@ -21,6 +21,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// The one that is there, by the URL of a superuser.
+    pub fn at(url: &str) -> Self {
+        Self { url: url.to_owned() }
+    }
+
     /// A fresh ledger on the server of the tests.
     ///
     /// # Errors

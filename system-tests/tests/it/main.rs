@@ -9,6 +9,8 @@ mod audit;
 #[cfg(test)]
 mod bus;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod followers;
 #[cfg(test)]
 mod http;
@@ -32,6 +34,8 @@ mod proxy;
 mod reactions;
 #[cfg(test)]
 mod reads;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

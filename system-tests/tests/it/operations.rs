@@ -12,7 +12,7 @@ use system_tests::client::{Answer, Client, Request};
 use system_tests::exposition::Exposition;
 use system_tests::server::Server;
 
-async fn page(server: &Server) -> Exposition {
+pub(crate) async fn page(server: &Server) -> Exposition {
     let answer = server.client().send(&Request::get("/metrics")).await.unwrap();
     assert_eq!(answer.status, 200);
     Exposition::read(&answer.body).unwrap_or_else(|amiss| panic!("{amiss:#?}"))
@@ -23,7 +23,7 @@ async fn ready(client: &mut Client) -> Answer {
 }
 
 /// Asks until it is so.
-async fn until<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let (begun, mut looks) = (Instant::now(), tokio::time::interval(Duration::from_millis(50)));
     loop {
         looks.tick().await;

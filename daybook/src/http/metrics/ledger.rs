@@ -15,6 +15,11 @@ pub(super) fn write(shown: &Shown, page: &mut Page) {
     let standing = shown.health.standing();
     followers(&standing, page);
     waiting(&standing.waiting, page);
+    let mut family =
+        page.family("daybook_check_state", Kind::Gauge, "What /readyz looks at: 0 fine, 1 degraded, 2 wrong");
+    for (check, state) in shown.health.checks() {
+        family.series(&[("check", check)], state);
+    }
     let help = "Events the relay of this process has sent to Kafka that have not arrived yet";
     let in_flight = shown.relay.as_ref().map(|relay| relay.load(Ordering::Relaxed));
     let mut family = page.family("daybook_bus_in_flight", Kind::Gauge, help);

@@ -8,14 +8,9 @@ mod merchant;
 #[path = "../bench-http/open_loop.rs"]
 mod open_loop;
 mod overhead;
-#[path = "../bench-http/payments.rs"]
-#[expect(dead_code, reason = "here payments come one by one")]
-mod payments;
 #[path = "../bench-http/server.rs"]
 #[expect(dead_code, reason = "the other bench starts other servers")]
 mod server;
-#[path = "../bench-http/wire.rs"]
-mod wire;
 
 use std::path::PathBuf;
 

@@ -5,12 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use system_tests::load::Seen;
+use load::{Payments, Seen, Wire};
 use tokio::task::JoinSet;
 
 use crate::Problem;
-use crate::payments::Payments;
-use crate::wire::Wire;
 
 /// What is asked for, from the n-th on, by so many connections.
 #[derive(Clone, Copy)]
@@ -65,8 +63,8 @@ async fn one_caller(
             return Ok(latency_us);
         }
         match asked.items {
-            None => payments.one(n, &mut wire.request)?,
-            Some(items) => payments.many(n, items, &mut wire.request)?,
+            None => payments.one(n, &mut wire.request),
+            Some(items) => payments.many(n, items, &mut wire.request),
         }
         let sent = Instant::now();
         let reply = wire.ask().await?;

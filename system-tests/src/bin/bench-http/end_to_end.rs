@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use embedded_postgres::{Cluster, DATABASE};
+use load::Payments;
 use sqlx::PgConnection;
 use system_tests::database::Ledger;
 use system_tests::report::{Aim, Figure, line};
@@ -10,7 +11,6 @@ use system_tests::report::{Aim, Figure, line};
 use crate::closed_loop::{self, Asked};
 use crate::cpu::Used;
 use crate::limit::Rows;
-use crate::payments::Payments;
 use crate::server::{Server, operator_token};
 use crate::{Problem, merchant, open_loop};
 

@@ -8,11 +8,9 @@ mod end_to_end;
 mod limit;
 mod merchant;
 mod open_loop;
-mod payments;
 mod postgres_es_baseline;
 mod scenes;
 mod server;
-mod wire;
 
 use std::path::PathBuf;
 

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use embedded_postgres::{Cluster, DATABASE};
+use load::{Payments, Seen};
 use sqlx::Executor as _;
 use system_tests::database::Ledger;
-use system_tests::load::Seen;
 use system_tests::report::{Aim, Figure, line, median};
 
 use crate::closed_loop::{self, Asked};
 use crate::cpu::{Spent, Used};
 use crate::limit::Rows;
-use crate::payments::Payments;
 use crate::server::{Server, operator_token};
 use crate::{Problem, merchant, open_loop, postgres_es_baseline};
 

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use load::Wire;
 use tokio::process::{Child, Command};
 
 use crate::Problem;
-use crate::wire::Wire;
 
 pub(crate) const MASTER_KEY: &str = "5d1f0a9be8437c26f0b3921e6dac548702c7e1f49a3bd8605ef1247c8b90a36d";
 /// More than any machine will ever send.

@@ -6,9 +6,10 @@ use system_tests::tree::{Tree, root};
 use super::{holds, place, sees};
 
 /// Every edge of DESIGN that may exist, from the crate to what it may know. Crates that are not here yet do no harm.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("embedded-postgres", &[]),
+    ("load", &[]),
     ("meters", &[]),
     ("traces", &["meters"]),
     ("event-store", &["domain", "meters"]),
@@ -27,6 +28,7 @@ const EDGES: [(&str, &[&str]); 15] = [
 const ALL: &[&str] = &[
     "domain",
     "embedded-postgres",
+    "load",
     "meters",
     "traces",
     "event-store",

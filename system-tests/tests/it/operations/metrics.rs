@@ -10,61 +10,11 @@ use serde_json::json;
 use system_tests::branch::{Branch, Merchant, fresh};
 use system_tests::client::{Client, Request};
 use system_tests::exposition::Exposition;
+use system_tests::metered::{CONTRACT, OURS};
 use system_tests::server::Server;
 
 use super::{page, until};
 use crate::reactions::Outside;
-
-/// Names and labels that dashboards and alerts know. Of a histogram, its buckets.
-const CONTRACT: [(&str, &[&str]); 25] = [
-    ("http_requests_total", &["service", "method", "path", "status"]),
-    ("http_request_duration_seconds_bucket", &["service", "method", "path", "status", "le"]),
-    ("http_request_size_bytes_bucket", &["service", "method", "path", "le"]),
-    ("http_response_size_bytes_bucket", &["service", "method", "path", "le"]),
-    ("payment_gateway_http_requests_total", &["method", "path", "status"]),
-    ("payment_gateway_http_request_duration_seconds_bucket", &["method", "path", "status", "le"]),
-    ("payment_gateway_http_request_size_bytes_bucket", &["method", "path", "le"]),
-    ("payment_gateway_http_response_size_bytes_bucket", &["method", "path", "le"]),
-    ("payment_gateway_payment_total", &["status", "channel", "currency"]),
-    ("payment_gateway_payment_amount_bucket", &["currency", "channel", "le"]),
-    ("payment_gateway_payment_duration_seconds_bucket", &["operation", "status", "le"]),
-    ("payment_gateway_refund_total", &["status", "currency"]),
-    ("payment_gateway_refund_amount_bucket", &["currency", "le"]),
-    ("idempotency_requests_total", &[]),
-    ("idempotency_cache_hits_total", &[]),
-    ("idempotency_conflicts_total", &[]),
-    ("payment_gateway_idempotent_check_total", &[]),
-    ("payment_gateway_idempotent_cache_hit_total", &[]),
-    ("payment_gateway_duplicate_request_total", &[]),
-    ("payment_gateway_lock_wait_seconds_bucket", &["le"]),
-    ("saga_started_total", &[]),
-    ("saga_completed_total", &[]),
-    ("saga_compensated_total", &[]),
-    ("saga_duration_seconds_bucket", &["le"]),
-    ("process_resident_memory_bytes", &[]),
-];
-
-/// What else operators look at.
-const OURS: [(&str, &[&str]); 18] = [
-    ("daybook_store_head_position", &[]),
-    ("daybook_store_queue_depth", &[]),
-    ("daybook_store_append_commands_bucket", &["le"]),
-    ("daybook_store_append_duration_seconds_bucket", &["le"]),
-    ("daybook_store_append_conflicts_total", &[]),
-    ("daybook_follower_position", &["follower"]),
-    ("daybook_follower_lag_events", &["follower"]),
-    ("daybook_follower_lag_seconds", &["follower"]),
-    ("daybook_follower_rate", &["follower"]),
-    ("daybook_follower_parked", &["follower"]),
-    ("daybook_pool_connections", &["pool", "state"]),
-    ("daybook_saga_work", &["process", "state"]),
-    ("daybook_saga_oldest_due_seconds", &["process"]),
-    ("saga_retries_total", &[]),
-    ("saga_attention_total", &[]),
-    ("payment_gateway_channel_calls_total", &["channel", "mode"]),
-    ("payment_gateway_channel_breaker_state", &["channel", "mode"]),
-    ("payment_gateway_channel_call_duration_seconds_bucket", &["channel", "mode", "le"]),
-];
 
 /// Started, however it ends; its number.
 async fn pay(client: &mut Client, merchant: &Merchant, order_no: &str, key: &str, method: &str) -> String {
