@@ -5,8 +5,8 @@
 pub struct Sampling(u64);
 
 const WHOLE: u64 = 100;
-/// Of the id, as many digits decide.
-const DIGITS: usize = 14;
+/// Of the id, as many digits decide: those before them may count up, where an id tells the time.
+const DIGITS: usize = 8;
 const IDS: u64 = 1 << (DIGITS * 4);
 
 impl Sampling {
