@@ -28,7 +28,7 @@ const fn kind(often: u64, pay_method: &'static str, follow: Follow) -> Kind {
 }
 
 /// Together a thousand.
-pub(super) const KINDS: [Kind; 23] = [
+pub(super) static KINDS: [Kind; 23] = [
     kind(600, "pm_sandbox_visa", Follow::Nothing),
     kind(60, "pm_sandbox_visa", Follow::RefundHalf),
     kind(30, "pm_sandbox_visa", Follow::RefundAll),
