@@ -24,7 +24,6 @@ const COMMIT_OFFSETS: Duration = Duration::from_secs(1);
 /// A partition that was read so far beyond what was applied is left alone until the others have come on. What its client
 /// has of it by then is thrown away and fetched again: far enough for this to be rare.
 const AHEAD: i64 = 20_000;
-const AHEAD_NO_MORE: i64 = 10_000;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 const LOOK_AT_OTHERS: Duration = Duration::from_secs(2);
 
@@ -61,8 +60,8 @@ struct Open {
 
 impl Open {
     /// What waits for the slowest partition is bounded: those far ahead of it are not read for the time being.
-    fn hold_back(&mut self) -> Result<(), KafkaError> {
-        let (far, still) = (self.merge.ahead(AHEAD), self.merge.ahead(AHEAD_NO_MORE));
+    fn hold_back(&mut self, ahead: i64) -> Result<(), KafkaError> {
+        let (far, still) = (self.merge.ahead(ahead), self.merge.ahead(ahead / 2));
         let mut paused = still;
         paused.retain(|partition| far.contains(partition) || self.paused.contains(partition));
         let without = |these: &[usize], those: &[usize]| -> Vec<usize> {
@@ -90,12 +89,19 @@ pub struct Fed<F> {
     lease: Lease,
     open: Option<Open>,
     careful_upto: i64,
+    ahead: i64,
 }
 
 impl<F: Follower> Fed<F> {
     pub fn new(follower: F, pool: PgPool, feed: Feed) -> Self {
         let lease = Lease::of(follower.name());
-        Self { follower, pool, feed, lease, open: None, careful_upto: 0 }
+        Self { follower, pool, feed, lease, open: None, careful_upto: 0, ahead: AHEAD }
+    }
+
+    /// The same; no partition is read further than so many positions beyond what was applied, but for what was on its way.
+    #[must_use]
+    pub fn reading_ahead(self, positions: i64) -> Self {
+        Self { ahead: positions, ..self }
     }
 
     pub fn follower(&self) -> &F {
@@ -203,6 +209,8 @@ impl<F: Follower> Fed<F> {
         let mut ready = open.merge.ready(most)?;
         // What has come already goes into the same step: a transaction costs as much for few events as for many.
         while ready.len() < most && open.broken.is_none() {
+            // Before each wait: what was applied meanwhile may be all that those held back have waited for.
+            open.hold_back(self.ahead)?;
             let wait = if ready.is_empty() { WAIT } else { Duration::ZERO };
             let received = open.subscription.next(wait).await?;
             if received.is_empty() {
@@ -210,7 +218,6 @@ impl<F: Follower> Fed<F> {
             }
             open.broken = received.iter().try_for_each(|received| open.merge.take(received)).err();
             crash::point("fed.come");
-            open.hold_back()?;
             ready = open.merge.ready(most)?;
         }
         match open.broken.take_if(|_broken| ready.is_empty()) {

@@ -114,3 +114,23 @@ async fn a_fed_one_that_is_dropped_and_shot_at_loses_and_doubles_nothing() {
     relay.end().await;
     desk.assert_copied(head).await;
 }
+
+/// With room for a few positions alone, every partition is held back again and again, at times all of them at once.
+// covers I18
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_that_are_held_back_come_on_again() {
+    let mut desk = Desk::new(63).await;
+    let head = desk.add(4_000).await;
+    desk.relay_all(head).await;
+    let relay = desk.start_relay();
+    let pool = copyists_room(&desk.ledger).await;
+    for ahead in [1, 40, 1_000] {
+        let mut fed = Fed::new(Copyist, pool.clone(), desk.feed(&fresh("copies"))).reading_ahead(ahead);
+        fed_to(&mut fed, head).await;
+        fed.end().await;
+        desk.assert_copied(head).await;
+        desk.sql("truncate public.copies; delete from log.followers where name = 'copyist'; delete from bus.places")
+            .await;
+    }
+    relay.end().await;
+}
