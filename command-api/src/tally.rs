@@ -12,7 +12,7 @@ use std::{
 use domain::{channel::Channel, currency::Currency, id::PaymentId, money::Money, payment::Payment};
 use event_store::{Answer, Failure, Outcome};
 use gate::Call;
-use meters::{Counter, Histogram, SECONDS};
+use meters::{Counter, Histogram, REQUEST_TIMES, SECONDS};
 use serde_json::Value;
 
 use crate::{
@@ -22,21 +22,6 @@ use crate::{
 
 mod page;
 
-/// In nanoseconds.
-const TIMES: [u64; 12] = [
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    25_000_000,
-    50_000_000,
-    100_000_000,
-    500_000_000,
-    1_000_000_000,
-    2_000_000_000,
-    5_000_000_000,
-    10_000_000_000,
-];
 /// In major units.
 const AMOUNTS: [u64; 10] = [1, 10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000];
 
@@ -99,7 +84,7 @@ impl Default for Tally {
     fn default() -> Self {
         let mut currencies: Vec<Currency> = Currency::all().collect();
         currencies.sort_unstable();
-        let took = || Histogram::new(&TIMES, SECONDS);
+        let took = || Histogram::new(&REQUEST_TIMES, SECONDS);
         Self {
             payments: (0..currencies.len().saturating_mul(Channel::ALL.len())).map(|_cell| OnceLock::new()).collect(),
             refunds: currencies.iter().map(|_currency| OnceLock::new()).collect(),

@@ -12,7 +12,7 @@ use domain::{
         event::{Captured, PaymentEvent},
         suspense::Source,
     },
-    saga::{Saga, event::SagaEvent},
+    saga::{Resolution, Saga, event::SagaEvent},
 };
 use event_store::{Recorded, Store, Upcasters};
 use meters::{Counter, Histogram, Kind, Page, SECONDS};
@@ -49,6 +49,14 @@ pub(crate) struct Facts {
     attention: Counter,
     duration: Histogram,
     unread: Counter,
+}
+
+/// What it takes to count them.
+struct Ear {
+    facts: Arc<Facts>,
+    store: Store,
+    upcasters: Arc<Upcasters>,
+    beginnings: Beginnings,
 }
 
 /// When sagas began, of those under way: the newer ones, and the older that will be forgotten next.
@@ -89,49 +97,63 @@ impl Facts {
 
     /// Counts what the store writes from now on, for as long as the process lives.
     pub(crate) fn count(self: &Arc<Self>, store: &Store) {
-        match store.written(wants, ROOM) {
-            Some(written) => drop(tokio::spawn(Arc::clone(self).listen(store.clone(), written))),
-            None => tracing::error!("the facts are counted already"),
-        }
+        let Some(written) = store.written(wants, ROOM) else {
+            tracing::error!("the facts are counted already");
+            return;
+        };
+        let (facts, store, beginnings) = (Arc::clone(self), store.clone(), Beginnings::default());
+        let upcasters = store.upcasters();
+        drop(tokio::spawn(Ear { facts, store, upcasters, beginnings }.listen(written)));
     }
 
-    async fn listen(self: Arc<Self>, store: Store, mut written: mpsc::Receiver<Arc<Recorded>>) {
-        let (upcasters, mut beginnings) = (store.upcasters(), Beginnings::default());
+    /// Writes the families of sagas.
+    pub(crate) fn write(&self, page: &mut Page) {
+        self.tally.write(page);
+        for (name, help, count) in [
+            ("saga_started_total", "Sagas begun", &self.started),
+            ("saga_completed_total", "Sagas ended as they should", &self.completed),
+            ("saga_compensated_total", "Sagas ended with what was done taken back", &self.compensated),
+            ("saga_retries_total", "Steps that are to be tried again", &self.retries),
+            ("saga_attention_total", "Sagas that had to wait for a person", &self.attention),
+            ("daybook_facts_unread_total", "Facts that could not be read to be counted", &self.unread),
+        ] {
+            page.family(name, Kind::Counter, help).series(&[], count.value());
+        }
+        let help = "From the beginning of a saga to its end";
+        page.family("saga_duration_seconds", Kind::Histogram, help).histogram(&[], &self.duration);
+    }
+}
+
+impl Ear {
+    async fn listen(mut self, mut written: mpsc::Receiver<Arc<Recorded>>) {
         while let Some(event) = written.recv().await {
-            if self.take(&store, &upcasters, &mut beginnings, &event).await.is_none() {
-                self.unread.add(1);
+            let counted =
+                if event.aggregate_type == Saga::TYPE { self.take_saga(&event).await } else { self.take(&event).await };
+            if counted.is_none() {
+                self.facts.unread.add(1);
             }
         }
     }
 
     /// Nothing where it could not be read.
-    async fn take(
-        &self,
-        store: &Store,
-        upcasters: &Upcasters,
-        beginnings: &mut Beginnings,
-        event: &Recorded,
-    ) -> Option<()> {
-        if event.aggregate_type == Saga::TYPE {
-            return self.take_saga(store, upcasters, beginnings, event).await;
-        }
-        let fact = upcasters.fact(event).ok()?;
+    async fn take(&self, event: &Recorded) -> Option<()> {
+        let fact = self.upcasters.fact(event).ok()?;
         let Fact::Payment(happened) = &fact else { return Some(()) };
         if let PaymentEvent::Captured(captured) = happened {
-            return self.take_capture(store, event, captured).await;
+            return self.take_capture(event, captured).await;
         }
-        let (payment, _version) = store.read::<Payment>(&event.aggregate_id).await.ok()?;
+        let (payment, _version) = self.store.read::<Payment>(&event.aggregate_id).await.ok()?;
         let currency = payment.agreement()?.amount.currency;
-        let of_attempt = |attempt: u32| self.tally.payments(payment.tried_as(attempt)?.channel, currency);
+        let of_attempt = |attempt: u32| self.facts.tally.payments(payment.tried_as(attempt)?.channel, currency);
         match happened {
             PaymentEvent::Failed { attempt, .. } => of_attempt(*attempt)?.failed.add(1),
             PaymentEvent::RiskRejected { attempt, .. }
             | PaymentEvent::ReviewRejected { attempt, .. }
             | PaymentEvent::ReviewLapsed { attempt } => of_attempt(*attempt)?.risk_rejected.add(1),
-            PaymentEvent::RefundConfirmed(moved) => self.tally.refunds(currency)?.confirmed(moved.amount),
-            PaymentEvent::RefundReleased { .. } => self.tally.refunds(currency)?.failed.add(1),
+            PaymentEvent::RefundConfirmed(moved) => self.facts.tally.refunds(currency)?.confirmed(moved.amount),
+            PaymentEvent::RefundReleased { .. } => self.facts.tally.refunds(currency)?.failed.add(1),
             PaymentEvent::MoneySuspended(moved) if matches!(moved.source, Source::Refund { .. }) => {
-                self.tally.refunds(currency)?.partial_success.add(1);
+                self.facts.tally.refunds(currency)?.partial_success.add(1);
             }
             PaymentEvent::Captured(_) | PaymentEvent::MoneySuspended(_) | PaymentEvent::SuspenseReturned(_) => {}
             PaymentEvent::Initiated(_) | PaymentEvent::AttemptOpened(_) | PaymentEvent::RiskApproved { .. } => {}
@@ -150,15 +172,15 @@ impl Facts {
     }
 
     /// A payment succeeds once, with its first capture; every capture is an amount.
-    async fn take_capture(&self, store: &Store, event: &Recorded, captured: &Captured) -> Option<()> {
-        let of = self.tally.payments(captured.channel, captured.amount.currency)?;
+    async fn take_capture(&self, event: &Recorded, captured: &Captured) -> Option<()> {
+        let of = self.facts.tally.payments(captured.channel, captured.amount.currency)?;
         of.captured(captured.amount);
-        let (payment, _version) = store.read::<Payment>(&event.aggregate_id).await.ok()?;
+        let (payment, _version) = self.store.read::<Payment>(&event.aggregate_id).await.ok()?;
         let is_first = match payment.captures().len() {
             0 | 1 => true,
             _several => {
                 let before = event.sequence.saturating_sub(1);
-                let earlier = store.stream_events(Payment::TYPE, &event.aggregate_id, 0, before).await.ok()?;
+                let earlier = self.store.stream_events(Payment::TYPE, &event.aggregate_id, 0, before).await.ok()?;
                 !earlier.iter().any(|earlier| earlier.event_type == event.event_type)
             }
         };
@@ -168,66 +190,49 @@ impl Facts {
         Some(())
     }
 
-    async fn take_saga(
-        &self,
-        store: &Store,
-        upcasters: &Upcasters,
-        beginnings: &mut Beginnings,
-        event: &Recorded,
-    ) -> Option<()> {
-        let happened = upcasters.decode::<SagaEvent>(event).ok()?;
-        let ended = match &happened {
-            SagaEvent::Started(_) => {
-                self.started.add(1);
-                beginnings.remember(event);
-                None
+    /// Told apart by name: there are several of them for each payment, and only one says something that counts.
+    async fn take_saga(&mut self, event: &Recorded) -> Option<()> {
+        let facts = &self.facts;
+        let ended = match &*event.event_type {
+            "started" => {
+                facts.started.add(1);
+                self.beginnings.remember(event);
+                return Some(());
             }
-            SagaEvent::Completed => Some(&self.completed),
-            SagaEvent::Compensated => Some(&self.compensated),
-            SagaEvent::Resolved { resolution: domain::saga::Resolution::Completed, .. } => Some(&self.completed),
-            SagaEvent::Resolved { resolution: domain::saga::Resolution::Compensated, .. } => Some(&self.compensated),
-            SagaEvent::RetryScheduled { .. } => {
-                self.retries.add(1);
-                None
+            "retry_scheduled" => {
+                facts.retries.add(1);
+                return Some(());
             }
-            SagaEvent::AttentionNeeded { .. } => {
-                self.attention.add(1);
-                None
+            "attention_needed" => {
+                facts.attention.add(1);
+                return Some(());
             }
-            SagaEvent::StepStarted(_)
-            | SagaEvent::StepSucceeded { .. }
-            | SagaEvent::StepFailed { .. }
-            | SagaEvent::StepCompensated { .. }
-            | SagaEvent::Waiting { .. }
-            | SagaEvent::CompensationBegun { .. }
-            | SagaEvent::Resumed { .. } => None,
+            "completed" => &facts.completed,
+            "compensated" => &facts.compensated,
+            _resolved => match self.upcasters.decode::<SagaEvent>(event).ok()? {
+                SagaEvent::Resolved { resolution: Resolution::Completed, .. } => &facts.completed,
+                SagaEvent::Resolved { resolution: Resolution::Compensated, .. } => &facts.compensated,
+                SagaEvent::Started(_)
+                | SagaEvent::Completed
+                | SagaEvent::Compensated
+                | SagaEvent::RetryScheduled { .. }
+                | SagaEvent::AttentionNeeded { .. }
+                | SagaEvent::StepStarted(_)
+                | SagaEvent::StepSucceeded { .. }
+                | SagaEvent::StepFailed { .. }
+                | SagaEvent::StepCompensated { .. }
+                | SagaEvent::Waiting { .. }
+                | SagaEvent::CompensationBegun { .. }
+                | SagaEvent::Resumed { .. } => return None,
+            },
         };
-        if let Some(ended) = ended {
-            ended.add(1);
-            let begun_at = match beginnings.forget(&event.aggregate_id) {
-                Some(begun_at) => begun_at,
-                None => store.stream_events(Saga::TYPE, &event.aggregate_id, 0, 1).await.ok()?.first()?.recorded_at,
-            };
-            self.duration.took(event.recorded_at.signed_duration_since(begun_at).to_std().unwrap_or_default());
-        }
+        ended.add(1);
+        let begun_at = match self.beginnings.forget(&event.aggregate_id) {
+            Some(begun_at) => begun_at,
+            None => self.store.stream_events(Saga::TYPE, &event.aggregate_id, 0, 1).await.ok()?.first()?.recorded_at,
+        };
+        self.facts.duration.took(event.recorded_at.signed_duration_since(begun_at).to_std().unwrap_or_default());
         Some(())
-    }
-
-    /// Writes the families of sagas.
-    pub(crate) fn write(&self, page: &mut Page) {
-        self.tally.write(page);
-        for (name, help, count) in [
-            ("saga_started_total", "Sagas begun", &self.started),
-            ("saga_completed_total", "Sagas ended as they should", &self.completed),
-            ("saga_compensated_total", "Sagas ended with what was done taken back", &self.compensated),
-            ("saga_retries_total", "Steps that are to be tried again", &self.retries),
-            ("saga_attention_total", "Sagas that had to wait for a person", &self.attention),
-            ("daybook_facts_unread_total", "Facts that could not be read to be counted", &self.unread),
-        ] {
-            page.family(name, Kind::Counter, help).series(&[], count.value());
-        }
-        let help = "From the beginning of a saga to its end";
-        page.family("saga_duration_seconds", Kind::Histogram, help).histogram(&[], &self.duration);
     }
 }
 

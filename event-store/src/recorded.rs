@@ -48,6 +48,27 @@ impl Recorded {
     }
 }
 
+#[cfg(test)]
+impl Recorded {
+    /// One of a tally, for tests.
+    pub(crate) fn of_a_tally(position: i64, payload: &str) -> Self {
+        Self {
+            position,
+            event_id: Uuid::nil(),
+            aggregate_type: "tally".into(),
+            aggregate_id: "one".into(),
+            sequence: position,
+            event_type: "tally_moved".into(),
+            event_version: "1.0".into(),
+            payload: payload.into(),
+            metadata: "{}".into(),
+            merchant_id: None,
+            livemode: None,
+            recorded_at: DateTime::UNIX_EPOCH,
+        }
+    }
+}
+
 /// Some events of one stream, in order.
 pub(crate) async fn of_stream(
     pool: &PgPool,

@@ -254,26 +254,10 @@ async fn read_gaps(pool: &PgPool, gaps: &[Gap]) -> Result<Vec<Arc<Recorded>>, sq
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-    use uuid::Uuid;
-
     use super::*;
 
     fn at(position: i64) -> Arc<Recorded> {
-        Arc::new(Recorded {
-            position,
-            event_id: Uuid::nil(),
-            aggregate_type: "tally".into(),
-            aggregate_id: "one".into(),
-            sequence: position,
-            event_type: "tally_moved".into(),
-            event_version: "1.0".into(),
-            payload: "{}".into(),
-            metadata: "{}".into(),
-            merchant_id: None,
-            livemode: None,
-            recorded_at: DateTime::UNIX_EPOCH,
-        })
+        Arc::new(Recorded::of_a_tally(position, "{}"))
     }
 
     fn ring(last: i64, ahead: &[&[i64]]) -> Ring {

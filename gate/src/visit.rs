@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts},
 };
 use domain::id::MerchantId;
-use traces::{Context, Kind, Span, Value};
+use traces::{Context, Kind, Parent, Span, Value};
 use uuid::Uuid;
 
 use crate::language::Language;
@@ -108,31 +108,6 @@ fn is_plain(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// What a caller says of its own trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Parent<'h> {
-    trace_id: &'h str,
-    span_id: &'h str,
-    is_sampled: bool,
-}
-
-impl<'h> Parent<'h> {
-    /// `version-trace-parent-flags`, if all of it is as W3C has it.
-    fn read(trace_parent: &'h str) -> Option<Self> {
-        let mut parts = trace_parent.split('-');
-        let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let is_hex = |text: &str, length: usize| {
-            text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        };
-        let is_something = |text: &str| text.bytes().any(|byte| byte != b'0');
-        let is_whole = version != "00" || parts.next().is_none();
-        let is_well_formed = is_hex(version, 2) && version != "ff" && is_hex(trace_id, 32) && is_hex(span_id, 16);
-        let is_sampled = u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 == 1);
-        (is_well_formed && is_hex(flags, 2) && is_whole && is_something(trace_id) && is_something(span_id))
-            .then_some(Self { trace_id, span_id, is_sampled })
-    }
-}
-
 impl Asked {
     /// Whoever has begun a trace has decided whether it is kept.
     fn of(parent: Option<Parent<'_>>, trace_id: &str) -> Self {
@@ -172,30 +147,6 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_trace_is_taken_up_only_where_it_is_one() {
-        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let read = |flags: &str| {
-            let parent = format!("00-{trace}-00f067aa0ba902b7-{flags}");
-            Parent::read(&parent)
-                .map(|parent| (parent.trace_id.to_owned(), parent.span_id.to_owned(), parent.is_sampled))
-        };
-        for (flags, is_sampled) in [("01", true), ("00", false), ("03", true), ("02", false)] {
-            assert_eq!(read(flags), Some((trace.to_owned(), "00f067aa0ba902b7".to_owned(), is_sampled)));
-        }
-        for bad in [
-            format!("ff-{trace}-00f067aa0ba902b7-01"),
-            format!("00-{trace}-00f067aa0ba902b7-01-x"),
-            format!("00-{trace}-0000000000000000-01"),
-            format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
-            format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()),
-            format!("00-{trace}-00f067aa0ba902b7"),
-            String::new(),
-        ] {
-            assert_eq!(Parent::read(&bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn only_a_plain_request_id_is_taken_over() {

@@ -8,6 +8,22 @@ use crate::shard::{SHARDS, mine};
 /// Nanoseconds are shown as seconds.
 pub const SECONDS: u8 = 9;
 
+/// Bounds for how long requests take, in nanoseconds. Those from 100 ms on are what dashboards know.
+pub const REQUEST_TIMES: [u64; 12] = [
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_000_000_000,
+    5_000_000_000,
+    10_000_000_000,
+];
+
 /// A time as it is observed.
 pub fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)

@@ -13,5 +13,5 @@ mod tests;
 
 pub use counter::Counter;
 pub use decimal::decimal;
-pub use histogram::{Histogram, SECONDS, nanos};
+pub use histogram::{Histogram, REQUEST_TIMES, SECONDS, nanos};
 pub use page::{Family, Kind, Page};

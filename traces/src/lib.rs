@@ -8,5 +8,5 @@ mod span;
 mod tracer;
 
 pub use sampling::Sampling;
-pub use span::{Context, Kind, Span, Value, new_span_id};
+pub use span::{Context, Kind, Parent, Span, Value, new_span_id};
 pub use tracer::{begin, dropped, is_on, is_sampled, record};

@@ -20,15 +20,35 @@ impl Context {
         format!("00-{}-{}-01", self.trace_id, self.span_id)
     }
 
-    /// As it was passed on by us.
+    /// As it was passed on, where its trace is kept.
     pub fn parse(traceparent: &str) -> Option<Self> {
-        let mut parts = traceparent.strip_prefix("00-")?.strip_suffix("-01")?.split('-');
-        let (trace_id, span_id) = (parts.next()?, parts.next()?);
+        let parent = Parent::read(traceparent).filter(|parent| parent.is_sampled)?;
+        Some(Self { trace_id: parent.trace_id.to_owned(), span_id: parent.span_id.to_owned() })
+    }
+}
+
+/// What a caller says of its own trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parent<'h> {
+    pub trace_id: &'h str,
+    pub span_id: &'h str,
+    pub is_sampled: bool,
+}
+
+impl<'h> Parent<'h> {
+    /// `version-trace-parent-flags`, if all of it is as W3C has it.
+    pub fn read(trace_parent: &'h str) -> Option<Self> {
+        let mut parts = trace_parent.split('-');
+        let (version, trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let is_hex = |text: &str, length: usize| {
             text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         };
-        let is_whole = parts.next().is_none() && is_hex(trace_id, 32) && is_hex(span_id, 16);
-        is_whole.then(|| Self { trace_id: trace_id.to_owned(), span_id: span_id.to_owned() })
+        let is_something = |text: &str| text.bytes().any(|byte| byte != b'0');
+        let is_whole = version != "00" || parts.next().is_none();
+        let is_well_formed = is_hex(version, 2) && version != "ff" && is_hex(trace_id, 32) && is_hex(span_id, 16);
+        let is_sampled = u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 == 1);
+        (is_well_formed && is_hex(flags, 2) && is_whole && is_something(trace_id) && is_something(span_id))
+            .then_some(Self { trace_id, span_id, is_sampled })
     }
 }
 
@@ -79,6 +99,30 @@ mod tests {
         assert_ne!(new_span_id(), new_span_id());
         for none in ["", "00-4bf9-1-01", &context.traceparent().replace("-01", "-00")] {
             assert_eq!(Context::parse(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_trace_is_taken_up_only_where_it_is_one() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let read = |flags: &str| {
+            let parent = format!("00-{trace}-00f067aa0ba902b7-{flags}");
+            Parent::read(&parent)
+                .map(|parent| (parent.trace_id.to_owned(), parent.span_id.to_owned(), parent.is_sampled))
+        };
+        for (flags, is_sampled) in [("01", true), ("00", false), ("03", true), ("02", false)] {
+            assert_eq!(read(flags), Some((trace.to_owned(), "00f067aa0ba902b7".to_owned(), is_sampled)));
+        }
+        for bad in [
+            format!("ff-{trace}-00f067aa0ba902b7-01"),
+            format!("00-{trace}-00f067aa0ba902b7-01-x"),
+            format!("00-{trace}-0000000000000000-01"),
+            format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
+            format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()),
+            format!("00-{trace}-00f067aa0ba902b7"),
+            String::new(),
+        ] {
+            assert_eq!(Parent::read(&bad), None, "{bad}");
         }
     }
 }

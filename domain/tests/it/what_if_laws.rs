@@ -2,18 +2,27 @@
 
 use domain::{
     aggregate::Event,
+    currency::Currency,
     fee::FeePlan,
+    id::CaptureId,
+    money::{BasisPoints, Money},
     payment::{
         Payment, PaymentCommand,
+        attempt::CaptureMode,
         event::PaymentEvent,
         what_if::{Fees, FeesWhatIf},
     },
+    risk::RiskDecision,
 };
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use crate::{
     cases::cases,
-    commands::{fee_plan, payment::history},
+    commands::{
+        fee_plan,
+        payment::{assess, authorised, captured, history, initiate},
+    },
     histories::play,
 };
 
@@ -59,6 +68,27 @@ proptest! {
         prop_assume!(types(&was) == types(&would_be));
         prop_assert_eq!(what_if(&was, |_plan| plan).after(), what_if(&would_be, |plan| plan).before());
     }
+}
+
+/// A fixed amount is charged once for a payment, in however many parts it is captured.
+#[test]
+fn a_payment_captured_in_parts_costs_what_it_costs_at_once() {
+    let plan = FeePlan { rate: BasisPoints::new(290).unwrap(), fixed_minor: 30, ..FeePlan::FREE };
+    let usd = |minor| Money::new(minor, Currency::USD);
+    let asked = |number, minor| {
+        let capture_id = CaptureId::new(Uuid::from_u128(number));
+        [PaymentCommand::Capture { capture_id, amount: usd(minor) }, captured(1, number, usd(minor))]
+    };
+    let mut commands = vec![
+        initiate(usd(10_000), FeePlan::FREE, CaptureMode::Manual),
+        assess(1, RiskDecision::Approve),
+        PaymentCommand::Submit { attempt: 1 },
+        authorised(usd(10_000)),
+    ];
+    commands.extend(asked(1, 4_000).into_iter().chain(asked(2, 6_000)));
+    let history = play::<Payment>(&commands).1;
+    assert_eq!(types(&history).iter().filter(|name| **name == "captured").count(), 2, "{history:?}");
+    assert_eq!(what_if(&history, |_plan| plan).after(), Fees { charged_minor: 320, returned_minor: 0 });
 }
 
 #[test]

@@ -12,7 +12,7 @@ use axum::{
     http::{Method, StatusCode},
     response::Response,
 };
-use meters::{Histogram, Kind, Page, SECONDS};
+use meters::{Histogram, Kind, Page, REQUEST_TIMES, SECONDS};
 
 const SERVICE: &str = "daybook";
 
@@ -29,21 +29,6 @@ const STATUSES: [u16; 30] = [
     422, 429, 431, 500, 501, 503, 504,
 ];
 
-/// In nanoseconds.
-const TIMES: [u64; 12] = [
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    25_000_000,
-    50_000_000,
-    100_000_000,
-    500_000_000,
-    1_000_000_000,
-    2_000_000_000,
-    5_000_000_000,
-    10_000_000_000,
-];
 const BYTES: [u64; 7] = [0, 256, 1_024, 4_096, 16_384, 65_536, 1_048_576];
 
 /// All of them. A cell is made when its first request comes, and is there for good.
@@ -164,7 +149,7 @@ impl Asked {
 
     fn took(&self, status: StatusCode, time: Duration) {
         if let Some(took) = self.answered.get(number_of(status)) {
-            took.get_or_init(|| Box::new(Histogram::new(&TIMES, SECONDS))).took(time);
+            took.get_or_init(|| Box::new(Histogram::new(&REQUEST_TIMES, SECONDS))).took(time);
         }
     }
 }

@@ -36,10 +36,13 @@ pub(crate) async fn measure(desk: &Desk) -> Result<Vec<Figure>, Problem> {
     let relayed = rate(desk.head, begin.elapsed());
     relay.end().await?;
     let bare = bare(desk).await?;
+    // One of the two must hold: so many, or nearly what the client library makes by itself.
+    let (many, nearly) = (Aim::AtLeast(50_000.0), Aim::AtLeast(0.7));
+    let (of_relay, of_share) = if relayed / bare < 0.7 { (Some(many), None) } else { (None, Some(nearly)) };
     Ok(vec![
-        Figure::new("relay_events_per_s", "from a log that is there to acknowledged by the broker", relayed, None),
+        Figure::new("relay_events_per_s", "from a log that is there to acknowledged by the broker", relayed, of_relay),
         Figure::new("bare_producer_per_s", "the same messages from memory, by rdkafka alone", bare, None),
-        Figure::new("share_of_bare", "(or 50,000 events/s)", relayed / bare, Some(Aim::AtLeast(0.7))),
+        Figure::new("share_of_bare", "0.7 of it would do where the relay makes fewer", relayed / bare, of_share),
     ])
 }
 

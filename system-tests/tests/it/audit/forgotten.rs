@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use system_tests::branch::{Branch, Merchant, fresh};
-use system_tests::client::{Answer, Caller, Request};
-use system_tests::server::{Server, daybook};
+use system_tests::client::{Answer, Request};
+use system_tests::server::Server;
 use system_tests::traffic::vault;
 
 use super::Directory;
-use super::served::{branch, get, offline};
+use super::served::{branch, get, offline, run};
 
 const CANARY: &str = "canary-7f3a91";
 const SOON: Duration = Duration::from_secs(20);
@@ -31,14 +31,6 @@ async fn pay(branch: &Branch, merchant: &Merchant) -> String {
     let shown = format!("/api/v1/payments/{payment_no}?min_position={position}");
     assert_eq!(get(branch, &merchant.test, &shown).await.data("customer_email"), address());
     payment_no
-}
-
-fn run(branch: &Branch, arguments: &[&str]) -> (String, i32) {
-    let Caller::Token(token) = &branch.operator else { panic!("the operator has a token") };
-    let mut command = daybook().unwrap();
-    command.args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).env("DAYBOOK_TOKEN", token);
-    let output = command.output().unwrap();
-    (String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), output.status.code().unwrap())
 }
 
 /// The tables of the database in which the canary stands, as text or as bytes.

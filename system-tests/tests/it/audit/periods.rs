@@ -8,8 +8,8 @@ use domain::payment::Report;
 use serde_json::{Value, json};
 use system_tests::branch::{Branch, Merchant, fresh};
 use system_tests::client::{Answer, Caller, Request};
-use system_tests::server::daybook;
 
+use super::served::run;
 use crate::http::captured::approve_and_report;
 
 async fn ask(branch: &Branch, caller: &Caller, path: &str, body: &Value) -> Answer {
@@ -71,14 +71,6 @@ async fn bank(branch: &Branch, effective_at: &str) -> i64 {
     let accounts = told["data"]["accounts"].as_array().unwrap().clone();
     let bank = accounts.iter().find(|row| row["account"] == "bank").unwrap_or_else(|| panic!("{told}"));
     bank["balance_minor"].as_i64().unwrap()
-}
-
-fn run(branch: &Branch, arguments: &[&str]) -> (String, i32) {
-    let Caller::Token(token) = &branch.operator else { panic!("the operator has a token") };
-    let mut command = daybook().unwrap();
-    command.args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).env("DAYBOOK_TOKEN", token);
-    let output = command.output().unwrap();
-    (String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), output.status.code().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

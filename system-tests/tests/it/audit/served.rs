@@ -28,11 +28,20 @@ pub(super) async fn get(branch: &Branch, caller: &Caller, path: &str) -> Answer 
     branch.client().send(&Request::get(path).by(caller)).await.unwrap()
 }
 
-/// The program on this branch's ledger: what it says, and how it ends.
+/// The program on this branch's ledger, in its operator's name: what it says, what it says beside that, how it ends.
+pub(super) fn run_apart(branch: &Branch, arguments: &[&str]) -> (String, String, i32) {
+    let Caller::Token(token) = &branch.operator else { panic!("the operator has a token") };
+    let mut command = daybook().unwrap();
+    command.args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).env("DAYBOOK_TOKEN", token);
+    let output = command.output().unwrap();
+    let [said, beside] = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+    (said, beside, output.status.code().unwrap())
+}
+
+/// The same; all that it says.
 pub(super) fn run(branch: &Branch, arguments: &[&str]) -> (String, i32) {
-    let output =
-        daybook().unwrap().args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).output().unwrap();
-    (String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), output.status.code().unwrap())
+    let (said, beside, code) = run_apart(branch, arguments);
+    (said + &beside, code)
 }
 
 /// The program with nothing: no database, no home.

@@ -5,18 +5,10 @@ use std::fs;
 use serde_json::{Value, json};
 use system_tests::branch::{Branch, fresh};
 use system_tests::client::Request;
-use system_tests::server::daybook;
 
 use super::Directory;
+use super::served::run_apart;
 use crate::http::captured::captured;
-
-fn run(branch: &Branch, arguments: &[&str]) -> (String, String, i32) {
-    let mut command = daybook().unwrap();
-    let output = command.args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).output().unwrap();
-    let told = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
-    let [said, beside] = told;
-    (said, beside, output.status.code().unwrap())
-}
 
 async fn count(branch: &Branch, of: &str) -> i64 {
     let count = format!("select count(*) from {of}");
@@ -38,7 +30,7 @@ async fn other_fees_are_reckoned_beside_the_books_and_not_in_them() {
     let events = count(&branch, "log.events").await;
     let asked =
         ["what-if", "fees", "--plan", file, "--currency", "USD", "--since", "2020-01-01", "--livemode", "false"];
-    let (said, beside, code) = run(&branch, &[&asked[..], &["--into", "trial", "--format", "json"]].concat());
+    let (said, beside, code) = run_apart(&branch, &[&asked[..], &["--into", "trial", "--format", "json"]].concat());
     assert_eq!(code, 0, "{beside}");
     let told: Value = serde_json::from_str(&said).unwrap();
     // Of 10.00 one percent was charged; two percent and 0.05 would have been.
@@ -56,24 +48,26 @@ async fn other_fees_are_reckoned_beside_the_books_and_not_in_them() {
     assert_eq!(count(&branch, "trial.fees where difference_minor = 15").await, 3);
     // One merchant, as lines; another currency or mode has none.
     let of_one = [&asked[..], &["--merchant", &other.id, "--format", "csv"]].concat();
-    let (said, beside, code) = run(&branch, &of_one);
+    let (said, beside, code) = run_apart(&branch, &of_one);
     let line = format!("{payment_no},{},USD,1000,10,0,25,0,15", other.id);
     assert_eq!((code, said.lines().skip(1).collect::<Vec<_>>()), (0, vec![&*line]), "{beside}");
     for (from, to) in [("USD", "EUR"), ("false", "true")] {
         let none: Vec<&str> = asked.iter().map(|word| if *word == from { to } else { word }).collect();
-        let (said, beside, code) = run(&branch, &none);
+        let (said, beside, code) = run_apart(&branch, &none);
         assert_eq!((code, said.contains("no such payment")), (0, true), "{said}{beside}");
     }
     // A schema that is there belongs to somebody.
     for schema in ["trial", "log", "x; drop schema log"] {
-        let (_said, beside, code) = run(&branch, &[&asked[..], &["--into", schema]].concat());
+        let (_said, beside, code) = run_apart(&branch, &[&asked[..], &["--into", schema]].concat());
         assert_eq!(code, 1, "{schema}: {beside}");
     }
     fs::write(file, json!({ "rate": 200, "fixed_minor": -5 }).to_string()).unwrap();
-    assert_eq!(run(&branch, &asked).2, 1);
+    assert_eq!(run_apart(&branch, &asked).2, 1);
 
-    let (_said, beside, code) =
-        run(&branch, &["what-if", "rules", "--since", "2020-01-01", "--livemode", "false", "--into", "trial_of_rules"]);
+    let (_said, beside, code) = run_apart(
+        &branch,
+        &["what-if", "rules", "--since", "2020-01-01", "--livemode", "false", "--into", "trial_of_rules"],
+    );
     assert_eq!(code, 0, "{beside}");
     assert_eq!(count(&branch, "trial_of_rules.decisions").await, 3);
     // Nothing of it is in the log, nor in the books.

@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use channels::sandbox::FaultPlan;
+use rdkafka::message::Headers as _;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use system_tests::branch::{Branch, Merchant, fresh};
@@ -134,6 +135,15 @@ async fn a_collector_is_sent_the_tree_of_a_payment_from_its_request_to_the_call_
         assert!(nanos("POST /api/v1/payments", "startTimeUnixNano") <= nanos(name, "startTimeUnixNano"), "{name}");
     }
     assert!(!collector.text().contains("canary.traced"), "a person stands in a trace");
+    let followed = format!("00-{}-{}-01", root["traceId"].as_str().unwrap(), id("POST /api/v1/payments"));
+    let store = branch.ledger.store().unwrap();
+    let events = store.stream_events("payment", &answer.data("payment_no"), 0, 100).await.unwrap();
+    assert!(events.len() > 3, "{events:?}");
+    for event in &events {
+        let headers = bus::headers(event, 0, &bus::key(event));
+        let named = headers.iter().find(|header| header.key == "ce_traceparent").and_then(|header| header.value);
+        assert_eq!(named, Some(followed.as_bytes()), "on Kafka {} names the span it followed from", event.event_type);
+    }
     let page = super::page(&branch.server).await;
     assert!(page.sum("daybook_spans_exported_total", &[]) >= 5.0);
     assert_eq!(page.sum("daybook_spans_lost_total", &[]) + page.sum("daybook_spans_dropped_total", &[]), 0.0);
