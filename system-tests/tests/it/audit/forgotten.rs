@@ -4,9 +4,9 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use system_tests::branch::{Branch, Merchant, fresh};
-use system_tests::client::{Answer, Request};
+use system_tests::client::{Answer, Caller, Request};
 use system_tests::server::Server;
 use system_tests::traffic::vault;
 
@@ -172,4 +172,37 @@ async fn keys_from_an_older_copy_go_again_before_anybody_is_served_and_newer_one
     store.close().await;
     assert_eq!(keys_count(&mut books, &person).await, 1);
     assert_eq!(shown(&branch, &newer).await, is_shown);
+}
+
+// covers H9
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_keys_from_an_older_copy_cannot_be_destroyed_nobody_is_answered() {
+    let place = Directory::fresh();
+    let (mut branch, _public) = branch(&place).await;
+    let merchant = branch.merchant().await.unwrap();
+    let forgotten = pay(&branch, &merchant).await;
+    let mut books = branch.ledger.superuser().await.unwrap();
+    sqlx::query("create table public.copy as select * from vault.data_keys").execute(&mut books).await.unwrap();
+    let (said, code) = run(&branch, &["erase", "customer", "--merchant", &merchant.id, "--email", &address()]);
+    assert_eq!(code, 0, "{said}");
+    drop(branch.server);
+    let restore = "insert into vault.data_keys select * from public.copy on conflict do nothing";
+    sqlx::query(restore).execute(&mut books).await.unwrap();
+
+    let mut holding = books.begin().await.unwrap();
+    sqlx::query("lock table vault.data_keys in share mode").execute(&mut *holding).await.unwrap();
+    branch.server = Server::start(branch.ledger.superuser_url(), &[]).await.unwrap();
+    let path = format!("/api/v1/payments/{forgotten}");
+    let refused = get(&branch, &merchant.test, &path).await;
+    assert_eq!((refused.status, refused.code().as_str()), (503, "ledger_unavailable"), "{refused:?}");
+    assert!(refused.header("retry-after").is_some() && !refused.body.contains(CANARY), "{refused:?}");
+    assert_eq!(get(&branch, &Caller::Nobody, "/livez").await.status, 200, "it lives all the same");
+    holding.rollback().await.unwrap();
+    let answered = async {
+        while get(&branch, &merchant.test, &path).await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(SOON, answered).await.expect("it is never answered");
+    assert_eq!(shown(&branch, &forgotten).await, erased());
 }
