@@ -87,14 +87,18 @@ impl Desk {
         self.ledger.store().unwrap().follow(copier, self.ledger.database().unwrap().pool(2))
     }
 
-    /// Appends so many events, each to a stream of its own; the last position.
+    /// Appends so many events, each to a stream of its own, and waits until this desk's store has seen them pass (its
+    /// tail may begin between them); the last position.
     pub(super) async fn add(&self, count: usize) -> i64 {
         let adding = (0..count).map(|_n| async {
             let outcome = self.store.execute(add(&uuid::Uuid::now_v7().to_string().into(), 1, None, true)).await;
             let Ok(Outcome::Accepted { position, .. }) = outcome else { panic!("{outcome:?}") };
             position
         });
-        join_all(adding).await.into_iter().max().unwrap()
+        let last = join_all(adding).await.into_iter().max().unwrap();
+        let seen = tokio::time::timeout(SOON, async { self.store.head().reaches(last).await }).await;
+        assert_eq!(seen, Ok(true), "the tail has not come to {last}");
+        last
     }
 
     /// What was copied, in the order it was.
