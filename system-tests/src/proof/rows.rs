@@ -130,7 +130,7 @@ pub const ROWS: &[Row] = &[
     row("G11", "slow clients by the thousand: hung up on, and nobody waits for them"),
     row("G12", "floods of HTTP/2: hung up on, and others are served"),
     row("G13", "a request framed in two ways is not served"),
-    but("G14", "parameters beyond measure are refused", "lists and their pages"),
+    row("G14", "parameters beyond measure are refused, and a question that costs too much is given up"),
     row("G15", "too many requests of a key or merchant wait; others do not notice"),
     row("G16", "no secret stands in the database, the log of the process, metrics, traces, errors or on the bus"),
     row("G17", "card numbers are refused in every text"),
