@@ -111,7 +111,8 @@ async fn entry(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     let event = reads.gate.store.events(position.saturating_sub(1), 1).await.map_err(failed)?.pop();
     let event = event.filter(|event| event.position == position && call.shows(event)).ok_or_else(absent)?;
     let mut connection = reads.pool.acquire().await.map_err(failed)?;
-    let mut causes = Causes::new(&reads.gate.store, &mut connection, sees_sagas(&call.caller));
+    let mut causes =
+        Causes::new(&reads.gate.store, &mut connection, (sees_sagas(&call.caller), call.upto.unwrap_or(i64::MAX)));
     let posting = causes.posting(&event).map_err(unreadable)?;
     if posting.moves_no_money() {
         return Err(absent());
@@ -138,7 +139,8 @@ async fn payment(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     }
     let position = stream.last().map_or(0, |last| last.position);
     let mut connection = reads.pool.acquire().await.map_err(failed)?;
-    let mut causes = Causes::new(&reads.gate.store, &mut connection, sees_sagas(&call.caller));
+    let mut causes =
+        Causes::new(&reads.gate.store, &mut connection, (sees_sagas(&call.caller), call.upto.unwrap_or(i64::MAX)));
     let mut events = Vec::with_capacity(stream.len());
     for event in &stream {
         events.push(causes.of(event).await.map_err(why_not)?);
@@ -172,7 +174,8 @@ async fn balance(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
         return Err(unknown());
     }
     let lines = last_lines(&mut connection, of, position, limit.unwrap_or(LINES_ABSENT)).await.map_err(failed)?;
-    let mut causes = Causes::new(&reads.gate.store, &mut connection, sees_sagas(&call.caller));
+    let mut causes =
+        Causes::new(&reads.gate.store, &mut connection, (sees_sagas(&call.caller), call.upto.unwrap_or(i64::MAX)));
     let mut told = Vec::with_capacity(lines.len());
     for (at, line, currency, livemode, amount_minor, balance_minor) in lines {
         let event = reads.gate.store.events(at.saturating_sub(1), 1).await.map_err(failed)?.pop();

@@ -35,13 +35,19 @@ pub(crate) struct Causes<'c> {
     store: &'c Store,
     connection: &'c mut PgConnection,
     with_sagas: bool,
+    /// Nothing behind this is told of.
+    upto: i64,
     /// The sagas that were read already.
     known: Vec<Saga>,
 }
 
 impl<'c> Causes<'c> {
-    pub(crate) const fn new(store: &'c Store, connection: &'c mut PgConnection, with_sagas: bool) -> Self {
-        Self { store, connection, with_sagas, known: Vec::new() }
+    pub(crate) const fn new(
+        store: &'c Store,
+        connection: &'c mut PgConnection,
+        (with_sagas, upto): (bool, i64),
+    ) -> Self {
+        Self { store, connection, with_sagas, upto, known: Vec::new() }
     }
 
     /// What the event does to the books.
@@ -107,7 +113,7 @@ impl<'c> Causes<'c> {
         let from = event.position.saturating_sub(AROUND).saturating_sub(1).max(0);
         let most = usize::try_from(AROUND.saturating_mul(2)).unwrap_or_default();
         let around = self.store.events(from, most).await?;
-        let same = around.iter().filter(|other| {
+        let same = around.iter().filter(|other| other.position <= self.upto).filter(|other| {
             other.position == event.position || command.is_some() && pairs(other).get("command_id") == command.as_ref()
         });
         Ok(same.map(|other| (**other).clone()).collect())
@@ -139,7 +145,8 @@ impl<'c> Causes<'c> {
             let saga = match known {
                 Some(saga) => saga,
                 None => {
-                    let events = self.store.stream_events("saga", &id, 0, SAGA_EVENTS_MAX).await?;
+                    let mut events = self.store.stream_events("saga", &id, 0, SAGA_EVENTS_MAX).await?;
+                    events.retain(|event| event.position <= self.upto);
                     let saga = Saga::of(id, &events, &self.store.upcasters()).map_err(Why::Unreadable)?;
                     self.known.push(saga.clone());
                     saga
@@ -147,6 +154,7 @@ impl<'c> Causes<'c> {
             };
             sagas.push(saga);
         }
+        sagas.retain(|saga| saga.is_begun());
         Ok(sagas)
     }
 }

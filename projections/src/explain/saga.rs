@@ -74,6 +74,10 @@ impl Saga {
         }
     }
 
+    pub(super) const fn is_begun(&self) -> bool {
+        self.started.is_some()
+    }
+
     /// The saga with one of its steps.
     pub(super) fn with(&self, step: &Step) -> Value {
         let mut told = self.head();
