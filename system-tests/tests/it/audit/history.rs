@@ -10,7 +10,7 @@ use system_tests::client::{Answer, Caller, Request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::served::get;
+use super::served::{get, run};
 use crate::reactions::looking::{ask, pay, reacting, until_told};
 
 struct Told {
@@ -344,6 +344,33 @@ async fn a_ledger_line_is_explained_down_to_the_call_and_who_asked() {
     let steps = confirmed["command"]["saga_steps"].as_array().unwrap();
     assert!(steps.iter().any(|step| step["business_id"] == json!(refund_no)), "{confirmed:#}");
 
+    // From the command line it is the same tree, and one to be read.
+    let entry_at = it.captured.to_string();
+    for (arguments, path) in [
+        (vec!["entry", &*entry_at], entry.clone()),
+        (vec!["payment", &*payment_no], format!("/api/v1/explain/payment/{payment_no}")),
+    ] {
+        let (said, code) = run(&it.branch, &[&["explain"], &*arguments, &["--json"]].concat());
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), data(&it.get(&it.branch.operator, &path).await));
+    }
+    let (said, code) = run(&it.branch, &["explain", "entry", &entry_at]);
+    assert_eq!(code, 0, "{said}");
+    let mut rest = said.as_str();
+    for word in [
+        "event ",
+        "debit channel:stripe:receivable 10000 USD",
+        "command ",
+        "saga SAG",
+        "take_payment",
+        "step ",
+        &*format!("call of the channel under {key}"),
+        "succeeded: ",
+    ] {
+        let at = rest.find(word).unwrap_or_else(|| panic!("{word} in its place: {said}"));
+        rest = &rest[at + word.len()..];
+    }
+
     // The balance that the merchant has: its last lines are the refund's and the capture's.
     let account = format!("merchant:{}:pending", it.owner.id);
     let balance = format!("/api/v1/explain/balance/{account}?min_position={head}");
@@ -351,6 +378,13 @@ async fn a_ledger_line_is_explained_down_to_the_call_and_who_asked() {
     let types: Vec<&str> =
         lines.as_array().unwrap().iter().map(|line| line["event"]["event_type"].as_str().unwrap()).collect();
     assert_eq!(types, ["refund_confirmed", "captured"]);
+    let (said, code) = run(&it.branch, &["explain", "balance", &account, "--limit", "1"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("refund_confirmed") && !said.contains("event_type") && said.lines().count() > 4, "{said}");
+    for what in [["entry", "1"], ["payment", "PAY00000000000000000000000000000009"], ["balance", "merchant:x"]] {
+        let (said, code) = run(&it.branch, &["explain", what[0], what[1]]);
+        assert!(code == 1 && said.contains("there is no such thing in this ledger"), "{said}");
+    }
     // A merchant is told the same of its own, but not what the processes remember.
     let own = it.get(&it.owner.test, &balance).await;
     assert_eq!(data(&own)["lines"][1]["event"]["event_type"], "captured");

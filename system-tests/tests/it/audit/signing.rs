@@ -126,9 +126,16 @@ async fn a_key_is_changed_and_the_chain_goes_on() {
     check.trusted = vec![old.clone(), new.clone()];
     let report = found(&check).await;
     assert_eq!((report.findings.len(), report.proven), (0, 300), "{report:#?}");
-    for (trusted, unsigned) in [(old.clone(), 300), (new.clone(), 100)] {
+    for (trusted, unsigned, by) in [(old.clone(), 300, &new), (new.clone(), 100, &old)] {
         check.trusted = vec![trusted];
         let report = found(&check).await;
+        // It is said by whom it claims to be signed, and what to do about it.
+        let key = by.to_string();
+        let name = key.rsplit_once('+').unwrap().0;
+        assert!(
+            report.findings.iter().all(|found| found.what.contains(&format!("it bears the name of {name}: "))),
+            "{report:#?}"
+        );
         let positions: Vec<i64> = report.findings.iter().map(|found| found.position).collect();
         assert!(!positions.is_empty() && positions.iter().all(|at| *at == unsigned), "{report:#?}");
     }
