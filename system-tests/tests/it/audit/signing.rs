@@ -133,7 +133,7 @@ async fn a_key_is_changed_and_the_chain_goes_on() {
         let key = by.to_string();
         let name = key.rsplit_once('+').unwrap().0;
         assert!(
-            report.findings.iter().all(|found| found.what.contains(&format!("it bears the name of {name}: "))),
+            report.findings.iter().all(|found| found.words.contains(&format!("it bears the name of {name}: "))),
             "{report:#?}"
         );
         let positions: Vec<i64> = report.findings.iter().map(|found| found.position).collect();
