@@ -1,4 +1,4 @@
-//! What somebody asked: which questions, how often, with how many rows; and the deed that says so.
+//! What somebody asked, how often, with how many rows; and the deed that says so.
 
 use std::{
     collections::BTreeMap,

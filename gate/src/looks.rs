@@ -1,4 +1,4 @@
-//! Looks of the house at personal values: a deed before the first is shown, and one of them all.
+//! Looks at personal values: a deed before the first is shown, and one of them all.
 //!
 //! Whoever of the house may see personal values as they are leaves, for each kind of question and each minute, two deeds:
 //! the first stands in the log before anything is shown, and names the question; the second, when the minute is over or

@@ -98,14 +98,15 @@ impl States {
     async fn of(reads: &Reads, (kind, id): &Name, (from, to): (i64, i64)) -> Result<Self, Problem> {
         let Some(mut state) = State::empty(kind) else { return Err(unreadable(format!("no stream is called {kind}"))) };
         let (store, upcasters) = (&reads.gate.store, reads.gate.store.upcasters());
-        let (mut before, mut sequence, mut folded_count) = (Value::Null, 0, 0_usize);
+        let (mut before, mut is_behind, mut sequence, mut folded_count) = (Value::Null, false, 0, 0_usize);
         'whole: loop {
             let most = i64::try_from(STRETCH).unwrap_or(i64::MAX);
             let events = store.stream_events(kind, id, sequence, most).await.map_err(failed)?;
             let is_end = events.len() < STRETCH;
             for event in events {
-                if event.position > from && before.is_null() && sequence > 0 {
-                    before = json!({ "version": sequence, "state": state });
+                if event.position > from && !is_behind {
+                    is_behind = true;
+                    before = if sequence > 0 { json!({ "version": sequence, "state": state }) } else { Value::Null };
                 }
                 if event.position > to {
                     break 'whole;

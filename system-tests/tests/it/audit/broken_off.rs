@@ -129,22 +129,22 @@ async fn a_replay_has_what_was_then_leaves_others_alone_and_is_made_anew_after_a
     let to = then.to_string();
 
     // Killed half way, and run again: as if nothing had been.
-    let replay = ["replay", "--to", &to, "--into", "then"];
+    let replay = ["replay", "--to", &to, "--into", "june"];
     let (child, holder) = in_the_middle(&branch, &mut behind, &replay).await;
     let (said, code) = run(&branch, &replay);
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("another replay is filling then; nothing was replayed"), "{said}");
+    assert!(said.contains("another replay is filling june; nothing was replayed"), "{said}");
     signal(&child, "KILL");
     drop(ended(child).await);
     holder.close().await.unwrap();
     let commented =
-        "select obj_description(oid, 'pg_namespace') like 'Not finished: %' from pg_namespace where nspname = 'then'";
+        "select obj_description(oid, 'pg_namespace') like 'Not finished: %' from pg_namespace where nspname = 'june'";
     until(&mut behind, commented).await;
     // Its connections are gone when the server has noticed.
     until(
         &mut behind,
-        "select not exists (select from pg_locks where locktype = 'advisory' and objsubid = 1 \
-         and database = (select oid from pg_database where datname = current_database()))",
+        "select pg_try_advisory_xact_lock(hashtextextended('daybook replay june', 0)) and \
+         (select bool_and(pg_try_advisory_xact_lock(hashtextextended('daybook check ' || model, 0))) from read.builds)",
     )
     .await;
     let (said, code) = run(&branch, &replay);
@@ -152,13 +152,27 @@ async fn a_replay_has_what_was_then_leaves_others_alone_and_is_made_anew_after_a
     for model in projections::MODELS {
         assert!(said.contains(&format!("{}: ", model.plan().name)), "{said}");
     }
-    assert!(said.contains(&format!("as of position {to}; `drop schema then cascade`")), "{said}");
+    assert!(said.contains(&format!("as of position {to}; `drop schema june cascade`")), "{said}");
     assert_eq!((count(&mut behind, SCRATCHES).await, count(&mut behind, TABLES).await), (0, tables));
-    assert_eq!(rows(&mut behind, "then").await, as_it_is);
-    // The as-of answers say the same.
+    assert_eq!(rows(&mut behind, "june").await, as_it_is);
+    same_as_the_answers(&branch, &to, &as_it_is).await;
+
+    // One that is whole, or anybody else's, is left as it is.
+    sqlx::raw_sql("create schema mine; create table mine.kept (n int)").execute(&mut behind).await.unwrap();
+    for schema in ["june", "mine"] {
+        let (said, code) = run(&branch, &["replay", "--to", "1", "--into", schema]);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains(&format!("the schema {schema} is there already, and was left as it is")), "{said}");
+    }
+    assert_eq!(count(&mut behind, "select count(*) from mine.kept").await, 0);
+    assert_eq!(rows(&mut behind, "june").await, as_it_is);
+    of_one_merchant_by_a_moment(&branch, &mut behind, &merchant.id, &payment_no).await;
+}
+
+async fn same_as_the_answers(branch: &Branch, to: &str, as_it_is: &[String]) {
     let path = format!("/api/v1/ledger/balances?at_position={to}");
-    let sheet = super::served::get(&branch, &branch.operator, &path).await.json();
-    let told: Vec<String> = sheet["data"]["accounts"]
+    let sheet = super::served::get(branch, &branch.operator, &path).await.json();
+    let mut told: Vec<String> = sheet["data"]["accounts"]
         .as_array()
         .unwrap()
         .iter()
@@ -173,35 +187,25 @@ async fn a_replay_has_what_was_then_leaves_others_alone_and_is_made_anew_after_a
         })
         .collect();
     let mut accounts: Vec<String> = as_it_is.iter().filter(|row| !row.starts_with("payment ")).cloned().collect();
-    let mut told = told;
     accounts.sort();
     told.sort();
     assert_eq!(told, accounts, "{sheet}");
+}
 
-    // One that is whole, or anybody else's, is left as it is.
-    sqlx::raw_sql("create schema mine; create table mine.kept (n int)").execute(&mut behind).await.unwrap();
-    for schema in ["then", "mine"] {
-        let (said, code) = run(&branch, &["replay", "--to", "1", "--into", schema]);
-        assert_eq!(code, 1, "{said}");
-        assert!(said.contains(&format!("the schema {schema} is there already, and was left as it is")), "{said}");
-    }
-    assert_eq!(count(&mut behind, "select count(*) from mine.kept").await, 0);
-    assert_eq!(rows(&mut behind, "then").await, as_it_is);
-
-    // By a moment, of one merchant alone, under a name of its own.
+async fn of_one_merchant_by_a_moment(branch: &Branch, behind: &mut PgConnection, merchant_id: &str, payment_no: &str) {
     let at: String = sqlx::query_scalar(
         "select to_char(recorded_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') from log.events order by position desc limit 1",
     )
-    .fetch_one(&mut behind)
+    .fetch_one(&mut *behind)
     .await
     .unwrap();
-    let (said, code) = run(&branch, &["replay", "--to", &at, "--merchant", &merchant.id]);
+    let (said, code) = run(branch, &["replay", "--to", &at, "--merchant", merchant_id]);
     assert_eq!(code, 0, "{said}");
-    let head = count(&mut behind, "select max(position) from log.events").await;
+    let head = count(&mut *behind, "select max(position) from log.events").await;
     let of_one = format!("select id::text from as_of_{head}.payments");
-    let of_one: Vec<String> = sqlx::query_scalar(&of_one).fetch_all(&mut behind).await.unwrap();
+    let of_one: Vec<String> = sqlx::query_scalar(&of_one).fetch_all(&mut *behind).await.unwrap();
     assert_eq!(of_one.iter().map(|id| format!("PAY{}", id.replace('-', ""))).collect::<Vec<_>>(), [payment_no]);
-    let (said, code) = run(&branch, &["replay", "--to", &(head + 1_000).to_string()]);
+    let (said, code) = run(branch, &["replay", "--to", &(head + 1_000).to_string()]);
     assert!(code == 1 && said.contains("is no place in the log"), "{said}");
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use embedded_postgres::{Cluster, Settings, Stop};
 use serde_json::json;
 use sqlx::PgConnection;
-use system_tests::branch::{Branch, fresh};
+use system_tests::branch::{Branch, Merchant, fresh};
 use system_tests::client::{Answer, Request};
 use system_tests::database::Ledger;
 use system_tests::server::Server;
@@ -40,7 +40,7 @@ async fn pay(branch: &Branch, request: Request) -> Answer {
 async fn what_a_damaged_page_held_is_a_503_with_an_alarm_and_the_rest_is_answered() {
     let cluster = tokio::task::spawn_blocking(|| Cluster::ephemeral(Settings::new())).await.unwrap().unwrap();
     let ledger = Ledger::on(&cluster.url("postgres")).await.unwrap();
-    let mut branch = Branch::on(ledger, &[]).await.unwrap();
+    let branch = Branch::on(ledger, &[]).await.unwrap();
     let merchant = branch.merchant().await.unwrap();
     let start = || {
         let body = json!({ "order_no": fresh("damaged"), "amount": 1_000, "currency": "USD", "channel": "stripe",
@@ -72,43 +72,8 @@ async fn what_a_damaged_page_held_is_a_503_with_an_alarm_and_the_rest_is_answere
     assert_ne!(rows, place(&mut behind, &table, &format!("id = '{}'", id(&first))).await);
     assert_ne!(rows, place(&mut behind, &table, &format!("id = '{}'", id(&in_log))).await);
     drop(behind);
-    branch.server.signal("TERM").unwrap();
-    let Branch { ledger, mut server, operator } = branch;
-    assert!(tokio::task::spawn_blocking(move || server.wait().unwrap().success()).await.unwrap());
-    let data = cluster.data_dir();
-    let cluster = tokio::task::spawn_blocking(move || {
-        cluster.stop(Stop::Fast).unwrap();
-        for (file, page) in [log, rows] {
-            flip(&data.join(file), page);
-        }
-        cluster.ensure_running().unwrap();
-        cluster
-    });
-    let cluster = cluster.await.unwrap();
-    let server = Server::start(ledger.superuser_url(), &[]).await.unwrap();
-    let branch = Branch { ledger, server, operator };
-    let unanswered = |answer: &Answer, what: &str| {
-        assert_eq!(answer.verdict(), "503 ledger_unavailable", "{what}: {answer:?}");
-        assert!(answer.header("retry-after").is_some(), "{what}: {answer:?}");
-    };
-    for path in [
-        format!("/api/v1/events?stream=payment/{in_log}"),
-        "/api/v1/events?stream=payment&limit=1000".to_owned(),
-        format!("/api/v1/streams/payment/{in_log}"),
-        format!("/api/v1/explain/payment/{in_log}"),
-        format!("/api/v1/payments/{in_rows}"),
-        "/api/v1/payments?limit=500".to_owned(),
-    ] {
-        unanswered(&get(&branch, &branch.operator, &path).await, &path);
-    }
-    let cancel = |payment_no: &str| {
-        Request::post(format!("/api/v1/payments/{payment_no}/cancel"), &json!({}))
-            .keyed(fresh("cancel"))
-            .by(&merchant.test)
-    };
-    let cancelled = pay(&branch, cancel(&in_log)).await;
-    assert_eq!(cancelled.status, 503, "{cancelled:?}");
-    assert_eq!(cancelled.json()["outcome"], "not_applied", "{cancelled:?}");
+    let (branch, cluster) = after_the_damage(branch, cluster, [log, rows]).await;
+    is_told_of(&branch, &in_log, &in_rows).await;
     for path in [
         format!("/api/v1/events?stream=payment/{first}"),
         format!("/api/v1/streams/payment/{in_rows}"),
@@ -117,10 +82,53 @@ async fn what_a_damaged_page_held_is_a_503_with_an_alarm_and_the_rest_is_answere
     ] {
         assert_eq!(get(&branch, &branch.operator, &path).await.status, 200, "{path}");
     }
-    assert_eq!(pay(&branch, cancel(&first)).await.status, 200);
+    let cancelled = pay(&branch, cancel(&in_log, &merchant)).await;
+    assert_eq!(cancelled.status, 503, "{cancelled:?}");
+    assert_eq!(cancelled.json()["outcome"], "not_applied", "{cancelled:?}");
+    assert_eq!(pay(&branch, cancel(&first, &merchant)).await.status, 200);
     assert_eq!(pay(&branch, start()).await.status, 200);
-    let told = branch.server.log().unwrap();
-    assert!(told.contains("a page of the database is damaged"), "{told}");
     drop(branch);
     drop(cluster);
+}
+
+fn cancel(payment_no: &str, merchant: &Merchant) -> Request {
+    let path = format!("/api/v1/payments/{payment_no}/cancel");
+    Request::post(path, &json!({})).keyed(fresh("cancel")).by(&merchant.test)
+}
+
+/// Whatever needs what stands there.
+async fn is_told_of(branch: &Branch, in_log: &str, in_rows: &str) {
+    for path in [
+        format!("/api/v1/events?stream=payment/{in_log}"),
+        "/api/v1/events?stream=payment&limit=1000".to_owned(),
+        format!("/api/v1/streams/payment/{in_log}"),
+        format!("/api/v1/explain/payment/{in_log}"),
+        format!("/api/v1/payments/{in_rows}"),
+        "/api/v1/payments?limit=500".to_owned(),
+    ] {
+        let answer = get(branch, &branch.operator, &path).await;
+        assert_eq!(answer.verdict(), "503 ledger_unavailable", "{path}: {answer:?}");
+        assert!(answer.header("retry-after").is_some(), "{path}: {answer:?}");
+    }
+    let told = branch.server.log().unwrap();
+    assert!(told.contains("a page of the database is damaged"), "{told}");
+}
+
+/// Another server on the same cluster, with a bit of each of these pages changed meanwhile.
+async fn after_the_damage(mut branch: Branch, cluster: Cluster, pages: [(String, u64); 2]) -> (Branch, Cluster) {
+    branch.server.signal("TERM").unwrap();
+    let Branch { ledger, mut server, operator } = branch;
+    assert!(tokio::task::spawn_blocking(move || server.wait().unwrap().success()).await.unwrap());
+    let data = cluster.data_dir();
+    let damaging = tokio::task::spawn_blocking(move || {
+        cluster.stop(Stop::Fast).unwrap();
+        for (file, page) in pages {
+            flip(&data.join(file), page);
+        }
+        cluster.ensure_running().unwrap();
+        cluster
+    });
+    let cluster = damaging.await.unwrap();
+    let server = Server::start(ledger.superuser_url(), &[]).await.unwrap();
+    (Branch { ledger, server, operator }, cluster)
 }

@@ -170,8 +170,10 @@ async fn read_models_in_a_database_of_their_own_are_checked_against_the_log_of_a
         assert!(said.contains(&format!("alike         {}: at {head}, ", model.plan().name)), "{said}");
     }
     assert!(!said.contains(&format!("ledger: at {head}, 0 rows")) && said.contains("holds         I2: "), "{said}");
-    // Nobody has signed this log: that alone is left unsaid.
-    assert_eq!((code, said.matches("NOT COMPARED").count()), (42, 1), "{said}");
+    // Left unsaid is what needs the work under way beside the rows, and that nobody has signed this log.
+    let unsaid: Vec<&str> =
+        said.lines().filter_map(|line| line.strip_prefix("NOT COMPARED  ")?.split(':').next()).collect();
+    assert_eq!((code, unsaid), (42, vec!["I24", "I24", "I26", "I15"]), "{said}");
     let elsewhere = own.superuser_pool().unwrap();
     let change = "update read.accounts set balance_minor = balance_minor + 1 where account = 'fees:revenue'";
     assert!(sqlx::query(change).execute(&elsewhere).await.unwrap().rows_affected() > 0);
