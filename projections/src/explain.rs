@@ -215,7 +215,8 @@ async fn balance_told(
         let event = event.ok_or_else(|| Why::Unreadable(format!("position {at} has a line and no event")))?;
         told.push(json!({
             "position": at, "line": line, "currency": currency, "livemode": livemode, "amount_minor": amount_minor,
-            "balance_minor": balance_minor, "event": causes.of(&event).await?,
+            "balance_minor": balance_minor.parse::<i64>().map_or_else(|_beyond| balance_minor.as_str().into(), Value::from),
+            "event": causes.of(&event).await?,
         }));
     }
     Ok(json!({ "account": of.0, "lines": told }))

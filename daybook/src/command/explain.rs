@@ -141,6 +141,12 @@ fn event(told: &Value, deep: usize, lines: &mut Vec<String>) {
     let [id, actor, request, trace] =
         ["command_id", "actor", "request_id", "trace_id"].map(|name| text(&command[name]));
     put(deep + 1, &format!("command {id} by {actor}; request {request}, trace {trace}"), lines);
+    let began = &command["began_with"];
+    if began.is_object() {
+        let [position, name, actor, request] =
+            ["position", "event_type", "actor", "request_id"].map(|name| text(&began[name]));
+        put(deep + 2, &format!("for {actor}, who began it with {position} {name}; request {request}"), lines);
+    }
     for with in every(&command["events"]).filter(|with| with["position"] != told["position"]) {
         let (position, name) = (text(&with["position"]), text(&with["event_type"]));
         put(

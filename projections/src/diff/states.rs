@@ -1,4 +1,4 @@
-//! Streams that were written to between two positions: what happened, and their states at both.
+//! Streams written to between two positions: what happened, and their states at both.
 
 use std::collections::BTreeMap;
 

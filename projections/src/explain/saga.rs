@@ -74,6 +74,10 @@ impl Saga {
         }
     }
 
+    pub(super) fn is_of(&self, process: &str) -> bool {
+        self.started.as_ref().is_some_and(|started| started.process == process)
+    }
+
     pub(super) const fn is_begun(&self) -> bool {
         self.started.is_some()
     }

@@ -1,4 +1,4 @@
-//! Where an auditor's session began: lists show what stood then, and name what has changed since.
+//! Lists in an auditor's session: what stood when it began; what changed since is named.
 
 use chrono::{DateTime, Utc};
 use gate::{Problem, Reply, rules};

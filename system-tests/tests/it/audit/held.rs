@@ -1,4 +1,4 @@
-//! Lists in an auditor's session: as the log ended when it began, and what has changed since is named.
+//! Lists in an auditor's session: what stood when it began; what changed since is named.
 
 use serde_json::{Value, json};
 use sqlx::PgConnection;

@@ -67,6 +67,52 @@ impl Told {
         }
     }
 
+    /// From the command line it is the same tree, and one to be read.
+    async fn is_printed_as_well(&self, entry: &str, key: &str) {
+        let (payment_no, entry_at) = (&self.payment_no, self.captured.to_string());
+        for (arguments, path) in [
+            (vec!["entry", &*entry_at], entry.to_owned()),
+            (vec!["payment", payment_no.as_str()], format!("/api/v1/explain/payment/{payment_no}")),
+        ] {
+            let (said, code) = run(&self.branch, &[&["explain"], &*arguments, &["--json"]].concat());
+            assert_eq!(code, 0, "{said}");
+            assert_eq!(
+                serde_json::from_str::<Value>(&said).unwrap(),
+                data(&self.get(&self.branch.operator, &path).await)
+            );
+        }
+        let (said, code) = run(&self.branch, &["explain", "entry", &entry_at]);
+        assert_eq!(code, 0, "{said}");
+        let mut rest = said.as_str();
+        for word in [
+            "event ",
+            "debit channel:stripe:receivable 10000 USD",
+            "command ",
+            &*format!("for {}, who began it with ", self.owner.id),
+            "saga SAG",
+            "take_payment",
+            "step ",
+            &*format!("call of the channel under {key}"),
+            "succeeded: ",
+        ] {
+            let at = rest.find(word).unwrap_or_else(|| panic!("{word} in its place: {said}"));
+            rest = &rest[at + word.len()..];
+        }
+    }
+
+    fn balances_are_printed(&self, account: &str) {
+        let (said, code) = run(&self.branch, &["explain", "balance", account, "--limit", "1"]);
+        assert_eq!(code, 0, "{said}");
+        assert!(
+            said.contains("refund_confirmed") && !said.contains("event_type") && said.lines().count() > 4,
+            "{said}"
+        );
+        for what in [["entry", "1"], ["payment", "PAY00000000000000000000000000000009"], ["balance", "merchant:x"]] {
+            let (said, code) = run(&self.branch, &["explain", what[0], what[1]]);
+            assert!(code == 1 && said.contains("there is no such thing in this ledger"), "{said}");
+        }
+    }
+
     async fn pages_come_to_the_whole(&self, whole: &Value, to: i64) {
         let path = format!("/api/v1/diff?from=0&to={to}&limit=1");
         let (mut next, mut found, mut pages) = (String::new(), Vec::new(), 0);
@@ -344,32 +390,7 @@ async fn a_ledger_line_is_explained_down_to_the_call_and_who_asked() {
     let steps = confirmed["command"]["saga_steps"].as_array().unwrap();
     assert!(steps.iter().any(|step| step["business_id"] == json!(refund_no)), "{confirmed:#}");
 
-    // From the command line it is the same tree, and one to be read.
-    let entry_at = it.captured.to_string();
-    for (arguments, path) in [
-        (vec!["entry", &*entry_at], entry.clone()),
-        (vec!["payment", &*payment_no], format!("/api/v1/explain/payment/{payment_no}")),
-    ] {
-        let (said, code) = run(&it.branch, &[&["explain"], &*arguments, &["--json"]].concat());
-        assert_eq!(code, 0, "{said}");
-        assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), data(&it.get(&it.branch.operator, &path).await));
-    }
-    let (said, code) = run(&it.branch, &["explain", "entry", &entry_at]);
-    assert_eq!(code, 0, "{said}");
-    let mut rest = said.as_str();
-    for word in [
-        "event ",
-        "debit channel:stripe:receivable 10000 USD",
-        "command ",
-        "saga SAG",
-        "take_payment",
-        "step ",
-        &*format!("call of the channel under {key}"),
-        "succeeded: ",
-    ] {
-        let at = rest.find(word).unwrap_or_else(|| panic!("{word} in its place: {said}"));
-        rest = &rest[at + word.len()..];
-    }
+    it.is_printed_as_well(&entry, &key).await;
 
     // The balance that the merchant has: its last lines are the refund's and the capture's.
     let account = format!("merchant:{}:pending", it.owner.id);
@@ -378,13 +399,7 @@ async fn a_ledger_line_is_explained_down_to_the_call_and_who_asked() {
     let types: Vec<&str> =
         lines.as_array().unwrap().iter().map(|line| line["event"]["event_type"].as_str().unwrap()).collect();
     assert_eq!(types, ["refund_confirmed", "captured"]);
-    let (said, code) = run(&it.branch, &["explain", "balance", &account, "--limit", "1"]);
-    assert_eq!(code, 0, "{said}");
-    assert!(said.contains("refund_confirmed") && !said.contains("event_type") && said.lines().count() > 4, "{said}");
-    for what in [["entry", "1"], ["payment", "PAY00000000000000000000000000000009"], ["balance", "merchant:x"]] {
-        let (said, code) = run(&it.branch, &["explain", what[0], what[1]]);
-        assert!(code == 1 && said.contains("there is no such thing in this ledger"), "{said}");
-    }
+    it.balances_are_printed(&account);
     // A merchant is told the same of its own, but not what the processes remember.
     let own = it.get(&it.owner.test, &balance).await;
     assert_eq!(data(&own)["lines"][1]["event"]["event_type"], "captured");
