@@ -6,6 +6,7 @@ pub(crate) mod desk;
 mod fed;
 mod grouped;
 mod limits;
+mod planted;
 mod readers;
 mod relayed;
 mod restored;

@@ -2,7 +2,7 @@
 
 mod away;
 mod health;
-mod logs;
+pub(crate) mod logs;
 mod metrics;
 mod traces;
 
