@@ -151,7 +151,7 @@ fn event(told: &Value, deep: usize, lines: &mut Vec<String>) {
         let (position, name) = (text(&with["position"]), text(&with["event_type"]));
         put(
             deep + 2,
-            &format!("with it: {position} {name} of {} {}", text(&with["stream"]["type"]), text(&with["stream"]["id"])),
+            &format!("with it: {position} {name} of {} {}", within(with, "/stream/type"), within(with, "/stream/id")),
             lines,
         );
     }
@@ -175,11 +175,11 @@ fn of_step(step: &Value, deep: usize, lines: &mut Vec<String>) {
         ["step", "name", "way", "started_position", "ended_position"].map(|name| text(&step[name]));
     put(deep, &format!("step {number} {name} ({way}), from {started} to {ended}"), lines);
     if step["call"].is_object() {
-        let (key, try_no) = (text(&step["call"]["partner_key"]), text(&step["call"]["try_no"]));
+        let (key, try_no) = (within(step, "/call/partner_key"), within(step, "/call/try_no"));
         put(deep + 1, &format!("call of the channel under {key}, try {try_no}"), lines);
     }
     if step["outcome"].is_object() {
-        put(deep + 1, &format!("{}: {}", text(&step["outcome"]["is"]), text(&step["outcome"]["said"])), lines);
+        put(deep + 1, &format!("{}: {}", within(step, "/outcome/is"), within(step, "/outcome/said")), lines);
     }
 }
 
@@ -189,6 +189,10 @@ fn put(deep: usize, words: &str, lines: &mut Vec<String>) {
 
 fn every(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
+}
+
+fn within(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).map_or_else(|| "-".to_owned(), text)
 }
 
 fn text(value: &Value) -> String {

@@ -193,7 +193,7 @@ impl<'c> Causes<'c> {
             };
             sagas.push(saga);
         }
-        sagas.retain(|saga| saga.is_begun());
+        sagas.retain(Saga::is_begun);
         Ok(sagas)
     }
 }

@@ -19,6 +19,7 @@ use super::{
     sealed,
     select::{Page, Question},
     sight::Sight,
+    since::Changed,
     tenant::Tenant,
 };
 
@@ -159,7 +160,7 @@ pub(crate) async fn one(
     }
     let is_personal = open(reads, &question, Sight::of(&call.caller), &mut page).await?;
     let Some(row) = page.rows.pop() else {
-        return Err(question.changed(reads, Some(id)).await?.map_or_else(absent, |since| since.refusal()));
+        return Err(question.changed(reads, Some(id)).await?.map_or_else(absent, Changed::refusal));
     };
     let freshness = Freshness::of(reads, page.position).await?;
     let meta = json!({ "as_of_position": freshness.position, "lag": freshness.told() });

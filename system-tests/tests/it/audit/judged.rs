@@ -47,7 +47,7 @@ async fn a_program_made_from_the_page_alone_takes_the_same_receipts_and_no_chang
         receipts.push(proofs.receipt(about, &[event]).await.unwrap());
     }
     for receipt in &receipts {
-        receipt.verify(&[watched.key.clone()]).unwrap();
+        receipt.verify(std::slice::from_ref(&watched.key)).unwrap();
         let (is_taken, said) = judge(&file, &serde_json::to_string(receipt).unwrap(), &key);
         assert!(is_taken, "{said}");
         let count = receipt.events.len();
@@ -74,7 +74,9 @@ async fn a_program_made_from_the_page_alone_takes_the_same_receipts_and_no_chang
             (true, said) => assert_eq!(meant(&changed), meant(&text), "{said}"),
             (false, _why) => refused += 1,
         }
-        if let Ok(ours) = Receipt::parse(&changed).and_then(|read| read.verify(&[watched.key.clone()]).map(|_| read)) {
+        if let Ok(ours) =
+            Receipt::parse(&changed).and_then(|read| read.verify(std::slice::from_ref(&watched.key)).map(|_| read))
+        {
             assert_eq!(ours, whole, "{changed}");
         }
     }
