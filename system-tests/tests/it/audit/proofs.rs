@@ -70,6 +70,11 @@ async fn a_payment_is_proven_whole_and_an_entry_with_what_it_does_to_the_books()
     for changed in [&short, &turned, &doubled, &foreign] {
         assert!(changed.verify(&trusted).is_err());
     }
+    // Nor is the proof of an event one of another.
+    let mut another = proofs.receipt(About::Event(1), &[proofs.event(1).await.unwrap()]).await.unwrap();
+    another.verify(&trusted).unwrap();
+    another.about = About::Event(2);
+    assert!(another.verify(&trusted).is_err());
     let money = "select position from log.events where aggregate_type = 'payment' and event_type = 'captured' limit 1";
     let money: i64 = sqlx::query_scalar(money).fetch_one(&mut watched.superuser().await).await.unwrap();
     let mut entries = 0;

@@ -130,8 +130,7 @@ async fn a_key_is_changed_and_the_chain_goes_on() {
         check.trusted = vec![trusted];
         let report = found(&check).await;
         // It is said by whom it claims to be signed, and what to do about it.
-        let key = by.to_string();
-        let name = key.rsplit_once('+').unwrap().0;
+        let name = by.to_string().splitn(3, '+').take(2).collect::<Vec<_>>().join("+");
         assert!(
             report.findings.iter().all(|found| found.words.contains(&format!("it bears the name of {name}: "))),
             "{report:#?}"
