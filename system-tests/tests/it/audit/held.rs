@@ -136,3 +136,31 @@ async fn sagas_orders_refunds_and_explanations_end_where_a_session_began() {
     let now = get(&branch, &branch.operator, &format!("/api/v1/explain/payment/{payment_no}")).await.json();
     assert!(now.to_string().contains("refund_payment"), "{now:#}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_explanation_has_no_step_that_was_begun_behind_the_end_of_a_session() {
+    let branch = reacting().await;
+    let merchant = branch.merchant().await.unwrap();
+    let auditor = branch.staff("auditor").unwrap();
+    let mut behind = branch.ledger.superuser().await.unwrap();
+    let payment_no = pay(&branch, &merchant.test, &fresh("held"), "pm_sandbox_visa", "manual").await;
+    until_told(&mut behind, &payment_no, "authorised", 1).await;
+    let path = format!("/api/v1/explain/payment/{payment_no}");
+    let opened = get(&branch, &auditor, &path).await;
+    assert_eq!(opened.status, 200, "{opened:?}");
+    let opened =
+        "select payload -> 'acted' ->> 'deed' from log.events where event_type = 'acted' order by position limit 1";
+    let opened: String = sqlx::query_scalar(opened).fetch_one(&mut behind).await.unwrap();
+    let end: i64 = opened.rsplit_once("the log up to ").unwrap().1.parse().unwrap();
+    ask(&branch, &merchant.test, &format!("/api/v1/payments/{payment_no}/cancel"), &json!({})).await;
+    until_told(&mut behind, &payment_no, "cancelled", 1).await;
+    let after = head(&mut behind).await;
+    let last = async |caller: &Caller| {
+        let why = get(&branch, caller, &format!("{path}?min_position={after}")).await.json();
+        let sagas = why["data"]["sagas"].as_array().unwrap().clone();
+        let steps = sagas.iter().flat_map(|saga| saga["steps"].as_array().unwrap().clone());
+        steps.map(|step| step["started_position"].as_i64().unwrap()).max().unwrap()
+    };
+    assert!(last(&branch.operator).await > end);
+    assert!(last(&auditor).await <= end);
+}
