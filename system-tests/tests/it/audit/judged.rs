@@ -1,4 +1,4 @@
-//! Receipts before another judge: a program made from the page alone, in another language.
+//! Receipts before another judge: a program made from their page, in another language.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Looks of operators at personal values: a deed before the first is shown, and one of them all.
+//! Looks at personal values: a deed before the first is shown, and one of them all.
 
 use std::time::{Duration, Instant};
 
