@@ -28,6 +28,7 @@ mod demo;
 mod dev;
 mod doctor;
 mod erase;
+mod explain;
 mod export;
 mod hand;
 mod load;
@@ -73,6 +74,7 @@ Examples:
   daybook verify --key PUB                      the whole log, against everything that was signed of it
   daybook check                                 every read model made anew and compared; every invariant
   daybook replay --to 120345                    the read models as they were, in a schema of their own
+  daybook explain entry 42                      why it is in the books: who asked, which call, which report
   daybook what-if fees --plan FILE --currency USD --since 2026-01-01     history under other fees
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
   daybook postgres psql                         look into the development database
@@ -120,6 +122,7 @@ enum Command {
     Verify(verify::Verify),
     Check(check::Check),
     Replay(replay::Replay),
+    Explain(explain::Explain),
     WhatIf(what_if::WhatIf),
 }
 
@@ -169,6 +172,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Verify(verify) => runtime()?.block_on(verify.run()),
         Command::Check(check) => runtime()?.block_on(check.run()),
         Command::Replay(replay) => runtime()?.block_on(replay.run()),
+        Command::Explain(explain) => runtime()?.block_on(explain.run()),
         Command::WhatIf(what_if) => runtime()?.block_on(what_if.run()),
     }
 }

@@ -4,6 +4,7 @@
 //! one is needed. Whatever ends badly leaves as a [`Problem`], which says what is true now and what to do.
 
 mod answer;
+mod asked;
 mod audits;
 mod caller;
 mod door;
@@ -12,6 +13,7 @@ mod forwarded;
 mod idempotency;
 mod json;
 mod language;
+mod looks;
 pub mod openapi;
 mod parameter;
 mod problem;
