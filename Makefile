@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: run demo test check bench bench-append bench-http bench-e2e bench-read bench-audit bench-bus kafka db map proof dashboards mutants nightly setup help
+.PHONY: run demo test check bench bench-check bench-growth bench-append bench-http bench-e2e bench-costs bench-read bench-audit bench-bus performance kafka db map proof dashboards mutants nightly setup help
 
 # rustup's own directory, for a shell that has not been told of it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -33,7 +33,24 @@ check: ## format, lints, the rules of the house: fast, needs no Postgres
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --quiet -p system-tests --test it architecture
 
-bench: bench-append bench-http bench-read bench-e2e bench-audit bench-bus ## every bench
+bench: ## every bench, one after the other: one table, docs/performance.md; half an hour, on a machine with nothing else to do
+	@scripts/setup --own-postgres
+	@scripts/kafka fetch || echo 'make bench: Kafka cannot be had here: the bus is left out' >&2
+	cargo build --release -p daybook -p system-tests
+	$(TARGET)/release/performance bench
+
+bench-check: ## the short benches beside the ratios in docs/performance.json: more than 15 % worse fails
+	@scripts/setup --own-postgres
+	cargo build --release -p daybook -p system-tests
+	$(TARGET)/release/performance check
+
+bench-growth: ## the same questions at 10^4 to 10^7 events, drawn in docs/growth.svg; DAYBOOK_GROWTH_EVENTS, DAYBOOK_GROWTH_MINUTES
+	@scripts/setup --own-postgres
+	cargo build --release -p daybook -p system-tests
+	$(TARGET)/release/performance growth
+
+performance: ## redraw docs/performance.md and docs/growth.svg from docs/performance.json
+	@cargo run --quiet -p system-tests --bin performance render
 
 bench-append: ## how fast the log takes commands, beside postgres-es and bare inserts
 	@scripts/setup --own-postgres
@@ -48,6 +65,11 @@ bench-e2e: ## how fast payments are taken from request to captured and shown, ev
 	@scripts/setup --own-postgres
 	cargo build --release -p daybook -p system-tests
 	cargo run --release -p system-tests --bin bench-http -- --end-to-end
+
+bench-costs: ## what scrapes and traces cost a server at half its load
+	@scripts/setup --own-postgres
+	cargo build --release -p daybook -p system-tests
+	cargo run --release -p system-tests --bin bench-http -- --costs
 
 bench-audit: ## how fast the log is checked and proven on a million events, and what its tree costs
 	@scripts/setup --own-postgres
@@ -95,7 +117,9 @@ nightly: ## the long way: more cases of every property, more kills, then every b
 	DAYBOOK_EXPORT_ROWS=1000000 DAYBOOK_HLEDGER_EVENTS=500000 DAYBOOK_FAULTED_PAYMENTS=2000 DAYBOOK_CANCEL_RACES=1000 \
 	DAYBOOK_REMITTED_PAYMENTS=1000 DAYBOOK_WAITING_SAGAS=100000 DAYBOOK_REACTION_DEATHS=1000 \
 	DAYBOOK_RELAY_DEATHS=120 DAYBOOK_BROKER_KILLS=100 DAYBOOK_BROKER_AWAY_SECONDS=1800 DAYBOOK_REQUIRE_KAFKA=1 $(MAKE) test
+	DAYBOOK_SOAK_SECONDS=3600 DAYBOOK_SOAK_SEED=$$(date +%s) DAYBOOK_REQUIRE_KAFKA=1 $(MAKE) test TEST=soak
 	scripts/with-server scripts/fuzz-api 400
+	scripts/rolling-upgrade "$$(git rev-parse HEAD~20)"
 	$(MAKE) bench
 
 setup: ## install what is missing on this machine

@@ -230,8 +230,8 @@ create table if not exists read.settlement_payouts_v1 (
 );
 
 
--- sagas version 1
-create table if not exists read.saga_instances_v1 (
+-- sagas version 2
+create table if not exists read.saga_instances_v2 (
     id uuid not null,
     business_id text collate "C" not null,
     business_type text collate "C",
@@ -245,10 +245,11 @@ create table if not exists read.saga_instances_v1 (
     compensated_at timestamp,
     primary key (id)
 );
-create index if not exists saga_instances_v1_by_0 on read.saga_instances_v1 (created_at, id);
-create index if not exists saga_instances_v1_by_1 on read.saga_instances_v1 (business_id);
-create index if not exists saga_instances_v1_by_2 on read.saga_instances_v1 (((extract(epoch from created_at) * 1000000)::bigint), id);
-create table if not exists read.saga_steps_v1 (
+create index if not exists saga_instances_v2_by_0 on read.saga_instances_v2 (created_at, id);
+create index if not exists saga_instances_v2_by_1 on read.saga_instances_v2 (business_id);
+create index if not exists saga_instances_v2_by_2 on read.saga_instances_v2 (((extract(epoch from created_at) * 1000000)::bigint), id);
+create index if not exists saga_instances_v2_by_3 on read.saga_instances_v2 (business_type) where status = 'failed';
+create table if not exists read.saga_steps_v2 (
     id uuid not null,
     saga_id uuid not null,
     step_order integer not null,
@@ -267,8 +268,8 @@ create table if not exists read.saga_steps_v1 (
     updated_at timestamp not null,
     primary key (saga_id, step_order)
 );
-create index if not exists saga_steps_v1_by_0 on read.saga_steps_v1 (id);
-create index if not exists saga_steps_v1_by_1 on read.saga_steps_v1 (next_retry_at) where status = 'failed';
+create index if not exists saga_steps_v2_by_0 on read.saga_steps_v2 (id);
+create index if not exists saga_steps_v2_by_1 on read.saga_steps_v2 (next_retry_at) where status = 'failed';
 
 -- analytics version 1
 create table if not exists read.analytics_attempts_v1 (

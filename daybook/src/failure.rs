@@ -17,7 +17,7 @@ pub(crate) enum Failure {
     },
 
     #[error("the migrations could not be applied: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[from] event_store::schema::MigrationFailure),
 
     #[error("{listen} is taken by {by}: stop it, or choose another address with --listen 127.0.0.1:<port>")]
     AddressTaken { listen: SocketAddr, by: String },

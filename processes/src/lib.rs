@@ -55,4 +55,4 @@ pub use process::NAMES;
 pub use remittances::ask_for as ask_for_remittance;
 pub use replay::{Replay, Replayed};
 pub use runner::Processes;
-pub use standing::{Waiting, waiting};
+pub use standing::{ForAPerson, Waiting, for_a_person, waiting};

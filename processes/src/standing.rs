@@ -1,4 +1,4 @@
-//! What is to be looked at now, process by process: for those who operate the ledger.
+//! What is to be looked at now, and what waits for a person: for operators.
 
 use sqlx::{Connection as _, FromRow, postgres::PgConnection};
 
@@ -34,4 +34,33 @@ pub async fn waiting(books: &mut PgConnection) -> Result<Vec<Waiting>, sqlx::Err
     let waiting = sqlx::query_as(WAITING).fetch_all(&mut *moment).await?;
     moment.rollback().await?;
     Ok(waiting)
+}
+
+/// Sagas of one process that go no further until a person has looked.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct ForAPerson {
+    pub process: String,
+    /// 10,000 of all together are counted at most.
+    pub waiting_count: i64,
+}
+
+const FOR_A_PERSON: &str = "select coalesce(business_type, '') as process, count(*) as waiting_count \
+     from (select business_type from read.saga_instances where status = 'failed' limit 10000) failed \
+     group by 1 order by 1";
+
+/// What waits for a person; nothing at all where the read model of sagas is kept elsewhere.
+///
+/// # Errors
+/// The database failed.
+pub async fn for_a_person(books: &mut PgConnection) -> Result<Option<Vec<ForAPerson>>, sqlx::Error> {
+    let is_here: bool =
+        sqlx::query_scalar("select to_regclass('read.saga_instances') is not null").fetch_one(&mut *books).await?;
+    if !is_here {
+        return Ok(None);
+    }
+    let mut moment = books.begin().await?;
+    sqlx::query("set local enable_seqscan = off").execute(&mut *moment).await?;
+    let waiting = sqlx::query_as(FOR_A_PERSON).fetch_all(&mut *moment).await?;
+    moment.rollback().await?;
+    Ok(Some(waiting))
 }

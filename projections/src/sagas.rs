@@ -28,7 +28,8 @@ use crate::table::{Row as _, table};
 table! {
     /// What a process remembers of one business. Times are UTC.
     SagaRow in "saga_instances", key (id: Uuid), indexes [
-        "(created_at, id)", "(business_id)", "(((extract(epoch from created_at) * 1000000)::bigint), id)"
+        "(created_at, id)", "(business_id)", "(((extract(epoch from created_at) * 1000000)::bigint), id)",
+        "(business_type) where status = 'failed'"
     ] {
         /// The saga; outside SAG and this in hexadecimal.
         id: Uuid,
@@ -95,7 +96,7 @@ table! {
     }
 }
 
-static PLAN: Plan = Plan { name: "sagas", version: 1, tables: &[SagaRow::TABLE, StepRow::TABLE] };
+static PLAN: Plan = Plan { name: "sagas", version: 2, tables: &[SagaRow::TABLE, StepRow::TABLE] };
 
 const STATUSES: &[&str] = &["pending", "in_progress", "completed", "compensated", "failed"];
 

@@ -14,6 +14,7 @@ pub mod invariants;
 pub mod load;
 pub mod map;
 pub mod metered;
+pub mod performance;
 pub mod promql;
 pub mod proof;
 pub mod proxy;

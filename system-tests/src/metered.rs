@@ -63,8 +63,11 @@ pub const OURS: [Metered; 26] = [
 ];
 
 /// Where there is work: asked of a server that has some.
-pub const WITH_WORK: [Metered; 2] =
-    [("daybook_saga_work", &["process", "state"]), ("daybook_saga_oldest_due_seconds", &["process"])];
+pub const WITH_WORK: [Metered; 3] = [
+    ("daybook_saga_work", &["process", "state"]),
+    ("daybook_saga_oldest_due_seconds", &["process"]),
+    ("daybook_saga_awaiting_person", &["process"]),
+];
 
 /// Where books and tree are looked at in passing: asked of a server that signs.
 pub const SIGNED: [Metered; 6] = [

@@ -47,7 +47,10 @@ async fn schema(connection: &mut PgConnection) -> Check {
     match database::status(connection).await {
         Ok(status) => {
             let (applied, known) = (database::version(&status.applied), database::version(&status.known));
-            if status.is_current() {
+            if status.is_current() && applied > known {
+                // A newer release has been here: it adds, and takes nothing that this one needs.
+                Check::fine("schema", format!("version {applied}, newer than the {known} of this binary"))
+            } else if status.is_current() {
                 Check::fine("schema", format!("version {applied}"))
             } else {
                 let words = format!("version {applied}, this binary needs {known} as it holds it: daybook doctor");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use event_store::stats::{self, Lag};
-use processes::Waiting;
+use processes::{ForAPerson, Waiting};
 use sqlx::PgConnection;
 
 /// Nobody looks more often.
@@ -20,19 +20,22 @@ pub(crate) struct Standing {
     /// Events in a second, of each follower that was there before.
     pub(crate) rates: Vec<(String, f64)>,
     pub(crate) waiting: Vec<Waiting>,
+    /// Nothing where the read model of sagas is kept elsewhere.
+    pub(crate) for_a_person: Option<Vec<ForAPerson>>,
 }
 
 impl Standing {
     pub(super) async fn look(connection: &mut PgConnection, before: &Arc<Self>) -> Result<Self, sqlx::Error> {
         let (at, lags) = (Instant::now(), stats::lags(&mut *connection).await?);
         let is_old = before.waiting_at.is_none_or(|waiting_at| waiting_at.elapsed() >= WAITING_EVERY);
-        let (waiting_at, waiting) = if is_old {
-            (Some(at), processes::waiting(connection).await?)
+        let (waiting_at, waiting, for_a_person) = if is_old {
+            let for_a_person = processes::for_a_person(&mut *connection).await?;
+            (Some(at), processes::waiting(connection).await?, for_a_person)
         } else {
-            (before.waiting_at, before.waiting.clone())
+            (before.waiting_at, before.waiting.clone(), before.for_a_person.clone())
         };
         let rates = before.at.map(|then| rates(&before.lags, &lags, at.saturating_duration_since(then)));
-        Ok(Self { at: Some(at), waiting_at, rates: rates.unwrap_or_default(), lags, waiting })
+        Ok(Self { at: Some(at), waiting_at, rates: rates.unwrap_or_default(), lags, waiting, for_a_person })
     }
 
     /// How long ago it was looked at.

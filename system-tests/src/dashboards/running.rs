@@ -89,6 +89,7 @@ pub const SAGAS: Dashboard = Dashboard {
     title: "sagas and channels",
     choices: &[],
     panels: &[
+        figure("Wait for a person", "none", &[ask("sum(max by (process) (daybook_saga_awaiting_person))", "")]),
         figure("Began to wait for a person, in an hour", "none", &[ask("sum(increase(saga_attention_total[1h]))", "")]),
         figure("Oldest that is due", "s", &[ask("max(daybook_saga_oldest_due_seconds)", "")]),
         figure(

@@ -18,10 +18,10 @@ use tokio::task::JoinSet;
 const APPENDER: &str = env!("CARGO_BIN_EXE_appender");
 
 /// Numbers that look like chance and come again with the same seed.
-struct Seeded(u64);
+pub(crate) struct Seeded(pub(crate) u64);
 
 impl Seeded {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % bound
     }

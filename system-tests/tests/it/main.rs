@@ -25,6 +25,8 @@ mod operations;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod performance;
+#[cfg(test)]
 mod projections;
 #[cfg(test)]
 mod proof;

@@ -4,7 +4,9 @@ mod away;
 mod health;
 pub(crate) mod logs;
 mod metrics;
+mod soak;
 mod traces;
+mod upgrades;
 
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,16 @@ pub(crate) async fn page(server: &Server) -> Exposition {
 
 async fn ready(client: &mut Client) -> Answer {
     client.send(&Request::get("/readyz?verbose")).await.unwrap()
+}
+
+/// Asks until nothing is amiss; what was amiss last is told where that takes too long.
+pub(crate) async fn until_well(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Result<(), String>) {
+    let (begun, mut looks) = (Instant::now(), tokio::time::interval(Duration::from_millis(50)));
+    loop {
+        looks.tick().await;
+        let Err(amiss) = look().await else { return };
+        assert!(begun.elapsed() < within, "not in time: {what}: {amiss}");
+    }
 }
 
 /// Asks until it is so.

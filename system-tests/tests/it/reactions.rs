@@ -2,10 +2,10 @@
 
 mod deaths;
 mod expire;
-mod faulted;
+pub(crate) mod faulted;
 mod give_back;
 mod given_away;
-mod holding;
+pub(crate) mod holding;
 pub(crate) mod looking;
 mod partner;
 mod paused;
@@ -68,11 +68,11 @@ impl Outside {
         Self::open(FaultPlan::default(), Some(Relay::open().await.unwrap())).await
     }
 
-    fn report_to(&self, server: &Server) {
+    pub(crate) fn report_to(&self, server: &Server) {
         self.relay.as_ref().unwrap().point_at(server.address);
     }
 
-    async fn open(faults: FaultPlan, relay: Option<Relay>) -> Self {
+    pub(crate) async fn open(faults: FaultPlan, relay: Option<Relay>) -> Self {
         Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), faults, relay)
     }
 
@@ -115,7 +115,7 @@ fn asking(url: &str) -> [(&str, &str); 5] {
 }
 
 /// What a command of the operator's says of this ledger.
-fn said(branch: &Branch, arguments: &[&str]) -> String {
+pub(crate) fn said(branch: &Branch, arguments: &[&str]) -> String {
     let mut command = system_tests::server::daybook().unwrap();
     let output = command.args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,6 +1,9 @@
 //! A Postgres that is lost: restored from a backup, or replaced by its standby.
 
 mod backup;
+mod by_hand;
+mod clocks;
+mod disk;
 mod standby;
 
 use std::os::unix::fs::{MetadataExt as _, chown};

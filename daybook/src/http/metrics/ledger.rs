@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use event_store::{Store, stats::Lag};
 use meters::{Kind, Page};
-use processes::Waiting;
+use processes::{ForAPerson, Waiting};
 use prometheus::{Registry, TextEncoder, process_collector::ProcessCollector};
 
 use super::{Gauge, Shown};
@@ -15,6 +15,7 @@ pub(super) fn write(shown: &Shown, page: &mut Page) {
     let standing = shown.health.standing();
     followers(&standing, page);
     waiting(&standing.waiting, page);
+    for_a_person(standing.for_a_person.as_deref(), page);
     let mut family =
         page.family("daybook_check_state", Kind::Gauge, "What /readyz looks at: 0 fine, 1 degraded, 2 wrong");
     for (check, state) in shown.health.checks() {
@@ -122,6 +123,17 @@ fn waiting(waiting: &[Waiting], page: &mut Page) {
     let mut family = page.family("daybook_saga_oldest_due_seconds", Kind::Gauge, help);
     for name in processes::NAMES {
         family.series(&[("process", name)], of(name).map_or(0.0, |of| of.oldest_due_seconds));
+    }
+}
+
+/// Until somebody has looked. What is kept elsewhere has no series.
+fn for_a_person(waiting: Option<&[ForAPerson]>, page: &mut Page) {
+    let help = "Sagas that go no further until a person has looked: daybook saga list --status failed";
+    let mut family = page.family("daybook_saga_awaiting_person", Kind::Gauge, help);
+    let Some(waiting) = waiting else { return };
+    for name in processes::NAMES {
+        let count = waiting.iter().find(|of| of.process == *name).map_or(0, |of| of.waiting_count);
+        family.series(&[("process", name)], count);
     }
 }
 

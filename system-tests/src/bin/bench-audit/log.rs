@@ -45,8 +45,7 @@ async fn on(ledger: &Ledger, head: i64, place: &Path) -> Result<Vec<Figure>, Pro
         built.push(per_second(head, begin.elapsed()));
         line(&format!("round {round}: the tree from the log {:.0}/s", built.last().copied().unwrap_or_default()))?;
     }
-    let mut notary = Notary::new(ledger.database()?.pool(2), vec![Box::new(signer)], Some(place.join("checkpoints")));
-    while let Signed::Behind(_) = notary.step().await? {}
+    sign(ledger, signer, place).await?;
     let mut verified = Vec::new();
     for round in 1..=ROUNDS {
         let begin = Instant::now();
@@ -70,6 +69,13 @@ async fn on(ledger: &Ledger, head: i64, place: &Path) -> Result<Vec<Figure>, Pro
     ])
 }
 
+/// Signs the whole tree, and keeps the checkpoints there.
+pub(crate) async fn sign(ledger: &Ledger, signer: FileSigner, place: &Path) -> Result<(), Problem> {
+    let mut notary = Notary::new(ledger.database()?.pool(2), vec![Box::new(signer)], Some(place.join("checkpoints")));
+    while let Signed::Behind(_) = notary.step().await? {}
+    Ok(())
+}
+
 fn check(ledger: &Ledger, place: &Path, key: &VerifierKey) -> Result<Verify, Problem> {
     Ok(Verify {
         database: ledger.database()?,
@@ -83,7 +89,7 @@ fn check(ledger: &Ledger, place: &Path, key: &VerifierKey) -> Result<Verify, Pro
 }
 
 /// Events from all over the log, read and proven as over HTTP; each is verified, outside the time.
-async fn prove(ledger: &Ledger, head: i64, key: &VerifierKey) -> Result<f64, Problem> {
+pub(crate) async fn prove(ledger: &Ledger, head: i64, key: &VerifierKey) -> Result<f64, Problem> {
     let proofs = Proofs { store: ledger.store()?, pool: ledger.database()?.pool(2), patience: Duration::ZERO };
     let mut took = Vec::new();
     for nth in 0..PROOFS {

@@ -30,7 +30,8 @@ fn main() -> Result<(), Problem> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let figures = runtime.block_on(run(&server.url("daybook"), broker, events))?;
-    system_tests::report::write(&figures, &PathBuf::from("target/bench/bus.json"))?;
+    let file = if events < EVENTS { "target/bench/bus-short.json" } else { "target/bench/bus.json" };
+    system_tests::report::write(&figures, &PathBuf::from(file))?;
     Ok(())
 }
 
@@ -38,7 +39,7 @@ async fn run(server: &str, broker: Broker, events: usize) -> Result<Vec<Figure>,
     line(&format!("{events} events; Apache Kafka, Postgres and all of ours on this machine\n"))?;
     let mut desk = desk::Desk::with(server, broker, events).await?;
     let mut figures = throughput::measure(&desk).await?;
-    figures.push(feeding::measure(&desk).await?);
+    figures.extend(feeding::measure(&desk).await?);
     figures.push(lag::measure(&mut desk).await?);
     figures.extend(outage::measure(desk).await?);
     Ok(figures)

@@ -45,7 +45,7 @@ impl std::fmt::Display for Spent {
     }
 }
 
-fn children(parent: i32) -> Result<Vec<u32>, Problem> {
+pub(crate) fn children(parent: i32) -> Result<Vec<u32>, Problem> {
     let ours = |pid: u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let of = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse::<i32>().ok()?;
@@ -56,7 +56,7 @@ fn children(parent: i32) -> Result<Vec<u32>, Problem> {
 }
 
 /// By all threads it has now; what has ended counts for nothing.
-fn seconds_of(pid: u32) -> f64 {
+pub(crate) fn seconds_of(pid: u32) -> f64 {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return 0.0 };
     let nanoseconds: u64 = threads
         .filter_map(|thread| {

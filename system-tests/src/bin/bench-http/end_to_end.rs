@@ -12,7 +12,7 @@ use crate::closed_loop::{self, Asked};
 use crate::cpu::Used;
 use crate::limit::Rows;
 use crate::server::{Server, operator_token};
-use crate::{Problem, merchant, open_loop};
+use crate::{Problem, merchant, open_loop, parts};
 
 /// So many are asked for as fast as they are accepted; the time runs until the last is paid and shown.
 const PAYMENTS: u64 = 20_000;
@@ -56,9 +56,11 @@ pub(crate) async fn run(cluster: &Cluster) -> Result<Vec<Figure>, Problem> {
     let memory = server.most_memory_mib()?;
     line(&format!("  half of it: paid after {p50:.1} ms (half), {p99:.1} ms (99 of 100); idle {idle:.2} % of a core"))?;
     let least = |aim: f64| Some(Aim::AtLeast(aim));
-    Ok(vec![
+    server.kill().await?;
+    let mut figures = vec![
         Figure::new("payments_per_s", "payments a second, paid and shown", per_second, least(1_500.0)),
         Figure::new("events_per_s", "events a second that come of it", events_per_second, None),
+        Figure::new("limit_events_per_s", "bare inserts of event and key pairs a second", bare, None),
         Figure::new("share_of_append", "events/s over bare inserts' pairs/s", events_per_second / bare, least(0.25)),
         Figure::new("p50_ms", "accepted to paid, at half of it", p50, None),
         Figure::new("p99_ms", "accepted to paid, at half of it", p99, Some(Aim::AtMost(500.0))),
@@ -69,11 +71,17 @@ pub(crate) async fn run(cluster: &Cluster) -> Result<Vec<Figure>, Problem> {
             Some(Aim::AtMost(3.0)),
         ),
         Figure::new("rss_mib", "most memory of the server, sandbox within", memory, None),
-    ])
+    ];
+    match parts::measure(cluster, per_second / 2.0).await {
+        Ok(parts) => figures.extend(parts),
+        // What was found before is not lost for it.
+        Err(problem) => line(&format!("where a payment's time goes was not found: {problem}"))?,
+    }
+    Ok(figures)
 }
 
 /// Waits until so many are shown as paid.
-async fn until_paid(books: &mut PgConnection, wanted: u64) -> Result<(), Problem> {
+pub(crate) async fn until_paid(books: &mut PgConnection, wanted: u64) -> Result<(), Problem> {
     let begun = Instant::now();
     loop {
         let paid: i64 = sqlx::query_scalar("select count(*) from read.payments where status = 'success'")

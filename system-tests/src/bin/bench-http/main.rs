@@ -3,11 +3,13 @@
 //! Everything shares the machine: the server, its Postgres and the one thread that asks.
 
 mod closed_loop;
+mod costs;
 mod cpu;
 mod end_to_end;
 mod limit;
 mod merchant;
 mod open_loop;
+mod parts;
 mod postgres_es_baseline;
 mod scenes;
 mod server;
@@ -35,6 +37,10 @@ fn main() -> Result<(), Problem> {
     if std::env::args().any(|argument| argument == "--end-to-end") {
         let figures = runtime.block_on(end_to_end::run(&cluster))?;
         return system_tests::report::write(&figures, &PathBuf::from("target/bench/e2e.json"));
+    }
+    if std::env::args().any(|argument| argument == "--costs") {
+        let figures = runtime.block_on(costs::run(&cluster))?;
+        return system_tests::report::write(&figures, &PathBuf::from("target/bench/costs.json"));
     }
     let figures = runtime.block_on(scenes::run(&cluster, is_short))?;
     let file = if is_short { "target/bench/http-short.json" } else { "target/bench/http.json" };

@@ -29,11 +29,20 @@ impl Server {
     }
 
     pub(crate) async fn serving(url: &str, arguments: &[&str]) -> Result<Self, Problem> {
-        let address = free_address()?;
+        Self::told(&free_address()?, url, arguments, &[]).await
+    }
+
+    /// At that address, and with this in its environment.
+    pub(crate) async fn told(
+        address: &str,
+        url: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, Problem> {
         let mut command = daybook(url)?;
-        command.args(["serve", "--listen", &address]).args(arguments);
+        command.args(["serve", "--listen", address]).args(arguments).envs(environment.iter().copied());
         command.env("DAYBOOK_RATE_PER_KEY", RATE).env("DAYBOOK_RATE_PER_MERCHANT", RATE);
-        Self::start(command, address).await
+        Self::start(command, address.to_owned()).await
     }
 
     /// The baseline, on the same ledger.
@@ -86,7 +95,7 @@ pub(crate) async fn operator_token(url: &str) -> Result<String, Problem> {
 }
 
 /// The program beside this one.
-fn daybook(url: &str) -> Result<Command, Problem> {
+pub(crate) fn daybook(url: &str) -> Result<Command, Problem> {
     let program: PathBuf = std::env::current_exe()?.with_file_name("daybook");
     if !program.exists() {
         return Err(format!("{} is not there: `make bench-http` builds it", program.display()).into());
@@ -96,7 +105,7 @@ fn daybook(url: &str) -> Result<Command, Problem> {
     Ok(command)
 }
 
-fn free_address() -> Result<String, Problem> {
+pub(crate) fn free_address() -> Result<String, Problem> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 

@@ -67,7 +67,7 @@ async fn left(books: &mut PgConnection) -> String {
 }
 
 /// A person lets what has no tries left be tried again, until everything has its end. How often.
-async fn until_nothing_is_due(branch: &Branch) -> usize {
+pub(crate) async fn until_nothing_is_due(branch: &Branch) -> usize {
     let mut books = branch.ledger.superuser().await.unwrap();
     let (mut moved, mut least, mut helped_count) = (Instant::now(), i64::MAX, 0);
     loop {
