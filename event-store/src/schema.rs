@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _, Executor};
@@ -114,12 +115,14 @@ async fn run(owner: &mut PgConnection, migrations: &Migrator) -> Result<Status, 
 
 /// The migration that waited for a lock in vain, if that is what failed.
 fn held(failure: &MigrateError) -> Option<i64> {
-    let (cause, version) = match failure {
-        MigrateError::ExecuteMigration(cause, version) => (cause, *version),
-        MigrateError::Execute(cause) => (cause, 0),
-        _other => return None,
+    let (cause, version) = if let MigrateError::ExecuteMigration(cause, version) = failure {
+        (cause, *version)
+    } else if let MigrateError::Execute(cause) = failure {
+        (cause, 0)
+    } else {
+        return None;
     };
-    let code = cause.as_database_error().and_then(|error| error.code());
+    let code = cause.as_database_error().and_then(DatabaseError::code);
     (code.as_deref() == Some(LOCK_NOT_AVAILABLE)).then_some(version)
 }
 

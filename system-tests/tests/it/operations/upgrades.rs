@@ -370,7 +370,7 @@ async fn what_this_release_does_not_understand_waits_for_the_one_that_does_and_n
         match reader.step().await.unwrap() {
             Step::Parked { at: 2, reason } => break reason,
             Step::Moved { .. } | Step::Stumbled { .. } => {}
-            other => panic!("{other:?}"),
+            other @ (Step::Idle { .. } | Step::Parked { .. } | Step::Elsewhere) => panic!("{other:?}"),
         }
     };
     assert!(reason.contains("position 3"), "{reason}");
