@@ -5,6 +5,7 @@
 
 mod answer;
 mod audits;
+mod before;
 mod caller;
 mod door;
 mod field;
@@ -12,6 +13,7 @@ mod forwarded;
 mod idempotency;
 mod json;
 mod language;
+mod old_keys;
 pub mod openapi;
 mod parameter;
 mod problem;
@@ -25,6 +27,7 @@ mod visible;
 mod visit;
 
 pub use answer::Reply;
+pub use before::{OLD_NO_MAX, fingerprint_before, is_old_no, payment_named};
 pub use caller::{Caller, Demo, whose_token};
 pub use door::{Call, Entrance, Gate, Letter, Limits, turn_away, turn_away_for_now};
 pub use field::{Address, Amount, Body, Count, Email, Field, Fields, FlatText, Metadata, Url, object};
