@@ -15,7 +15,7 @@ mod matrix;
 mod numbers;
 mod races;
 mod rates;
-mod secrets;
+pub(crate) mod secrets;
 mod slow;
 mod texts;
 mod trades;

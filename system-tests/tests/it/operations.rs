@@ -2,6 +2,7 @@
 
 mod away;
 mod health;
+mod import;
 mod logs;
 mod metrics;
 mod traces;

@@ -5,7 +5,7 @@ mod expire;
 mod faulted;
 mod give_back;
 mod given_away;
-mod holding;
+pub(crate) mod holding;
 pub(crate) mod looking;
 mod partner;
 mod paused;
@@ -96,6 +96,10 @@ impl Outside {
         };
         tokio::spawn(sandbox::serve(listener, Arc::clone(&books), settings, shutdown));
         Self { url, books, relay, _stop: stop }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(crate) fn environment(&self) -> [(&str, &str); 5] {

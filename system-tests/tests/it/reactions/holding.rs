@@ -22,7 +22,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 const BEHIND: &str = "select count(*) from log.followers where position < (select max(position) from log.events)";
 
 /// Everything that must hold of the log, the read models, the work and the sandbox, once all have caught up.
-pub(super) async fn all_holds(branch: &Branch, outside: Option<&Outside>) {
+pub(crate) async fn all_holds(branch: &Branch, outside: Option<&Outside>) {
     let mut books = branch.ledger.superuser().await.unwrap();
     let begun = Instant::now();
     loop {
