@@ -9,7 +9,11 @@ const ALL: [(&str, &str, &str); 5] = [
     ("merchants", "2 read: 2 taken over, 0 here before", "2 read: 0 taken over, 2 here before"),
     ("api_keys", "4 read: 4 taken over, 0 here before", "4 read: 0 taken over, 4 here before"),
     ("payments", "6 read: 6 taken over, 0 here before", "6 read: 0 taken over, 6 here before"),
-    ("balances", "13 read: 9 taken over, 0 here before, 4 compared", "13 read: 0 taken over, 9 here before, 4 compared"),
+    (
+        "balances",
+        "13 read: 9 taken over, 0 here before, 4 compared",
+        "13 read: 0 taken over, 9 here before, 4 compared",
+    ),
     ("idempotency", "3 read: 2 taken over, 0 here before, 1 expired", "3 read: 0 taken over, 2 here before, 1 expired"),
 ];
 
@@ -49,7 +53,13 @@ async fn one_that_was_killed_in_the_middle_ends_the_same() {
     assert_eq!(take_over(&whole, &old, &[]).status, Some(0));
     let expected = taken_over(&mut whole.ledger.superuser().await.unwrap()).await;
     assert!(expected.len() > 30, "{expected:#?}");
-    for trap in ["append.before_send:1", "append.after_send:1", "append.after_send:2", "append.before_send:3", "append.after_send:4"] {
+    for trap in [
+        "append.before_send:1",
+        "append.after_send:1",
+        "append.after_send:2",
+        "append.before_send:3",
+        "append.after_send:4",
+    ] {
         let branch = Branch::own(&[]).await.unwrap();
         let mut log = branch.ledger.superuser().await.unwrap();
         let from = old.directory.display().to_string();
@@ -106,14 +116,19 @@ async fn what_is_new_comes_in_and_what_differs_is_told_and_left() {
     let after = taken_over(&mut log).await;
     let new: Vec<&String> = after.keys().filter(|line| !before.contains_key(*line)).collect();
     assert!(before.keys().all(|line| after.contains_key(line)), "what was there is as it was");
-    assert!(new.iter().all(|line| line.contains("A-2") || line.contains("old_name") || line.contains("paid")), "{new:#?}");
+    assert!(
+        new.iter().all(|line| line.contains("A-2") || line.contains("old_name") || line.contains("paid")),
+        "{new:#?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_rows_are_named_by_file_line_and_column_and_the_others_come_in() {
     let (branch, old) = (Branch::own(&[]).await.unwrap(), Old::new());
     let row = |id: &str, changes: &[(&str, &str)]| {
-        let mut row = format!("{id},m-2,true,{id}-no,{id}-order,100,USD,2,stripe,captured,ch_x,100,0,0,0,true,2026-01-30T12:00:00Z,2026-01-31T00:00:00Z,,");
+        let mut row = format!(
+            "{id},m-2,true,{id}-no,{id}-order,100,USD,2,stripe,captured,ch_x,100,0,0,0,true,2026-01-30T12:00:00Z,2026-01-31T00:00:00Z,,"
+        );
         for (from, to) in changes {
             assert!(row.contains(from), "{from}");
             row = row.replacen(from, to, 1);
@@ -147,14 +162,23 @@ async fn wrong_rows_are_named_by_file_line_and_column_and_the_others_come_in() {
         assert!(line.contains("REFUSED") && line.contains(what), "{line} does not say {what}");
     }
     assert_eq!(told.of("payments"), "19 read: 7 taken over, 0 here before, 12 REFUSED");
-    assert!(told.text.contains("api_keys.csv line 6, column api_key: has 5 characters, not 12 to 255"), "{}", told.text);
+    assert!(
+        told.text.contains("api_keys.csv line 6, column api_key: has 5 characters, not 12 to 255"),
+        "{}",
+        told.text
+    );
     // Mended, they come in.
     old.change("payments", "w-2,m-2,true,w-2-no,w-2-order,100,USD,3", "w-2,m-2,true,w-2-no,w-2-order,100,USD,2");
     let again = take_over(&branch, &old, &[]);
     assert_eq!(again.of("payments"), "19 read: 1 taken over, 7 here before, 11 REFUSED");
 
     for (table, from, to, what) in [
-        ("payments", "id,merchant,", "id,shop,", "payments.csv line 1: there is no column `shop`: it may have id, merchant"),
+        (
+            "payments",
+            "id,merchant,",
+            "id,shop,",
+            "payments.csv line 1: there is no column `shop`: it may have id, merchant",
+        ),
         ("balances", ",balance,", ",", "balances.csv line 1: the column `balance` is missing"),
         ("merchants", "Corner Theatre", "Corner \"Theatre", "merchants.csv line 2: a quote stands in a field"),
     ] {

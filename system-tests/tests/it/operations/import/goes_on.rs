@@ -141,10 +141,11 @@ async fn an_imported_payment_is_refunded_by_its_old_number_with_the_old_key_and_
     // Everything that is owed there, less what was done here since.
     entered(&mut log, "channel:stripe:receivable", "JPY", 0).await;
     entered(&mut log, "suspense:migration", "USD", 0).await;
-    let trial: Vec<i64> = sqlx::query_scalar("select sum(balance_minor)::bigint from read.accounts group by currency, livemode")
-        .fetch_all(&mut log)
-        .await
-        .unwrap();
+    let trial: Vec<i64> =
+        sqlx::query_scalar("select sum(balance_minor)::bigint from read.accounts group by currency, livemode")
+            .fetch_all(&mut log)
+            .await
+            .unwrap();
     assert!(trial.len() >= 3 && trial.iter().all(|sum| *sum == 0), "{trial:?}");
     all_holds(&branch, Some(&outside)).await;
 }
@@ -213,11 +214,14 @@ async fn a_key_that_lived_there_is_answered_as_it_was_and_nothing_is_done_again(
     let otherwise = client.send(&paying(&asked.replace("10000", "10001"))).await.unwrap();
     assert_eq!(otherwise.verdict(), "422 idempotency_key_reused");
     // Of this one the body was not kept: it is known by its key, method and path.
-    let refunding = |path: &str| Request::post(path, &refund_of("R-1999-of-a-payment-not-here", 2_000)).keyed("refund-18").by(&corner);
+    let refunding = |path: &str| {
+        Request::post(path, &refund_of("R-1999-of-a-payment-not-here", 2_000)).keyed("refund-18").by(&corner)
+    };
     let answer = client.send(&refunding(REFUNDS)).await.unwrap();
     let told = r#"{"code":0, "message":"success", "data":{"refund_no":"R2026-000004","status":"success"}}"#;
     assert_eq!((answer.status, answer.body.as_str()), (200, told));
-    let elsewhere = Request::post(PAYMENTS, &json!({ "order_no": "X", "amount": 1, "currency": "USD", "channel": "stripe" }));
+    let elsewhere =
+        Request::post(PAYMENTS, &json!({ "order_no": "X", "amount": 1, "currency": "USD", "channel": "stripe" }));
     let elsewhere = client.send(&elsewhere.keyed("refund-18").by(&corner)).await.unwrap();
     assert_eq!(elsewhere.verdict(), "422 idempotency_key_reused");
     // Another merchant's key of that name is its own.

@@ -24,7 +24,12 @@ async fn what_was_planted_is_in_no_table_no_log_no_report_and_no_error() {
     let branch = Branch::own(&environment).await.unwrap();
     let report = old.directory.join("report.txt");
     let told = take_over(&branch, &old, &["--report", report.to_str().unwrap()]);
-    assert_eq!((told.status, told.of("api_keys")), (Some(3), "7 read: 4 taken over, 0 here before, 3 REFUSED"), "{}", told.text);
+    assert_eq!(
+        (told.status, told.of("api_keys")),
+        (Some(3), "7 read: 4 taken over, 0 here before, 3 REFUSED"),
+        "{}",
+        told.text
+    );
     // One of a key that is there already, with another secret.
     old.change("api_keys", &format!("{key},{secret}\n"), &format!("{key},{secret}-changed\n"));
     let differs = take_over(&branch, &old, &["--report", report.to_str().unwrap()]);
@@ -33,7 +38,8 @@ async fn what_was_planted_is_in_no_table_no_log_no_report_and_no_error() {
     let mut client = branch.client();
     let canary = with_key(key, secret);
     assert_eq!(client.send(&Request::get("/api/v1/payments").by(&canary)).await.unwrap().status, 200);
-    let forged = Request::get("/api/v1/payments").with("x-api-key", key).with("x-signature", format!("t=1,v1={secret}"));
+    let forged =
+        Request::get("/api/v1/payments").with("x-api-key", key).with("x-signature", format!("t=1,v1={secret}"));
     let forged = client.send(&forged).await.unwrap();
     assert_eq!(forged.status, 401);
 
@@ -45,8 +51,12 @@ async fn what_was_planted_is_in_no_table_no_log_no_report_and_no_error() {
         // A merchant's own address is there to be read, by whoever may read that table.
         rows.retain(|row| planted != email || !row.ends_with("rows of read.merchants_v1"));
         assert_eq!(rows, Vec::<String>::new());
-        let places =
-            [("the log", &said), ("what was said", &told.text), ("what was said then", &differs.text), ("the report", &report)];
+        let places = [
+            ("the log", &said),
+            ("what was said", &told.text),
+            ("what was said then", &differs.text),
+            ("the report", &report),
+        ];
         for (place, text) in places.into_iter().chain([("an answer", &forged.body)]) {
             assert!(!text.contains(planted), "{planted} stands in {place}");
         }

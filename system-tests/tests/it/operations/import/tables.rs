@@ -39,7 +39,8 @@ async fn platform(old: &Old) -> Ledger {
         let columns: Vec<String> = text.lines().next().unwrap().split(',').map(|name| format!("{name} text")).collect();
         let create = format!("create table given.{table} ({})", columns.join(", "));
         connection.execute(create.as_str()).await.unwrap();
-        let mut rows = connection.copy_in_raw(&format!("copy given.{table} from stdin (format csv, header)")).await.unwrap();
+        let mut rows =
+            connection.copy_in_raw(&format!("copy given.{table} from stdin (format csv, header)")).await.unwrap();
         rows.send(text.into_bytes()).await.unwrap();
         rows.finish().await.unwrap();
     }
@@ -82,7 +83,8 @@ async fn the_same_rows_come_from_tables_as_from_files() {
     // Selects of one's own; and one that is not understood is told of.
     let selects = old.directory.join("selects");
     fs::create_dir(&selects).unwrap();
-    fs::write(selects.join("merchants.sql"), "select id, name, email, status from merchants where id = 'm-2';\n").unwrap();
+    fs::write(selects.join("merchants.sql"), "select id, name, email, status from merchants where id = 'm-2';\n")
+        .unwrap();
     fs::write(selects.join("payments.sql"), "select nothing from nowhere").unwrap();
     let own = asked(&from_files, &["--selects", selects.to_str().unwrap()]);
     assert_eq!(own.status, Some(1), "{}", own.text);
