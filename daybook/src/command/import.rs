@@ -42,12 +42,12 @@ const ROWS_AMISS: u8 = 3;
 const SUMS_AMISS: u8 = 4;
 
 const EXIT: &str = "\
-Rows are merchants, api_keys, payments, balances and idempotency keys: docs/import.md has every column. Each row has an id of its
-own there; it is taken over once, under SOURCE and that id. So it may be run again at any time, also after it was broken off: what
-is here is found, what is new comes in, and what differs is told and left as it is. A ledger may be served meanwhile.
+Rows are merchants, api_keys, payments, balances and idempotency keys: docs/import.md has every column. Each row has an id of \
+its own there; it is taken over once, under SOURCE and that id. So it may be run again at any time, also after it was broken \
+off: what is here is found, what is new comes in, and what differs is told and left as it is. A ledger may be served meanwhile.
 
-Ends with 0 where all rows are here and all sums agree, 3 where rows differ or were refused, 4 where all rows are here and sums do
-not agree (what is left on suspense:migration, and why, is told), 1 where it was broken off.
+Ends with 0 where all rows are here and all sums agree, 3 where rows differ or were refused, 4 where all rows are here and sums \
+do not agree (what is left on suspense:migration, and why, is told), 1 where it was broken off. A dry run ends as it would end.
 
 Examples:
   daybook import --from old/ --source old --dry-run     what would come of it; nothing is written
@@ -108,7 +108,7 @@ impl Import {
         let mut taking = Taking {
             takeover: Takeover { source: name, by, vault, merchants: HashSet::new() },
             carrier: Carrier { store: store.clone(), dry: self.dry_run },
-            report: Report::open(self.report.as_deref())?,
+            report: Report::open(self.report.as_deref(), self.dry_run)?,
             sums: Sums::default(),
             bar: bar(),
         };
@@ -156,7 +156,9 @@ impl Import {
         let are_rows_well = all.differ == 0 && all.refused == 0;
         let verdict = match (self.dry_run, are_rows_well, agree) {
             (true, true, _) => {
-                format!("dry run: {} rows would be taken over, {} are here; nothing was written", all.taken, all.known)
+                let sums = if agree { "" } else { "the sums would not agree, see above; " };
+                let Counts { taken, known, .. } = all;
+                format!("dry run: {taken} rows would be taken over, {known} are here; {sums}nothing was written")
             }
             (true, false, _) => {
                 let Counts { differ, refused, taken, .. } = all;
@@ -179,8 +181,8 @@ impl Import {
         report.close()?;
         Ok(match (self.dry_run, are_rows_well, agree) {
             (_, false, _) => ExitCode::from(ROWS_AMISS),
-            (true, true, _) | (false, true, true) => ExitCode::SUCCESS,
-            (false, true, false) => ExitCode::from(SUMS_AMISS),
+            (_, true, true) => ExitCode::SUCCESS,
+            (_, true, false) => ExitCode::from(SUMS_AMISS),
         })
     }
 }
@@ -222,7 +224,7 @@ impl Taking {
         }
         self.carry(&name, &mut rows, &mut counts).await?;
         self.bar.set_position(csv.bytes());
-        self.report.end_table(table.name, counts, begun.elapsed(), self.carrier.dry)
+        self.report.end_table(table.name, counts, begun.elapsed())
     }
 
     async fn carry(&mut self, name: &str, rows: &mut Vec<Placed>, counts: &mut Counts) -> Result<()> {

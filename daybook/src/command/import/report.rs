@@ -34,16 +34,18 @@ pub(super) struct Report {
     file: Option<(PathBuf, BufWriter<File>)>,
     /// Rows of the table under way that were shown as amiss.
     shown: u64,
+    /// Nothing is written: it is told what would be.
+    dry: bool,
     pub(super) all: Counts,
 }
 
 impl Report {
-    pub(super) fn open(path: Option<&Path>) -> Result<Self> {
+    pub(super) fn open(path: Option<&Path>, dry: bool) -> Result<Self> {
         let file = path.map(|path| {
             let created = File::create(path).attempt(|| format!("creating {}", path.display()))?;
             Ok::<_, crate::failure::Failure>((path.to_owned(), BufWriter::new(created)))
         });
-        Ok(Self { file: file.transpose()?, shown: 0, all: Counts::default() })
+        Ok(Self { file: file.transpose()?, shown: 0, dry, all: Counts::default() })
     }
 
     /// To both.
@@ -66,13 +68,13 @@ impl Report {
         if self.shown <= SHOWN { say(line) } else { Ok(()) }
     }
 
-    pub(super) fn end_table(&mut self, name: &str, counts: Counts, took: Duration, dry: bool) -> Result<()> {
+    pub(super) fn end_table(&mut self, name: &str, counts: Counts, took: Duration) -> Result<()> {
         if self.shown > SHOWN {
             let more = self.shown.saturating_sub(SHOWN);
             say(format!("  … and {more} more: --report FILE has all of them"))?;
         }
         self.shown = 0;
-        let taken = if dry { "would be taken over" } else { "taken over" };
+        let taken = if self.dry { "would be taken over" } else { "taken over" };
         let mut line =
             format!("{name:<12} {} read: {} {taken}, {} here before", counts.read, counts.taken, counts.known);
         for (count, word) in [
@@ -94,7 +96,9 @@ impl Report {
     /// What stands here against what came from there. Whether they agree.
     pub(super) fn sums(&mut self, source: &str, sums: &Sums, here: &Here) -> Result<bool> {
         let mut agree = true;
-        self.line("\nmerchant, mode, currency: owed by the source, taken over, in the books now (minor units)")?;
+        self.line(
+            "\nmerchant, mode, currency: owed by the source, taken over until now, in the books now (minor units)",
+        )?;
         for ((merchant, livemode, currency), owed) in &sums.owed {
             let (pending, available) = accounts(source, merchant);
             let Owed { pending_minor, told_pending_minor, available_minor } = *owed;
@@ -105,7 +109,7 @@ impl Report {
                 if (wanted, taken, now) == (0, 0, 0) {
                     continue;
                 }
-                let is_well = wanted == taken;
+                let is_well = self.dry || wanted == taken;
                 agree &= is_well;
                 let mark = if is_well { "" } else { "  NOT ALL OF IT IS HERE" };
                 let mode = mode(*livemode);
@@ -129,14 +133,17 @@ impl Report {
         let keys: std::collections::BTreeSet<(bool, Currency)> =
             left.keys().chain(sums.trial.keys()).copied().collect();
         for (livemode, currency) in keys {
-            let minor = left.get(&(livemode, currency)).copied().unwrap_or_default();
-            let mode = mode(livemode);
+            let to_be = sums.left(livemode, currency);
+            let now = left.get(&(livemode, currency)).copied().unwrap_or_default();
+            let (minor, is) = if self.dry { (to_be, "would be") } else { (now, "is") };
+            let name = format!("suspense:migration {} {currency}", mode(livemode));
             if minor == 0 {
-                self.line(&format!("suspense:migration {mode} {currency}: 0, all of it is where it belongs"))?;
+                self.line(&format!("{name} {is} 0: all of it is where it belongs"))?;
                 continue;
             }
             is_zero = false;
-            self.line(&format!("suspense:migration {mode} {currency}: {} LEFT, because", told(minor, currency)))?;
+            let side = if minor > 0 { "debit" } else { "credit" };
+            self.line(&format!("{name} {is} NOT 0: {} in {side}, because", told(minor.saturating_abs(), currency)))?;
             let trial = sums.trial.get(&(livemode, currency)).copied().unwrap_or_default();
             let beyond = sums.pending_beyond(livemode, currency);
             if trial != 0 {
@@ -145,13 +152,17 @@ impl Report {
                     told(trial, currency)
                 ))?;
             }
-            if beyond != 0 {
+            if beyond > 0 {
                 self.line(&format!(
                     "  payments bring {} more than the balances say is pending",
                     told(beyond, currency)
                 ))?;
             }
-            let other = minor.saturating_sub(sums.left(livemode, currency));
+            if beyond < 0 {
+                let more = told(beyond.saturating_neg(), currency);
+                self.line(&format!("  the balances say that {more} more is pending than payments bring"))?;
+            }
+            let other = minor.saturating_sub(to_be);
             if other != 0 {
                 self.line(&format!(
                     "  {} is of rows that are not here, of other sources, or was moved since",

@@ -94,7 +94,7 @@ async fn an_imported_payment_is_refunded_by_its_old_number_with_the_old_key_and_
     let branch = Branch::own(&outside.environment()).await.unwrap();
     let said = take_over(&branch, &old, &[]);
     assert_eq!(said.status, Some(0), "{}", said.text);
-    assert!(said.text.contains("suspense:migration test USD: 0, all of it is where it belongs"), "{}", said.text);
+    assert!(said.text.contains("suspense:migration test USD is 0: all of it is where it belongs"), "{}", said.text);
     let corner = with_key("pk_test_corner_51HxY2", "sk_test_corner_9f2c7a1e4b8d4f60");
     let (mut client, mut log) = (branch.client(), branch.ledger.superuser().await.unwrap());
 
