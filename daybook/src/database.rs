@@ -81,8 +81,30 @@ pub(crate) async fn recognise(pool: &PgPool, vault: &Vault) -> Result<()> {
     if is_its_key { Ok(()) } else { Err(Failure::OtherMasterKey) }
 }
 
-/// What the application's role may do that it must not, if there is anything: asked on a connection of it.
+/// What would keep the log from being what it is, if there is anything: asked on a connection of the application's role.
 pub(crate) async fn unbound(connection: &mut PgConnection) -> std::result::Result<Option<String>, sqlx::Error> {
+    match over_entitled(&mut *connection).await? {
+        Some(what) => Ok(Some(what)),
+        None => unlasting(connection).await,
+    }
+}
+
+/// How the database is set for commits: one that does not wait for the disk may be lost after it was acknowledged, one
+/// that a timer ends while it waits for a standby may stand there or not.
+async fn unlasting(connection: &mut PgConnection) -> std::result::Result<Option<String>, sqlx::Error> {
+    let settings = "select name, current from (values \
+             ('synchronous_commit', current_setting('synchronous_commit'), array['on', 'remote_apply']), \
+             ('statement_timeout', current_setting('statement_timeout'), array['0']), \
+             ('transaction_timeout', coalesce(current_setting('transaction_timeout', true), '0'), array['0']), \
+             ('fsync', current_setting('fsync'), array['on'])) as s (name, current, good) \
+         where not current = any (good) limit 1";
+    let found: Option<(String, String)> = sqlx::query_as(settings).fetch_optional(connection).await?;
+    Ok(found.map(|(name, current)| {
+        format!("the database sets {name} = {current} for the application: what was acknowledged could be lost")
+    }))
+}
+
+async fn over_entitled(connection: &mut PgConnection) -> std::result::Result<Option<String>, sqlx::Error> {
     let rights = "select r.rolsuper, r.rolbypassrls, coalesce(t.owns, false), coalesce(t.may_change, false) from pg_roles r \
          left join (select pg_has_role(current_user, c.relowner, 'MEMBER') as owns, \
                            has_table_privilege(current_user, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') \

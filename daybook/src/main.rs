@@ -5,6 +5,7 @@ use std::{io::Write as _, process::ExitCode};
 mod announcing;
 mod collector;
 mod command;
+mod cores;
 mod database;
 mod facts;
 mod failure;
@@ -31,6 +32,7 @@ mod witness;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    cores::leave_none();
     match command::run() {
         Ok(code) => code,
         // There is nobody left to tell when this cannot be written.

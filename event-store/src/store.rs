@@ -210,7 +210,8 @@ impl Store {
         &self.shared.pool
     }
 
-    /// Accepts no more acts and returns when those inside are decided and answered.
+    /// Accepts no more acts and returns when those inside are decided and answered. From here on it also hears of nothing
+    /// new: whoever follows the log is to have ended before.
     pub async fn close(&self) {
         self.shared.queue.close();
         let writer = lock(&self.tasks.writer).take();
@@ -219,6 +220,8 @@ impl Store {
             tracing::error!("the writer did not end well");
         }
         waker::tell_at_the_end(&self.shared.pool).await;
+        self.tasks.tail.abort();
+        self.tasks.waker.abort();
     }
 }
 

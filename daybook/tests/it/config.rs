@@ -138,7 +138,7 @@ impl Drop for Served {
     }
 }
 
-// covers C6
+// covers B8, C6
 #[test]
 fn a_token_opens_the_metrics_and_a_role_that_nothing_binds_keeps_a_server_from_serving() {
     let home = Home::new();
@@ -170,6 +170,16 @@ fn a_token_opens_the_metrics_and_a_role_that_nothing_binds_keeps_a_server_from_s
             "GRANT DELETE ON ALL TABLES IN SCHEMA log TO daybook_app",
             "may change events",
             "REVOKE DELETE ON ALL TABLES IN SCHEMA log FROM daybook_app",
+        ),
+        (
+            "ALTER DATABASE daybook SET statement_timeout = '1s'",
+            "sets statement_timeout = 1s",
+            "ALTER DATABASE daybook RESET statement_timeout",
+        ),
+        (
+            "ALTER DATABASE daybook SET synchronous_commit = local",
+            "sets synchronous_commit = local",
+            "ALTER DATABASE daybook RESET synchronous_commit",
         ),
     ] {
         connection.query(spoil).unwrap();

@@ -15,6 +15,9 @@ fn it_serves_and_ends_with_the_postgres_it_started() {
     assert_eq!(home.say(&["postgres", "status"]).1, Some(0));
     assert!(server.end("TERM").success());
     assert_eq!(home.say(&["postgres", "status"]).1, Some(1));
+    // Nobody is to wonder what was lost on an end in good order.
+    let log = home.log();
+    assert!(log.contains("Postgres has stopped") && !log.contains("WARN") && !log.contains("ERROR"), "{log}");
 }
 
 #[test]

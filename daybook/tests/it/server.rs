@@ -55,10 +55,20 @@ impl Home {
         (String::from_utf8(said).unwrap(), output.status.code())
     }
 
+    fn log_file(&self) -> PathBuf {
+        self.0.join("server.log")
+    }
+
+    /// What the last server has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap()
+    }
+
     pub(crate) fn serve(&self) -> Server {
         let listen = free_address();
         let mut command = self.daybook(&["dev", "--listen", &listen]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let log = fs::File::create(self.log_file()).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().starts_with("Daybook ")), "it ended before it served");
         Server { child, listen }

@@ -6,6 +6,7 @@ mod desk;
 mod fed;
 mod grouped;
 mod limits;
+mod planted;
 mod readers;
 mod relayed;
 mod restored;

@@ -3,7 +3,7 @@
 mod away;
 mod health;
 mod import;
-mod logs;
+pub(crate) mod logs;
 mod metrics;
 mod traces;
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::desk::{Desk, broker};
 
 /// `kcat` reads the whole topic: key, headers and payload, a line each.
-fn read(brokers: &str, topic: &str) -> Vec<(String, BTreeMap<String, String>, String)> {
+pub(super) fn read(brokers: &str, topic: &str) -> Vec<(String, BTreeMap<String, String>, String)> {
     let kcat = Command::new("kcat")
         .args(["-C", "-q", "-e", "-b", brokers, "-t", topic, "-f", "%k\x1f%h\x1f%s\x1e"])
         .output()

@@ -10,7 +10,7 @@ use super::traces::Collector;
 use super::until;
 
 /// People, cards and secrets, put wherever a caller can put something.
-const PLANTED: [&str; 6] = [
+pub(crate) const PLANTED: [&str; 6] = [
     "canary.person@example.com",
     "4111111111111111",
     "5500 0000 0000 0004",
@@ -20,7 +20,7 @@ const PLANTED: [&str; 6] = [
 ];
 
 /// Requests with all of it in every place there is; what they were answered.
-async fn plant(branch: &Branch) -> String {
+pub(crate) async fn plant(branch: &Branch) -> String {
     let merchant = branch.merchant().await.unwrap();
     let mut client = branch.client();
     let [person, card, spaced, secret, telephone, path] = PLANTED;
@@ -102,4 +102,13 @@ async fn logs_are_lines_of_json_that_name_requests_and_keep_what_was_planted() {
         }
     }
     assert!(log.contains("payments"), "the search is not blind");
+}
+
+// covers G16
+#[tokio::test]
+async fn no_core_of_a_server_is_kept() {
+    let branch = Branch::of_all().await.unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", branch.server.pid())).unwrap();
+    let cores = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(cores.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"]);
 }

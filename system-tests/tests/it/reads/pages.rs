@@ -1,7 +1,9 @@
 //! Page after page: nothing twice, nothing left out; and no page without bounds.
 
 use serde_json::{Value, json};
-use system_tests::branch::fresh;
+use sqlx::Connection as _;
+use sqlx::Executor as _;
+use system_tests::branch::{Branch, fresh};
 use system_tests::client::Answer;
 
 use super::{get, guest, pay, texts};
@@ -121,4 +123,22 @@ async fn what_is_not_understood_is_refused_by_name() {
     }
     let nothing = get(&mut client, &merchant.test, "/api/v1/analytics?created[gte]=1970-01-01T00:00:00Z").await;
     assert_eq!(nothing.verdict(), "400 parameter_malformed");
+}
+
+// covers G14
+#[tokio::test]
+async fn a_question_that_costs_too_much_is_given_up_and_payments_go_on_meanwhile() {
+    let branch = Branch::own(&[]).await.unwrap();
+    let (merchant, mut client) = (branch.merchant().await.unwrap(), branch.client());
+    let (_number, position) = pay(&mut client, &merchant.test, &fresh("before"), json!({})).await;
+    let question = format!("{PAYMENTS}?min_position={position}");
+    assert_eq!(get(&mut client, &merchant.test, &question).await.status, 200);
+    let mut behind = branch.ledger.superuser().await.unwrap();
+    let mut holding = behind.begin().await.unwrap();
+    holding.execute("lock table read.payments_v1 in access exclusive mode").await.unwrap();
+    let answer = get(&mut client, &merchant.test, &question).await;
+    assert_eq!(answer.verdict(), "422 query_too_costly", "{answer:?}");
+    pay(&mut client, &merchant.test, &fresh("meanwhile"), json!({})).await;
+    holding.rollback().await.unwrap();
+    assert_eq!(get(&mut client, &merchant.test, &question).await.status, 200);
 }
