@@ -1,4 +1,4 @@
-//! A payment's number in a body: the one it has here, or the one it had on the platform before.
+//! A payment's number in a body: the one it has here, or the one it had before.
 
 use domain::id::PaymentId;
 use gate::{Field, FieldProblem, OLD_NO_MAX, is_old_no, rules};

@@ -16,6 +16,7 @@ use domain::{
         event::{DisputeMoved, Funds, PaymentEvent},
         status::Status,
         suspense::Source,
+        taken_over::TakenOver,
     },
 };
 use proptest::prelude::*;
@@ -57,13 +58,7 @@ impl Accountant {
     fn take(&mut self, event: &PaymentEvent) {
         let wide = |money: Money| i128::from(money.amount_minor);
         match event {
-            PaymentEvent::TakenOver(taken) => {
-                (self.captured, self.refunded) = (wide(taken.captured), wide(taken.refunded));
-                (self.fees, self.fees_returned) = (wide(taken.fees), wide(taken.fees_returned));
-                self.owed_before = self.captured - self.refunded;
-                self.fees_before = self.fees - self.fees_returned;
-                self.pending = if taken.is_settled { 0 } else { self.owed_before - self.fees_before };
-            }
+            PaymentEvent::TakenOver(taken) => self.take_over(taken),
             PaymentEvent::Captured(captured) => {
                 self.captured += wide(captured.amount);
                 self.fees += wide(captured.fee);
@@ -129,6 +124,15 @@ impl Accountant {
             }
             _ => {}
         }
+    }
+
+    fn take_over(&mut self, taken: &TakenOver) {
+        let wide = |money: Money| i128::from(money.amount_minor);
+        (self.captured, self.refunded) = (wide(taken.captured), wide(taken.refunded));
+        (self.fees, self.fees_returned) = (wide(taken.fees), wide(taken.fees_returned));
+        self.owed_before = self.captured - self.refunded;
+        self.fees_before = self.fees - self.fees_returned;
+        self.pending = if taken.is_settled { 0 } else { self.owed_before - self.fees_before };
     }
 
     fn reserved(&self) -> i128 {

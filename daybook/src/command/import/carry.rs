@@ -1,4 +1,4 @@
-//! Rows into the log, some hundreds at once: what is there is found, what differs is told.
+//! Rows into the log, hundreds at once: what is there is found, what differs is told.
 
 use std::time::Duration;
 
