@@ -99,7 +99,7 @@ struct Placed {
 
 impl Import {
     pub(super) async fn run(self) -> Result<ExitCode> {
-        let source = self.from_where()?;
+        let source = self.where_from()?;
         let store = self.place.store().await?;
         let vault = self.place.vault().await?;
         // Where nothing is written, nobody does it.
@@ -125,7 +125,7 @@ impl Import {
         ended
     }
 
-    fn from_where(&self) -> Result<Source> {
+    fn where_from(&self) -> Result<Source> {
         if let Some(directory) = &self.selects {
             source::must_be_there(directory)?;
         }

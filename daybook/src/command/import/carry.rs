@@ -129,8 +129,8 @@ fn ended(row: &Planned, outcome: Result<Outcome, Failure>) -> Became {
 }
 
 fn refused(failure: Failure) -> Became {
-    match failure {
-        Failure::Data { code, reason } => Became::Refused { code, why: reason },
-        other => Became::Refused { code: "not_possible".to_owned(), why: other.to_string() },
+    if let Failure::Data { code, reason } = failure {
+        return Became::Refused { code, why: reason };
     }
+    Became::Refused { code: "not_possible".to_owned(), why: failure.to_string() }
 }

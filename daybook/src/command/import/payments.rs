@@ -16,7 +16,7 @@ use domain::{
         taken_over::TakenOver,
     },
 };
-use event_store::{Books, Halt};
+use event_store::Books;
 
 use super::{
     merchants::rate,
@@ -65,14 +65,14 @@ fn read(takeover: &mut Takeover, row: &Row<'_>) -> Result<Read, Amiss> {
     let orders = orders(&taken)?;
     let (payment, order): (Arc<str>, Arc<str>) = (payment_id.to_string().into(), orders_id(&taken).to_string().into());
     let command = PaymentCommand::TakeOver(Box::new(taken));
-    let planned = takeover.plan(TABLE.name, row, of_mode(merchant_id, livemode), move |books: &mut Books<'_>| {
-        books.presume_new::<Payment>(&payment);
-        tell::<Payment>(books, &payment, &command)?;
-        books.presume_new::<Order>(&order);
-        orders.iter().try_for_each(|command| tell::<Order>(books, &order, command))?;
-        Ok::<(), Halt>(name(books, &given)?)
-    })?;
-    let mut planned = planned;
+    let mut planned =
+        takeover.plan(TABLE.name, row, of_mode(merchant_id, livemode), move |books: &mut Books<'_>| {
+            books.presume_new::<Payment>(&payment);
+            tell::<Payment>(books, &payment, &command)?;
+            books.presume_new::<Order>(&order);
+            orders.iter().try_for_each(|command| tell::<Order>(books, &order, command))?;
+            name(books, &given)
+        })?;
     planned.share = Some(share);
     Ok(Read::Act(Box::new(planned)))
 }
