@@ -1,4 +1,4 @@
-//! What the platform before knew: requests under keys it answered, payments by the numbers it gave.
+//! What the platform before knew: requests it answered, payments by its numbers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Secrets that came with a key from elsewhere: sealed where data keys stand, by the key's id.
+//! Secrets that came with a key from elsewhere: sealed beside the data keys.
 
 use domain::id::ApiKeyId;
 use event_store::DataKey;

@@ -1,4 +1,4 @@
-//! A payment that began on the platform before: how it stood there, and how it goes on here.
+//! A payment that began on the platform before: how it stood, and how it goes on.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

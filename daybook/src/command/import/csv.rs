@@ -1,4 +1,4 @@
-//! Rows of CSV as RFC 4180 has it, from whatever brings bytes: bounded, with line numbers.
+//! Rows of CSV as RFC 4180 has it, from whatever brings bytes: bounded, lines counted.
 
 use super::source::Feed;
 

@@ -1,4 +1,4 @@
-//! Payments that are open, or may still be refunded: as they stand, under their old numbers.
+//! Payments that are open or may be refunded: as they stand, under their old numbers.
 
 use std::sync::Arc;
 

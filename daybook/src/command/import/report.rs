@@ -1,4 +1,4 @@
-//! What came of it, for people: table by table, row by row where something is amiss, and sums.
+//! What came of it, for people: by table, by row where something is amiss, and sums.
 
 use std::{
     fs::File,

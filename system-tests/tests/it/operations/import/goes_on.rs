@@ -1,4 +1,4 @@
-//! What was begun on the platform before is refunded, captured, settled and answered here.
+//! What was begun on the platform before is refunded, captured and answered here.
 
 use std::time::Duration;
 
