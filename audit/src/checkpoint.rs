@@ -98,6 +98,11 @@ impl Note {
         if is_signed { Ok(&self.checkpoint) } else { Err(NoteFailure::Unsigned) }
     }
 
+    /// By which keys it claims to be signed: name and key id.
+    pub fn signers(&self) -> Vec<String> {
+        self.signatures.iter().map(|signed| format!("{}+{}", signed.name, hex::encode(signed.key_id))).collect()
+    }
+
     /// What it says, whoever says so.
     pub const fn claimed(&self) -> &Checkpoint {
         &self.checkpoint

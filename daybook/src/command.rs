@@ -28,6 +28,7 @@ mod demo;
 mod dev;
 mod doctor;
 mod erase;
+mod explain;
 mod export;
 mod hand;
 mod import;
@@ -74,6 +75,7 @@ Examples:
   daybook verify --key PUB                      the whole log, against everything that was signed of it
   daybook check                                 every read model made anew and compared; every invariant
   daybook replay --to 120345                    the read models as they were, in a schema of their own
+  daybook explain entry 42                      why it is in the books: who asked, which call, which report
   daybook what-if fees --plan FILE --currency USD --since 2026-01-01     history under other fees
   daybook import --from DIRECTORY --source old --dry-run     take over from the platform before
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
@@ -123,6 +125,7 @@ enum Command {
     Verify(verify::Verify),
     Check(check::Check),
     Replay(replay::Replay),
+    Explain(explain::Explain),
     WhatIf(what_if::WhatIf),
 }
 
@@ -173,6 +176,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Verify(verify) => runtime()?.block_on(verify.run()),
         Command::Check(check) => runtime()?.block_on(check.run()),
         Command::Replay(replay) => runtime()?.block_on(replay.run()),
+        Command::Explain(explain) => runtime()?.block_on(explain.run()),
         Command::WhatIf(what_if) => runtime()?.block_on(what_if.run()),
     }
 }

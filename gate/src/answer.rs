@@ -20,6 +20,7 @@ pub struct Reply {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// How many rows are in it; of one that is still being written, as far as it has come.
     rows: Arc<AtomicU64>,
+    shows_personal_values: bool,
 }
 
 #[derive(Debug)]
@@ -32,12 +33,26 @@ enum Content {
 
 impl Reply {
     pub fn new(status: u16, body: String) -> Self {
-        Self { status, content: Content::Whole(body), headers: Vec::new(), rows: Arc::default() }
+        Self::of(status, Content::Whole(body))
     }
 
     /// What was asked for, as it is read. Where it breaks off, so does the connection: no half is taken for a whole.
     pub fn streamed(media_type: &'static str, body: Body) -> Self {
-        Self { status: 200, content: Content::Streamed(media_type, body), headers: Vec::new(), rows: Arc::default() }
+        Self::of(200, Content::Streamed(media_type, body))
+    }
+
+    fn of(status: u16, content: Content) -> Self {
+        Self { status, content, headers: Vec::new(), rows: Arc::default(), shows_personal_values: false }
+    }
+
+    /// Says that personal values stand in it as they are, or may: whoever of the house is shown them leaves a deed.
+    #[must_use]
+    pub fn showing_personal_values(self, does: bool) -> Self {
+        Self { shows_personal_values: does, ..self }
+    }
+
+    pub(crate) const fn shows_personal_values(&self) -> bool {
+        self.shows_personal_values
     }
 
     /// Says how many rows are in it.

@@ -25,11 +25,13 @@ use vault::Vault;
 
 use crate::{
     answer::Reply,
+    asked,
     audits::{self, Audits},
     caller::{self, Caller, Demo},
     forwarded::Proxies,
     idempotency::IdempotencyKey,
     json,
+    looks::{Look, Looks},
     old_keys::OldKeys,
     problem::Problem,
     rate::{self, Rate, Rates},
@@ -88,6 +90,7 @@ pub struct Gate {
     keys: Arc<Rates>,
     merchants: Arc<Rates>,
     audits: Arc<Audits>,
+    looks: Arc<Looks>,
 }
 
 /// A request that was let in.
@@ -155,7 +158,8 @@ impl Gate {
             bodies: Arc::new(Semaphore::new(BODIES)),
             keys: Arc::new(Rates::new("key", limits.per_key)),
             merchants: Arc::new(Rates::new("merchant", limits.per_merchant)),
-            audits: Arc::new(Audits::new(store.clone())),
+            audits: Arc::new(Audits::new(store.clone(), audits::IDLE)),
+            looks: Arc::new(Looks::new(store.clone(), audits::IDLE)),
             store,
         }
     }
@@ -166,15 +170,16 @@ impl Gate {
         Self { proxies, ..self }
     }
 
-    /// The same door; an auditor's session ends when nothing was asked for so long.
+    /// The same door; an auditor's session ends when nothing was asked for so long, and looks are told of as often.
     #[must_use]
     pub fn with_audits_resting(self, idle: Duration) -> Self {
-        Self { audits: Arc::new(Audits::resting(self.store.clone(), idle)), ..self }
+        let (audits, looks) = (Audits::new(self.store.clone(), idle), Looks::new(self.store.clone(), idle));
+        Self { audits: Arc::new(audits), looks: Arc::new(looks), ..self }
     }
 
-    /// Closes auditors' sessions that are over, until told to stop; then all.
+    /// Closes auditors' sessions that are over, and tells of looks that are, until told to stop; then all.
     pub async fn close_audits(&self, stop: watch::Receiver<bool>) {
-        self.audits.run(stop).await;
+        tokio::join!(self.audits.run(stop.clone()), self.looks.run(stop));
     }
 
     /// Lets a request in, has it served, and answers, whatever happens on the way.
@@ -198,12 +203,20 @@ impl Gate {
             let _place = self.places.try_acquire().map_err(|_full| full())?;
             is_let_in.store(true, Ordering::Relaxed);
             crash::point("request.admitted");
-            let Some(session) = self.audits.enter(&call.caller, &visit).await? else { return serve(call).await };
-            call.upto = Some(session.head);
+            let Caller::Operator { operator_id: who, .. } = call.caller else { return serve(call).await };
+            let session = self.audits.enter(&call.caller, &visit).await?;
+            call.upto = session.as_ref().map(|session| session.head);
             let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-            let question = audits::question(route, call.path.iter().map(|(_name, value)| value.as_str()), call.query());
+            let question = asked::question(route, call.path.iter().map(|(_name, value)| value.as_str()), call.query());
             let reply = serve(call).await?;
-            session.asked(question, reply.rows());
+            match session {
+                Some(session) => session.asked(question, reply.rows()),
+                None if reply.shows_personal_values() => {
+                    let look = Look { who, route, question, rows: reply.rows() };
+                    self.looks.before_showing(look, &visit).await?;
+                }
+                None => {}
+            }
             Ok(reply)
         };
         let served = whatever_happens(served, &visit, &is_let_in).await;

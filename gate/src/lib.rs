@@ -4,6 +4,7 @@
 //! one is needed. Whatever ends badly leaves as a [`Problem`], which says what is true now and what to do.
 
 mod answer;
+mod asked;
 mod audits;
 mod before;
 mod caller;
@@ -13,6 +14,7 @@ mod forwarded;
 mod idempotency;
 mod json;
 mod language;
+mod looks;
 mod old_keys;
 pub mod openapi;
 mod parameter;

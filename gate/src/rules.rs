@@ -87,6 +87,9 @@ rules! {
         "可用格式：application/json、text/csv、application/x-ndjson、application/vnd.apache.parquet（视接口而定）。";
     POSITION_NOT_REACHED = "position_not_reached", 503,
         "What is asked has not come so far in the log yet; ask again shortly.", "查询数据尚未到达所需位置，请稍后重试。";
+    CHANGED_SINCE = "changed_since", 409,
+        "It has changed since your session began, and only how it stands now is kept here; /api/v1/streams has it as it was.",
+        "自您的会话开始以来它已变更，此处仅保存其当前状态；可通过 /api/v1/streams 查询当时的状态。";
     QUERY_TOO_COSTLY = "query_too_costly", 422,
         "This question takes too long to answer: narrow it.", "该查询耗时过长，请缩小范围。";
 }

@@ -48,6 +48,9 @@ struct Against {
     upto: i64,
 }
 
+const NONE_HERE: &str =
+    "there is no live build of it in this database; where read models have one of their own, name it";
+
 /// How long cleaning up waits for whoever was interrupted to be gone.
 const GONE_WITHIN: &str = "set lock_timeout = '10s'";
 
@@ -106,7 +109,7 @@ impl Projections {
         }
         builds::drop_scratches(&mut connection, plan).await.map_err(told)?;
         let live = builds::live(&mut connection, plan.name).await.map_err(told)?;
-        let live = live.ok_or("there is no live build of it in this database")?;
+        let live = live.ok_or(NONE_HERE)?;
         if live.version != plan.version {
             let (theirs, ours) = (live.version, plan.version);
             return Err(format!("the live build is of version {theirs}, and this program makes version {ours}"));

@@ -1,9 +1,6 @@
 //! What changed between two positions: accounts, entries, and all streams written to.
 
-use std::collections::BTreeMap;
-
 use domain::id::MerchantId;
-use event_store::Recorded;
 use gate::{Call, Parameter, Parameters, Problem, Reply, rules};
 use serde_json::{Value, json};
 use sqlx::{Executor as _, FromRow, PgConnection};
@@ -19,6 +16,10 @@ use crate::query::resource::MIN_POSITION;
 use crate::query::tenant::{Tenancy, Tenant};
 use crate::routes::Own;
 
+mod states;
+
+use states::Page;
+
 /// The question.
 pub(crate) static DIFF: Own = Own {
     parameters: asked,
@@ -26,7 +27,8 @@ pub(crate) static DIFF: Own = Own {
         let list = json!({ "type": "array", "items": { "type": "object" } });
         json!({ "type": "object", "required": ["from", "to", "accounts", "entries", "streams"], "properties": {
             "from": { "type": "integer" }, "to": { "type": "integer" }, "accounts": list, "entries": list,
-            "streams": { "type": "object", "description": "By kind: what happened to each, in order." } } })
+            "streams": { "type": "object", "description":
+                "By kind: what happened to each, in order, and its state before and after; personal values sealed." } } })
     },
     rules: || rules::READING.to_vec(),
     content: &["application/json"],
@@ -43,18 +45,28 @@ const TO: Parameter = Parameter {
     words: "Up to this position; or what was recorded by this moment. Where nothing is said, the end of the log.",
     schema: place,
 };
+const AFTER: Parameter = Parameter {
+    name: "after",
+    words: "Streams behind this one: `next` of the page before, with its `from` and `to`. Accounts and entries are on the first page.",
+    schema: || json!({ "type": "string", "minLength": 3, "maxLength": 120 }),
+};
+const LIMIT: Parameter = Parameter {
+    name: "limit",
+    words: "How many streams at most: 100 where nothing is said.",
+    schema: || json!({ "type": "integer", "minimum": 1, "maximum": STREAMS_MAX }),
+};
+const STREAMS_MAX: i64 = 500;
+const STREAMS_ABSENT: usize = 100;
 /// Events between the two, at most.
 const RANGE_MAX: i64 = 5_000;
 const RANGE_ABSENT: i64 = 1_000;
-/// Read at once.
-const STRETCH: usize = 1_000;
 
 fn place() -> Value {
     json!({ "type": "string", "description": "A position, or a moment as RFC 3339 writes it." })
 }
 
 fn asked() -> Vec<Parameter> {
-    [[FROM, TO, MIN_POSITION].as_slice(), Tenancy::Rows.parameters()].concat()
+    [[FROM, TO, AFTER, LIMIT, MIN_POSITION].as_slice(), Tenancy::Rows.parameters()].concat()
 }
 
 /// A place as it may be named.
@@ -72,6 +84,12 @@ async fn diff(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     let given = Parameters::of(call, &asked())?;
     let tenant = Tenant::of(call, &given)?;
     let (from, to) = (given.read("from", read)?, given.read("to", read)?);
+    let limit = given.read("limit", |text| integer(text).filter(|limit| (1..=STREAMS_MAX).contains(limit)))?;
+    let after = given.read("after", states::name)?;
+    if after.is_some() && (from.is_none() || to.is_none()) {
+        let missing = if from.is_none() { "from" } else { "to" };
+        return Err(Problem::parameter(missing, rules::PARAMETER_MISSING));
+    }
     await_position(reads, &given, &["ledger"]).await?;
     let _exporting = reads.exporters.enter(&call.caller)?;
     let (from, to) = (at(reads, from).await?, at(reads, to).await?);
@@ -87,18 +105,22 @@ async fn diff(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     }
     asked?;
     let whose = (tenant.livemode(), tenant.merchant_id().map(MerchantId::uuid));
-    let accounts = accounts(&mut connection, whose, (from, to)).await.map_err(failed)?;
-    let as_of = AsOf { position: to, effective_at: None };
-    let entries = ledger::journal(&mut connection, whose, as_of, from, RANGE_MAX).await.map_err(failed)?;
+    let (mut moved, mut entries) = (Vec::new(), Vec::new());
+    if after.is_none() {
+        moved = accounts(&mut connection, whose, (from, to)).await.map_err(failed)?;
+        let as_of = AsOf { position: to, effective_at: None };
+        entries = ledger::journal(&mut connection, whose, as_of, from, RANGE_MAX).await.map_err(failed)?;
+    }
     connection.execute("commit").await.map_err(failed)?;
     drop(connection);
-    let streams = streams(reads, whose, (from, to)).await?;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(STREAMS_ABSENT);
+    let Page { streams, next } = states::page(reads, whose, (from, to), (after, limit)).await?;
     let data = json!({
-        "from": from, "to": to, "accounts": accounts.iter().map(Moved::told).collect::<Value>(),
+        "from": from, "to": to, "accounts": moved.iter().map(Moved::told).collect::<Value>(),
         "entries": entries_told(&entries), "streams": streams,
     });
     let freshness = Freshness::of(reads, to).await?;
-    let meta = json!({ "as_of_position": to, "lag": freshness.told() });
+    let meta = json!({ "as_of_position": to, "lag": freshness.told(), "next": next, "has_more": next.is_some() });
     Ok(freshness.mark(reply(call, data, meta)))
 }
 
@@ -187,35 +209,4 @@ fn entries_told(lines: &[JournalLine]) -> Vec<Value> {
             }))
         })
         .collect()
-}
-
-/// By kind and id: what happened to it between the two.
-async fn streams(
-    reads: &Reads,
-    (livemode, merchant_id): (Option<bool>, Option<Uuid>),
-    (from, to): (i64, i64),
-) -> Result<Value, Problem> {
-    let mut kinds: BTreeMap<String, BTreeMap<String, Vec<Value>>> = BTreeMap::new();
-    let mut after = from;
-    while after < to {
-        let events = reads.gate.store.events(after, STRETCH).await.map_err(failed)?;
-        let Some(last) = events.last().map(|last| last.position) else { break };
-        let theirs = |event: &Recorded| {
-            event.position <= to
-                && merchant_id.is_none_or(|merchant_id| event.merchant_id == Some(merchant_id))
-                && livemode.is_none_or(|livemode| event.livemode.is_none_or(|mode| mode == livemode))
-        };
-        for event in events.iter().filter(|event| theirs(event)) {
-            let of = kinds.entry(event.aggregate_type.to_string()).or_default();
-            let told =
-                json!({ "position": event.position, "sequence": event.sequence, "event_type": event.event_type });
-            of.entry(event.aggregate_id.to_string()).or_default().push(told);
-        }
-        after = last;
-    }
-    let streams = kinds.into_iter().map(|(kind, streams)| {
-        let streams = streams.into_iter().map(|(id, events)| json!({ "id": id, "events": events }));
-        (kind, streams.collect::<Value>())
-    });
-    Ok(Value::Object(streams.collect()))
 }

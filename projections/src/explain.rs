@@ -5,6 +5,7 @@ use domain::aggregate::Aggregate as _;
 use domain::id::{MerchantId, PaymentId};
 use domain::payment::{Payment, PaymentRefusal};
 use domain::refusal::{Listed as _, Rule};
+use event_store::{Recorded, Store};
 use gate::{Call, Caller, Parameter, Parameters, Problem, Reply, Scope, rules};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -18,8 +19,11 @@ use crate::query::resource::MIN_POSITION;
 use crate::query::tenant::{Tenancy, Tenant};
 use crate::routes::Own;
 
+mod at_hand;
 mod cause;
 mod saga;
+
+pub use at_hand::{Asked, Unexplained, explained};
 
 use cause::{Causes, Why};
 
@@ -102,6 +106,11 @@ fn sees_sagas(caller: &Caller) -> bool {
     }
 }
 
+/// Whether sagas are seen, and up to where anything is.
+fn sight(call: &Call) -> (bool, i64) {
+    (sees_sagas(&call.caller), call.upto.unwrap_or(i64::MAX))
+}
+
 async fn entry(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     let given = Parameters::of(call, &[MIN_POSITION])?;
     let absent = || Problem::turned_away(ENTRY_ABSENT);
@@ -111,18 +120,23 @@ async fn entry(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     let event = reads.gate.store.events(position.saturating_sub(1), 1).await.map_err(failed)?.pop();
     let event = event.filter(|event| event.position == position && call.shows(event)).ok_or_else(absent)?;
     let mut connection = reads.pool.acquire().await.map_err(failed)?;
-    let mut causes = Causes::new(&reads.gate.store, &mut connection, sees_sagas(&call.caller));
-    let posting = causes.posting(&event).map_err(unreadable)?;
+    let mut causes = Causes::new(&reads.gate.store, &mut connection, sight(call));
+    let told = entry_told(&mut causes, &event).await.map_err(why_not)?.ok_or_else(absent)?;
+    drop(connection);
+    end(reads, call, position, told).await
+}
+
+/// An entry with why it is there; nothing where the event moved no money.
+async fn entry_told(causes: &mut Causes<'_>, event: &Recorded) -> Result<Option<Value>, Why> {
+    let posting = causes.posting(event).map_err(Why::Unreadable)?;
     if posting.moves_no_money() {
-        return Err(absent());
+        return Ok(None);
     }
-    let why = causes.of(&event).await.map_err(why_not)?;
     let entry = json!({
-        "position": position, "effective_at": posting.effective_at(), "lines": cause::lines(&posting),
+        "position": event.position, "effective_at": posting.effective_at(), "lines": cause::lines(&posting),
         "reverses": posting.reverses().map(|reversed| reversed.to_string()),
     });
-    drop(connection);
-    end(reads, call, position, json!({ "entry": entry, "event": why })).await
+    Ok(Some(json!({ "entry": entry, "event": causes.of(event).await? })))
 }
 
 async fn payment(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
@@ -138,16 +152,21 @@ async fn payment(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     }
     let position = stream.last().map_or(0, |last| last.position);
     let mut connection = reads.pool.acquire().await.map_err(failed)?;
-    let mut causes = Causes::new(&reads.gate.store, &mut connection, sees_sagas(&call.caller));
-    let mut events = Vec::with_capacity(stream.len());
-    for event in &stream {
-        events.push(causes.of(event).await.map_err(why_not)?);
-    }
-    let sagas = causes.sagas_about(&stream).await.map_err(why_not)?;
+    let mut causes = Causes::new(&reads.gate.store, &mut connection, sight(call));
+    let told = payment_told(&mut causes, id, &stream).await.map_err(why_not)?;
     drop(connection);
+    end(reads, call, position, told).await
+}
+
+/// A payment with every event of it, and every saga about it.
+async fn payment_told(causes: &mut Causes<'_>, id: PaymentId, stream: &[Recorded]) -> Result<Value, Why> {
+    let mut events = Vec::with_capacity(stream.len());
+    for event in stream {
+        events.push(causes.of(event).await?);
+    }
+    let sagas = causes.sagas_about(stream).await?;
     let is_whole = i64::try_from(stream.len()).is_ok_and(|count| count < EVENTS_MAX);
-    end(reads, call, position, json!({ "payment_no": id, "events": events, "sagas": sagas, "is_whole": is_whole }))
-        .await
+    Ok(json!({ "payment_no": id, "events": events, "sagas": sagas, "is_whole": is_whole }))
 }
 
 async fn balance(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
@@ -171,19 +190,36 @@ async fn balance(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     if !is_own || !ledger::is_known(&mut connection, of, as_of).await.map_err(failed)? {
         return Err(unknown());
     }
-    let lines = last_lines(&mut connection, of, position, limit.unwrap_or(LINES_ABSENT)).await.map_err(failed)?;
-    let mut causes = Causes::new(&reads.gate.store, &mut connection, sees_sagas(&call.caller));
+    let limit = limit.unwrap_or(LINES_ABSENT);
+    let told = balance_told(&reads.gate.store, &mut connection, sight(call), (of, position, limit)).await;
+    let told = told.map_err(why_not)?;
+    drop(connection);
+    end(reads, call, position, told).await
+}
+
+/// Which account, in which currency and mode.
+type Of<'a> = (&'a str, Option<&'a str>, Option<bool>);
+
+/// The last lines of an account up to a position, each with why it is there.
+async fn balance_told(
+    store: &Store,
+    connection: &mut PgConnection,
+    sight: (bool, i64),
+    (of, position, limit): (Of<'_>, i64, i64),
+) -> Result<Value, Why> {
+    let lines = last_lines(connection, of, position, limit).await?;
+    let mut causes = Causes::new(store, connection, sight);
     let mut told = Vec::with_capacity(lines.len());
     for (at, line, currency, livemode, amount_minor, balance_minor) in lines {
-        let event = reads.gate.store.events(at.saturating_sub(1), 1).await.map_err(failed)?.pop();
-        let event = event.ok_or_else(|| Problem::turned_away(rules::INTERNAL))?;
+        let event = store.events(at.saturating_sub(1), 1).await?.pop();
+        let event = event.ok_or_else(|| Why::Unreadable(format!("position {at} has a line and no event")))?;
         told.push(json!({
             "position": at, "line": line, "currency": currency, "livemode": livemode, "amount_minor": amount_minor,
-            "balance_minor": balance_minor, "event": causes.of(&event).await.map_err(why_not)?,
+            "balance_minor": balance_minor.parse::<i64>().map_or_else(|_beyond| balance_minor.as_str().into(), Value::from),
+            "event": causes.of(&event).await?,
         }));
     }
-    drop(connection);
-    end(reads, call, position, json!({ "account": account, "lines": told })).await
+    Ok(json!({ "account": of.0, "lines": told }))
 }
 
 type Line = (i64, i16, String, bool, i64, String);
@@ -195,7 +231,7 @@ const LAST_LINES: &str = "select p.position, p.line, a.currency, a.livemode, p.a
 
 async fn last_lines(
     connection: &mut PgConnection,
-    (account, currency, livemode): (&str, Option<&str>, Option<bool>),
+    (account, currency, livemode): Of<'_>,
     position: i64,
     most: i64,
 ) -> Result<Vec<Line>, sqlx::Error> {

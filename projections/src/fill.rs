@@ -105,7 +105,7 @@ impl Projections {
     /// Reads run after run and hands each to all, until all have enough.
     async fn read(self, models: Vec<&'static dyn ReadModel>, from: i64, upto: i64, senders: Vec<mpsc::Sender<Shared>>) {
         let (to_decode, mut raw) = mpsc::channel::<Result<Run, sqlx::Error>>(AHEAD);
-        let database = self.database.clone();
+        let database = self.log.clone();
         let copying = tokio::spawn(async move {
             let mut after = from;
             let mut bulk = database.bulk().await;

@@ -37,6 +37,7 @@ mod word;
 pub use books::Books;
 pub use builds::Build;
 pub use check::{Checked, Verdict};
+pub use explain::{Asked, Unexplained, explained};
 pub use fill::{FillFailure, Filling, Watch};
 pub use happened::{Happened, Lately};
 pub use openapi::operations;

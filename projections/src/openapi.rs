@@ -79,6 +79,10 @@ fn answer(data: &Value) -> Value {
                     "events": { "type": "integer" }, "seconds": { "type": "number" } } },
                 "next_cursor": { "type": ["string", "null"] },
                 "has_more": { "type": "boolean" },
+                "changed_since": { "type": "object", "required": ["names", "has_more"],
+                    "description": "In an auditor's session: what has changed since it began, and is not in the list.",
+                    "properties": { "names": { "type": "array", "items": { "type": "string" } },
+                                    "has_more": { "type": "boolean" } } },
             } },
         },
     })

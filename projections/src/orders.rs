@@ -19,7 +19,7 @@ use crate::happened::Happened;
 use crate::payments::{begun_before, uuid_of};
 use crate::query::cell::{Kind, Shown, shown};
 use crate::query::filter::{Filter, Takes, filter};
-use crate::query::resource::{Expansion, Resource};
+use crate::query::resource::{Dated, Expansion, Resource};
 use crate::query::tenant::{Tenancy, Tenant};
 use crate::read_model::{Plan, ReadModel};
 use crate::rows::{Rows, append};
@@ -269,6 +269,7 @@ pub(crate) static ORDERS: Resource = Resource {
     tenancy: Tenancy::Rows,
     id: "id",
     order: "created_position",
+    dated: Dated::BY_POSITION,
     version: Some("version"),
     columns: COLUMNS,
     filters: FILTERS,
@@ -278,6 +279,7 @@ pub(crate) static ORDERS: Resource = Resource {
         from: "read.order_items x",
         on: "x.order_id = t.id",
         order: "x.line",
+        dated: None,
         columns: ITEMS,
     }],
     absent: || OrderRefusal::OrderAbsent.rule(),

@@ -22,7 +22,7 @@ use crate::column::Ciphertext;
 use crate::happened::Happened;
 use crate::query::cell::{Kind, Personal, Shown, shown};
 use crate::query::filter::{Filter, Takes, filter};
-use crate::query::resource::{Expansion, Resource};
+use crate::query::resource::{Dated, Expansion, Resource};
 use crate::query::tenant::Tenancy;
 use crate::read_model::{Plan, ReadModel};
 use crate::rows::Rows;
@@ -338,6 +338,7 @@ pub(crate) static PAYMENTS: Resource = Resource {
     tenancy: Tenancy::Rows,
     id: "id",
     order: "created_position",
+    dated: Dated::BY_POSITION,
     version: Some("version"),
     columns: COLUMNS,
     filters: FILTERS,
@@ -348,6 +349,7 @@ pub(crate) static PAYMENTS: Resource = Resource {
             from: "read.payment_attempts x",
             on: "x.payment_id = t.id",
             order: "x.attempt",
+            dated: None,
             columns: ATTEMPTS,
         },
         Expansion {
@@ -356,6 +358,7 @@ pub(crate) static PAYMENTS: Resource = Resource {
             from: "read.refunds x",
             on: "x.payment_id = t.id",
             order: "x.created_position",
+            dated: Some(Dated { had_come: "x.created_position <= $upto", is_unchanged: "x.updated_position <= $upto" }),
             columns: crate::refunds::COLUMNS,
         },
     ],

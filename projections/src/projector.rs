@@ -72,7 +72,10 @@ fn other_version(name: &str, version: i32) -> Poison {
 #[derive(Clone)]
 pub struct Projections {
     pub(crate) store: Store,
+    /// Where the rows are.
     pub(crate) database: Database,
+    /// Where the log is that they are made from.
+    pub(crate) log: Database,
     pub(crate) pool: PgPool,
     lately: Arc<Lately>,
     pub(crate) vault: Vault,
@@ -89,13 +92,19 @@ impl Projections {
     pub fn new(store: Store, database: Database, vault: Vault) -> Self {
         let pool = database.projector_pool(CONNECTIONS);
         let lately = Arc::new(Lately::new(store.upcasters()));
-        Self { store, database, pool, lately, vault, keys: None }
+        Self { store, log: database.clone(), database, pool, lately, vault, keys: None }
     }
 
     /// Read models in a database of their own: the keys of personal values stay where the log is.
     #[must_use]
     pub fn with_keys_in(self, log: &Database) -> Self {
         Self { keys: Some(log.pool(KEY_CONNECTIONS)), ..self }
+    }
+
+    /// Read models in a database of their own, to be held against the log of another.
+    #[must_use]
+    pub fn against(self, log: &Database) -> Self {
+        Self { log: log.clone(), ..self.with_keys_in(log) }
     }
 
     /// Connections that write read models.

@@ -21,6 +21,7 @@ pub(crate) mod resource;
 pub(crate) mod sealed;
 pub(crate) mod select;
 pub(crate) mod sight;
+pub(crate) mod since;
 pub(crate) mod tenant;
 
 use exporters::Exporters;

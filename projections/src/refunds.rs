@@ -22,7 +22,7 @@ use crate::happened::Happened;
 use crate::payments::uuid_of;
 use crate::query::cell::{Kind, Shown, shown};
 use crate::query::filter::{Filter, Takes, filter};
-use crate::query::resource::Resource;
+use crate::query::resource::{Dated, Resource};
 use crate::query::tenant::Tenancy;
 use crate::read_model::{Plan, ReadModel};
 use crate::rows::Rows;
@@ -266,6 +266,7 @@ pub(crate) static REFUNDS: Resource = Resource {
     tenancy: Tenancy::Rows,
     id: "id",
     order: "created_position",
+    dated: Dated::BY_POSITION,
     version: Some("version"),
     columns: COLUMNS,
     filters: FILTERS,

@@ -19,7 +19,7 @@ use crate::happened::Happened;
 use crate::payments::{begun_before, uuid_of};
 use crate::query::cell::{Kind, Shown, shown};
 use crate::query::filter::{Filter, Takes, filter};
-use crate::query::resource::{Expansion, Resource};
+use crate::query::resource::{Dated, Expansion, Resource};
 use crate::query::tenant::Tenancy;
 use crate::read_model::{Plan, ReadModel};
 use crate::rows::Rows;
@@ -326,6 +326,7 @@ pub(crate) static SAGAS: Resource = Resource {
     id: "id",
     // The table's columns are the contract's: there is no position among them.
     order: "extract(epoch from created_at) * 1000000",
+    dated: Dated { had_come: "t.created_at < $before", is_unchanged: "t.updated_at < $before" },
     version: None,
     columns: COLUMNS,
     filters: FILTERS,
@@ -335,6 +336,7 @@ pub(crate) static SAGAS: Resource = Resource {
         from: "read.saga_steps x",
         on: "x.saga_id = t.id",
         order: "x.step_order",
+        dated: None,
         columns: STEPS,
     }],
     absent: || SagaRefusal::SagaAbsent.rule(),

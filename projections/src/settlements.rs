@@ -16,7 +16,7 @@ use crate::happened::Happened;
 use crate::payments::begun_before;
 use crate::query::cell::{Kind, Shown, shown};
 use crate::query::filter::{Filter, Takes, filter};
-use crate::query::resource::{Expansion, Resource};
+use crate::query::resource::{Dated, Expansion, Resource};
 use crate::query::tenant::Tenancy;
 use crate::read_model::{Plan, ReadModel};
 use crate::rows::{Rows, append};
@@ -259,6 +259,7 @@ pub(crate) static SETTLEMENTS: Resource = Resource {
     tenancy: Tenancy::Rows,
     id: "id",
     order: "created_position",
+    dated: Dated::BY_POSITION,
     version: Some("version"),
     columns: COLUMNS,
     filters: FILTERS,
@@ -268,6 +269,7 @@ pub(crate) static SETTLEMENTS: Resource = Resource {
         from: "read.settlement_payouts x",
         on: "x.settlement_id = t.id",
         order: "x.position",
+        dated: None,
         columns: PAYOUTS,
     }],
     absent: || SettlementRefusal::SettlementAbsent.rule(),
@@ -280,6 +282,7 @@ pub(crate) static LINES: Resource = Resource {
     tenancy: Tenancy::Rows,
     id: "source_id",
     order: "position",
+    dated: Dated::ONCE,
     version: None,
     columns: LINE_COLUMNS,
     filters: &[

@@ -68,7 +68,7 @@ impl Projections {
         live: i32,
     ) -> Result<(i64, Vec<Difference>), FillFailure> {
         let plan = filling.model.plan();
-        let mut bulk = self.database.bulk().await?;
+        let mut bulk = self.log.bulk().await?;
         // Most of the way without anybody waiting.
         let near = standing(&mut *self.pool.acquire().await?, plan).await?;
         self.catch_up(filling, near, &mut bulk).await?;
@@ -96,7 +96,7 @@ impl Projections {
 
     async fn take_its_place(&self, filling: &mut Filling) -> Result<(), FillFailure> {
         let plan = filling.model.plan();
-        let mut bulk = self.database.bulk().await?;
+        let mut bulk = self.log.bulk().await?;
         let mut holder = self.database.connect_as_projector().await?;
         let mut held = holder.begin().await?;
         builds::one_at_a_time(&mut held, plan.name).await?;

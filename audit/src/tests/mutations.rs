@@ -1,7 +1,7 @@
 //! Proofs changed in every way there is: none is taken, none makes anything panic.
 
 use crate::hash::Hash;
-use crate::proof::{consistency, inclusion, root, verify_consistency, verify_inclusion};
+use crate::proof::{ProofFailure, consistency, inclusion, root, verify_consistency, verify_inclusion};
 
 use super::{Dice, Grown};
 
@@ -105,4 +105,22 @@ fn the_proof_of_another_tree_is_refused() {
     let path = consistency(&mut grown.tiles, first, size).unwrap();
     let old = root(&mut grown.tiles, first).unwrap();
     assert!(verify_consistency((first, old), (size, forked.edge.root()), &path).is_err());
+}
+
+#[test]
+fn a_proof_is_as_long_as_its_tree_makes_it() {
+    let leaves: Vec<Hash> = (0..4_u8).map(|n| Hash::of_leaf(&[n])).collect();
+    let mut grown = Grown::of(leaves.iter().copied());
+    let (two, four) = (root(&mut grown.tiles, 2).unwrap(), grown.edge.root());
+    let path = consistency(&mut grown.tiles, 2, 4).unwrap();
+    verify_consistency((2, two), (4, four), &path).unwrap();
+    // The same hashes, said to be of a larger tree; and a way where there is none to go.
+    assert_eq!(verify_consistency((2, two), (8, four), &path), Err(ProofFailure::Length));
+    assert_eq!(verify_consistency((4, four), (4, four), &[]), Ok(()));
+    assert_eq!(verify_consistency((4, four), (4, four), &path), Err(ProofFailure::Length));
+    let first = inclusion(&mut grown.tiles, 0, 4).unwrap();
+    assert_eq!(verify_inclusion(leaves[0], 0, &first, 8, four), Err(ProofFailure::Length));
+    assert_eq!(verify_inclusion(leaves[3], 4, &first, 4, four), Err(ProofFailure::OutOfRange));
+    // Of what is not there nothing is proven.
+    assert!(inclusion(&mut grown.tiles, 4, 4).is_none());
 }

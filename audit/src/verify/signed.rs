@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::postgres::PgPool;
 
 use super::kind::{Finding, Kind};
-use crate::checkpoint::Note;
+use crate::checkpoint::{Note, NoteFailure};
 use crate::hash::Hash;
 use crate::key::VerifierKey;
 use crate::outside::{Copy, OutsideFailure};
@@ -58,7 +58,14 @@ impl Gathered {
                 Some(of)
             }
             Err(why) => {
-                self.findings.push(Finding::new(size, Kind::Checkpoint, format!("{source}: {why}")));
+                let by = note.signers().join(" and ");
+                let what = match why {
+                    NoteFailure::Unsigned => format!(
+                        "{why}, so of this one nothing is said; it bears the name of {by}: give that key as well, if you trust it"
+                    ),
+                    NoteFailure::Forged | NoteFailure::Malformed(_) => why.to_string(),
+                };
+                self.findings.push(Finding::new(size, Kind::Checkpoint, format!("{source}: {what}")));
                 None
             }
         }

@@ -33,6 +33,9 @@ dropped, also after Ctrl-C; after a kill by the next check.";
 pub(super) struct Check {
     #[command(flatten)]
     place: Place,
+    /// Where the read models are, if not with the log: they are made anew and compared there
+    #[arg(long, env = "DAYBOOK_PROJECTION_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    projection_database_url: Option<String>,
 }
 
 /// What is not asked here, and who asks it.
@@ -71,7 +74,14 @@ impl Check {
         let mut interrupt = Interrupt::listen()?;
         let (vault, store, url) = (self.place.vault().await?, self.place.store().await?, self.place.url()?);
         let database = database::parse(&url)?;
-        let projections = Projections::new(store.clone(), database.clone(), vault);
+        let elsewhere = self.projection_database_url.as_deref().filter(|url| !url.is_empty());
+        let (projections, books) = match elsewhere.map(database::parse).transpose()? {
+            Some(own) => {
+                (Projections::new(store.clone(), own.clone(), vault).against(&database), own.pool(1).acquire().await)
+            }
+            None => (Projections::new(store.clone(), database.clone(), vault), database.pool(1).acquire().await),
+        };
+        let mut books = books.map_err(|reason| Failure::NotThere(reason.to_string()))?;
         let checked = tokio::select! {
             checked = models(&projections) => checked,
             () = interrupt.asked() => {
@@ -93,13 +103,16 @@ impl Check {
         for asked in until_believed(&mut owner, OF_THE_LOG).await {
             tell_invariant(&asked, &mut found)?;
         }
-        for asked in until_believed(&mut app, OF_THE_BOOKS).await {
+        for asked in until_believed(&mut books, OF_THE_BOOKS).await {
             tell_invariant(&asked, &mut found)?;
         }
-        for asked in until_believed(&mut app, OF_THE_TABLES).await {
-            tell_invariant(&asked, &mut found)?;
+        for invariant in OF_THE_TABLES {
+            let asked = if is_of_the_read_models(invariant) { &mut books } else { &mut app };
+            for asked in until_believed(asked, std::slice::from_ref(invariant)).await {
+                tell_invariant(&asked, &mut found)?;
+            }
         }
-        drop(app);
+        drop((app, books));
         tell_tree(&database, &mut found).await?;
         for (names, why) in ELSEWHERE {
             say(format_args!("{:<13} {names}: {why}", "not asked"))?;
@@ -192,6 +205,12 @@ fn still(before: Option<&Breaches>, now: Breaches) -> Breaches {
         }
         Some(_) | None => now,
     }
+}
+
+/// Where read models have a database of their own, it is asked there; what needs both at once cannot be told.
+fn is_of_the_read_models(invariant: &Invariant) -> bool {
+    let asks = |schema: &str| invariant.question.contains(schema);
+    asks("read.") && !asks("work.") && !asks("log.")
 }
 
 fn tell_invariant(Asked { invariant, breaches }: &Asked, found: &mut Found) -> Result<()> {

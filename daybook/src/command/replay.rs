@@ -8,7 +8,7 @@ use domain::id::MerchantId;
 use event_store::Store;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use projections::{AsItWas, MODELS, Projections, Replayed};
-use sqlx::{Executor as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use super::{place::Place, say};
 use crate::{
@@ -52,7 +52,7 @@ impl Replay {
         check(&schema)?;
         let owner_url = self.database_owner_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(&url);
         let mut owner = database::connect(owner_url).await?;
-        make(&mut owner, &schema, upto).await?;
+        make(&mut owner, &schema).await?;
         let projections = Projections::new(store.clone(), database::parse(&url)?, vault);
         let as_it_was = AsItWas { upto, merchant_id: self.merchant.map(MerchantId::uuid), schema: &schema };
         let replayed = replay(&projections, as_it_was).await;
@@ -66,6 +66,9 @@ impl Replay {
                     say(format_args!("{failure}; it is not in {schema}"))?;
                 }
             }
+        }
+        if !failed {
+            mark(&mut owner, &schema, &whole(upto)).await.attempt(|| format!("marking {schema} as whole"))?;
         }
         say(format_args!("as of position {upto}; `drop schema {schema} cascade` takes it away again"))?;
         Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -126,14 +129,46 @@ fn check(schema: &str) -> Result<()> {
     Err(Failure::NotThere(why.to_owned()))
 }
 
-async fn make(owner: &mut PgConnection, schema: &str, upto: i64) -> Result<()> {
+/// What a schema is called whose replay has not come to its end; the rest of the comment says of which position.
+const UNFINISHED: &str = "Not finished: daybook replay is at it, or was broken off.";
+
+fn whole(upto: i64) -> String {
+    format!("Read models as they were at position {upto}, by daybook replay.")
+}
+
+/// Makes the schema, or makes it anew where a replay of ours was broken off in it. One that is anybody else's, or whole, is
+/// left alone. The connection holds it: nobody else replays into it meanwhile.
+async fn make(owner: &mut PgConnection, schema: &str) -> Result<()> {
     let making = || format!("making the schema {schema}; nothing was replayed");
+    let hold = "select pg_try_advisory_lock(hashtextextended('daybook replay ' || $1, 0))";
+    if !sqlx::query_scalar::<_, bool>(hold).bind(schema).fetch_one(&mut *owner).await.attempt(making)? {
+        return Err(Failure::NotThere(format!("another replay is filling {schema}; nothing was replayed")));
+    }
+    let known = "select coalesce(obj_description(oid, 'pg_namespace'), '') from pg_namespace where nspname = $1";
+    let known: Option<String> =
+        sqlx::query_scalar(known).bind(schema).fetch_optional(&mut *owner).await.attempt(making)?;
+    match known.as_deref() {
+        None => {}
+        Some(UNFINISHED) => {
+            let drop = format!("drop schema {schema} cascade");
+            owner.execute(drop.as_str()).await.attempt(making)?;
+        }
+        Some(_anothers) => {
+            return Err(Failure::NotThere(format!(
+                "the schema {schema} is there already, and was left as it is: name another with --into, or drop it yourself"
+            )));
+        }
+    }
+    let mut transaction = owner.begin().await.attempt(making)?;
     let create = format!("create schema {schema} authorization daybook_projector");
-    owner.execute(create.as_str()).await.attempt(making)?;
-    let words =
-        format!("comment on schema {schema} is 'Read models as they were at position {upto}, by daybook replay.'");
-    owner.execute(words.as_str()).await.attempt(making)?;
-    Ok(())
+    transaction.execute(create.as_str()).await.attempt(making)?;
+    mark(&mut transaction, schema, UNFINISHED).await.attempt(making)?;
+    transaction.commit().await.attempt(making)
+}
+
+async fn mark(owner: &mut PgConnection, schema: &str, words: &str) -> std::result::Result<(), sqlx::Error> {
+    let words = format!("comment on schema {schema} is '{words}'");
+    owner.execute(words.as_str()).await.map(drop)
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Datelike as _, Duration, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
+use domain::aggregate::Aggregate as _;
+use domain::payment::Payment;
+use event_store::Search;
 use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
 use gate::{Call, Parameter, Parameters, Problem, Reply, rules};
@@ -151,11 +154,17 @@ fn show<'c>(reads: &'c Reads, call: &'c Call) -> BoxFuture<'c, Result<Reply, Pro
         let question = Question::of(call, &given, reads).await?;
         let compares = given.read("compare", |text| (text == "previous_period").then_some(()))?.is_some();
         await_position(reads, &given, &["analytics"]).await?;
-        let (position, now) = question.groups(reads, TimeDelta::zero()).await?;
+        let (mut position, now) = question.groups(reads, TimeDelta::zero()).await?;
         let before = match compares {
-            true => Some(question.groups(reads, question.until - question.from).await?.1),
+            true => Some(question.groups(reads, question.until - question.from).await?),
             false => None,
         };
+        if let Some(upto) = call.upto {
+            let read_at = before.as_ref().map_or(position, |(at, _sums)| position.max(*at));
+            check_unchanged(reads, upto, read_at).await?;
+            position = position.min(upto);
+        }
+        let before = before.map(|(_at, sums)| sums);
         let groups = together(now, before);
         if format != Format::Json {
             let exporting = reads.exporters.enter(&call.caller)?;
@@ -172,6 +181,13 @@ fn show<'c>(reads: &'c Reads, call: &'c Call) -> BoxFuture<'c, Result<Reply, Pro
         let meta = json!({ "as_of_position": freshness.position, "lag": freshness.told() });
         Ok(freshness.mark(reply(call, data, meta)))
     })
+}
+
+/// Of sums it is not kept how they stood: they are told while nothing that is counted has come since.
+async fn check_unchanged(reads: &Reads, upto: i64, read_at: i64) -> Result<(), Problem> {
+    let counted = Search { aggregate_types: Some(vec![Payment::TYPE.to_owned()]), ..Search::default() };
+    let since = reads.gate.store.search(&counted, upto, read_at, 1).await.map_err(failed)?;
+    if since.is_empty() { Ok(()) } else { Err(Problem::turned_away(rules::CHANGED_SINCE)) }
 }
 
 impl Question {

@@ -27,6 +27,10 @@ impl From<sqlx::Error> for Why {
 const AROUND: i64 = 64;
 /// Sagas about one business that are told of.
 const SAGAS_MAX: i64 = 50;
+/// Who acts when nobody has asked for just this.
+const PROCESS: &str = "process";
+/// Events of one stream that are looked through for what began something.
+const STREAM_EVENTS_MAX: i64 = 1_000;
 /// Events of one saga that are read.
 const SAGA_EVENTS_MAX: i64 = 500;
 
@@ -35,13 +39,21 @@ pub(crate) struct Causes<'c> {
     store: &'c Store,
     connection: &'c mut PgConnection,
     with_sagas: bool,
+    /// Nothing behind this is told of.
+    upto: i64,
     /// The sagas that were read already.
     known: Vec<Saga>,
+    /// The stream whose beginnings were looked for last.
+    stream: Option<(String, Vec<Recorded>)>,
 }
 
 impl<'c> Causes<'c> {
-    pub(crate) const fn new(store: &'c Store, connection: &'c mut PgConnection, with_sagas: bool) -> Self {
-        Self { store, connection, with_sagas, known: Vec::new() }
+    pub(crate) const fn new(
+        store: &'c Store,
+        connection: &'c mut PgConnection,
+        (with_sagas, upto): (bool, i64),
+    ) -> Self {
+        Self { store, connection, with_sagas, upto, known: Vec::new(), stream: None }
     }
 
     /// What the event does to the books.
@@ -71,10 +83,12 @@ impl<'c> Causes<'c> {
         let mut command = json!({
             "command_id": text("command_id"), "actor": text("actor"), "request_id": text("request_id"),
             "trace_id": text("trace_id"), "events": companions, "report": report,
+            "began_with": self.began_with(event, &said).await?,
         });
         if self.with_sagas {
             let process = said.get("process").or_else(|| said.get("asked_by"));
-            let steps = self.steps(event, &together).await?;
+            let by = process.and_then(Value::as_str).map(str::to_owned);
+            let steps = self.steps(event, &together, by.as_deref(), said.contains_key("report_id")).await?;
             let steps: Vec<Value> = steps.iter().map(|(saga, step)| saga.with(step)).collect();
             if let Some(command) = command.as_object_mut() {
                 command.insert("process".to_owned(), process.cloned().unwrap_or_default());
@@ -101,26 +115,57 @@ impl<'c> Causes<'c> {
         Ok(sagas.iter().map(Saga::whole).collect())
     }
 
+    /// What a process did, it did for somebody: the first event of the stream in the same trace that is no process's own.
+    async fn began_with(&mut self, event: &Recorded, said: &Map<String, Value>) -> Result<Option<Value>, Why> {
+        if said.get("actor").and_then(Value::as_str) != Some(PROCESS) {
+            return Ok(None);
+        }
+        let id = &*event.aggregate_id;
+        let is_read = self.stream.as_ref().is_some_and(|(known, _events)| known == id);
+        if !is_read {
+            let events = self.store.stream_events(&event.aggregate_type, id, 0, STREAM_EVENTS_MAX).await?;
+            self.stream = Some((id.to_owned(), events));
+        }
+        let events = self.stream.iter().flat_map(|(_id, events)| events);
+        let mut before =
+            events.take_while(|before| before.position < event.position).map(|before| (before, pairs(before)));
+        let first = before.find(|(_before, its)| {
+            its.get("trace_id") == said.get("trace_id") && its.get("actor").and_then(Value::as_str) != Some(PROCESS)
+        });
+        Ok(first.map(|(first, its)| {
+            json!({ "position": first.position, "event_type": first.event_type, "actor": its.get("actor"),
+                    "request_id": its.get("request_id") })
+        }))
+    }
+
     /// The events of the same command, itself among them.
     async fn together(&self, event: &Recorded) -> Result<Vec<Recorded>, Why> {
         let command = pairs(event).remove("command_id");
         let from = event.position.saturating_sub(AROUND).saturating_sub(1).max(0);
         let most = usize::try_from(AROUND.saturating_mul(2)).unwrap_or_default();
         let around = self.store.events(from, most).await?;
-        let same = around.iter().filter(|other| {
+        let same = around.iter().filter(|other| other.position <= self.upto).filter(|other| {
             other.position == event.position || command.is_some() && pairs(other).get("command_id") == command.as_ref()
         });
         Ok(same.map(|other| (**other).clone()).collect())
     }
 
-    /// Of each saga about the event: the step that was written down with it, else the last that was begun before it.
-    async fn steps(&mut self, event: &Recorded, together: &[Recorded]) -> Result<Vec<(Saga, Step)>, Why> {
+    /// Of each saga about the event: the step that was written down with it; else, where its process has done it or a
+    /// channel has reported it, the last that was begun before it.
+    async fn steps(
+        &mut self,
+        event: &Recorded,
+        together: &[Recorded],
+        process: Option<&str>,
+        is_reported: bool,
+    ) -> Result<Vec<(Saga, Step)>, Why> {
         let mut found = Vec::new();
         let names = names_in(event).collect();
         for saga in self.about(names).await? {
             let with_it: Vec<i64> = together.iter().map(|other| other.position).collect();
             let step = saga.steps.iter().rev().find(|step| step.ended.is_some_and(|ended| with_it.contains(&ended)));
-            let step = step.or_else(|| saga.steps.iter().rev().find(|step| step.started <= event.position));
+            let is_its = is_reported || process.is_some_and(|process| saga.is_of(process));
+            let step = step.or_else(|| saga.steps.iter().rev().find(|step| is_its && step.started <= event.position));
             if let Some(step) = step.cloned() {
                 found.push((saga, step));
             }
@@ -139,7 +184,8 @@ impl<'c> Causes<'c> {
             let saga = match known {
                 Some(saga) => saga,
                 None => {
-                    let events = self.store.stream_events("saga", &id, 0, SAGA_EVENTS_MAX).await?;
+                    let mut events = self.store.stream_events("saga", &id, 0, SAGA_EVENTS_MAX).await?;
+                    events.retain(|event| event.position <= self.upto);
                     let saga = Saga::of(id, &events, &self.store.upcasters()).map_err(Why::Unreadable)?;
                     self.known.push(saga.clone());
                     saga
@@ -147,6 +193,7 @@ impl<'c> Causes<'c> {
             };
             sagas.push(saga);
         }
+        sagas.retain(Saga::is_begun);
         Ok(sagas)
     }
 }

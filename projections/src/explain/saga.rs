@@ -74,6 +74,14 @@ impl Saga {
         }
     }
 
+    pub(super) fn is_of(&self, process: &str) -> bool {
+        self.started.as_ref().is_some_and(|started| started.process == process)
+    }
+
+    pub(super) const fn is_begun(&self) -> bool {
+        self.started.is_some()
+    }
+
     /// The saga with one of its steps.
     pub(super) fn with(&self, step: &Step) -> Value {
         let mut told = self.head();

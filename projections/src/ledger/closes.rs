@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::books::Books;
 use crate::query::cell::{Kind, Shown, shown};
-use crate::query::resource::Resource;
+use crate::query::resource::{Dated, Resource};
 use crate::query::tenant::Tenancy;
 use crate::rows::Rows;
 use crate::table::table;
@@ -106,6 +106,7 @@ pub(crate) static CLOSES: Resource = Resource {
     tenancy: Tenancy::House,
     id: "event_id",
     order: "position",
+    dated: Dated::ONCE,
     version: None,
     columns: COLUMNS,
     filters: &[],

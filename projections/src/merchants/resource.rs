@@ -5,7 +5,7 @@ use domain::refusal::Listed as _;
 
 use crate::query::cell::{Kind, Personal, Shown, shown};
 use crate::query::filter::{Filter, Takes, filter};
-use crate::query::resource::Resource;
+use crate::query::resource::{Dated, Resource};
 use crate::query::tenant::Tenancy;
 
 const STANDINGS: &[&str] = &["registered", "active", "suspended", "closed"];
@@ -52,6 +52,7 @@ pub(crate) static MERCHANTS: Resource = Resource {
     tenancy: Tenancy::Merchant("id"),
     id: "id",
     order: ORDER,
+    dated: Dated { had_come: "t.created_at < $before", is_unchanged: "t.position <= $upto" },
     version: None,
     columns: COLUMNS,
     filters: FILTERS,
@@ -65,6 +66,11 @@ pub(crate) static API_KEYS: Resource = Resource {
     tenancy: Tenancy::Merchant("merchant_id"),
     id: "id",
     order: ORDER,
+    // What happens to a key happens to its merchant.
+    dated: Dated {
+        had_come: "t.created_at < $before",
+        is_unchanged: "(select m.position from read.merchants m where m.id = t.merchant_id) <= $upto",
+    },
     version: None,
     columns: KEY_COLUMNS,
     filters: &[],

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::{
     Reads,
-    cell::Cell,
     cursor::Cursor,
     export::{Export, Pages},
     filter::{Condition, integer},
@@ -20,6 +19,7 @@ use super::{
     sealed,
     select::{Page, Question},
     sight::Sight,
+    since::Changed,
     tenant::Tenant,
 };
 
@@ -41,6 +41,11 @@ pub(crate) fn failed(failure: sqlx::Error) -> Problem {
         Some(code) if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => {
             tracing::warn!(%failure, "a question was not answered");
             Problem::later(rules::LEDGER_UNAVAILABLE, 2)
+        }
+        // What was written cannot be read any more: that page, and nothing else.
+        Some(code) if ["XX", "58"].iter().any(|class| code.starts_with(class)) => {
+            tracing::error!(alarm = "a page of the database is damaged", %failure, "a question was not answered: `daybook verify`");
+            Problem::later(rules::LEDGER_UNAVAILABLE, 60)
         }
         Some(_) => {
             tracing::error!(%failure, "a question could not be asked");
@@ -67,8 +72,8 @@ pub(crate) async fn list(
     let format = Format::of(call.accept.as_deref(), &Format::ALL)?;
     let tenant = Tenant::of(call, &given)?;
     let limit = limit(&given, format)?;
-    let mut question = Question::of(resource, tenant, &given, reads).await?;
-    question.conditions.extend(of);
+    let mut question = Question::of(resource, tenant, &given, (reads, call.upto)).await?;
+    question.within = of;
     let mark = mark(&question, &given);
     let after = given.get("cursor").map(|text| Cursor::read(text, &reads.gate.vault, &mark)).transpose()?;
     await_position(reads, &given, &question.models()).await?;
@@ -87,8 +92,12 @@ pub(crate) async fn list(
             }
             let exporting = reads.exporters.enter(&call.caller)?;
             let (columns, names) = (resource.columns, names(&question));
+            let since = question.changed(reads, None).await?;
+            let is_personal = sight == Sight::Open && columns.iter().any(|column| column.kind.is_personal());
             let parts = Box::new(Pages { reads: reads.clone(), question, sight, left: limit, after });
-            Export { parts, columns, names, exporting }.reply(reads, format).await
+            let reply = Export { parts, columns, names, exporting }.reply(reads, format).await?;
+            let reply = reply.showing_personal_values(is_personal);
+            Ok(since.into_iter().fold(reply, |reply, since| since.mark(reply)))
         }
     }
 }
@@ -108,16 +117,21 @@ async fn page(reads: &Reads, call: &Call, question: &Question, listing: Listing)
     let has_more = page.rows.len() > asked;
     page.rows.truncate(asked);
     page.cursors.truncate(asked);
-    open(reads, question, sight, &mut page).await?;
+    let is_personal = open(reads, question, sight, &mut page).await?;
     let freshness = Freshness::of(reads, page.position).await?;
     let next = page.cursors.last().filter(|_last| has_more).map(|last| last.told(&reads.gate.vault, &mark));
     let names = names(question);
     let data: Vec<Value> = page.rows.into_iter().map(|row| object(&names, row)).collect();
-    let meta = json!({
+    let mut meta = json!({
         "as_of_position": freshness.position, "lag": freshness.told(),
         "limit": limit, "has_more": has_more, "next_cursor": next,
     });
-    Ok(freshness.mark(reply(call, data.into(), meta)))
+    let since = question.changed(reads, None).await?;
+    if let (Some(meta), Some(since)) = (meta.as_object_mut(), &since) {
+        meta.insert("changed_since".to_owned(), since.told());
+    }
+    let reply = reply(call, data.into(), meta).showing_personal_values(is_personal);
+    Ok(freshness.mark(since.into_iter().fold(reply, |reply, since| since.mark(reply))))
 }
 
 /// The row of this id, if it is the caller's.
@@ -133,7 +147,7 @@ pub(crate) async fn one(
     let given = Parameters::of(call, &resource.of_rows())?;
     Format::of(call.accept.as_deref(), &[Format::Json])?;
     let tenant = Tenant::of(call, &given)?;
-    let question = Question::of(resource, tenant, &given, reads).await?;
+    let question = Question::of(resource, tenant, &given, (reads, call.upto)).await?;
     let head = reads.gate.store.head().position();
     await_position(reads, &given, &question.models()).await?;
     let absent = || Problem::turned_away((resource.absent)());
@@ -144,11 +158,13 @@ pub(crate) async fn one(
         freshness::reach(reads, &question.models(), head, DOUBT).await?;
         page = question.row(reads, id).await?;
     }
-    open(reads, &question, Sight::of(&call.caller), &mut page).await?;
-    let row: Vec<Cell> = page.rows.pop().ok_or_else(absent)?;
+    let is_personal = open(reads, &question, Sight::of(&call.caller), &mut page).await?;
+    let Some(row) = page.rows.pop() else {
+        return Err(question.changed(reads, Some(id)).await?.map_or_else(absent, Changed::refusal));
+    };
     let freshness = Freshness::of(reads, page.position).await?;
     let meta = json!({ "as_of_position": freshness.position, "lag": freshness.told() });
-    let reply = reply(call, object(&names(&question), row), meta);
+    let reply = reply(call, object(&names(&question), row), meta).showing_personal_values(is_personal);
     let version = page.versions.pop().flatten();
     let reply = match version {
         Some(version) => reply.with("etag", format!("\"{version}\"")),
@@ -176,7 +192,7 @@ fn rows_in(data: &Value) -> usize {
     }
 }
 
-async fn open(reads: &Reads, question: &Question, sight: Sight, page: &mut Page) -> Result<(), Problem> {
+async fn open(reads: &Reads, question: &Question, sight: Sight, page: &mut Page) -> Result<bool, Problem> {
     let columns = question.resource.columns;
     sealed::open(&reads.pool, &reads.gate.vault, sight, columns, &mut page.rows).await.map_err(failed)
 }
@@ -213,8 +229,8 @@ fn mark(question: &Question, given: &Parameters<'_>) -> String {
     let moving = ["cursor", "limit", "min_position", "expand", "expand[]"];
     let asked = given.sorted().into_iter().filter(|(name, _value)| !moving.contains(name));
     let asked: Vec<(&str, &str)> = asked.collect();
-    let conditions = &question.conditions;
-    format!("{} {} {asked:?} {conditions:?}", question.resource.from, question.tenant.mark())
+    let Question { conditions, within, .. } = question;
+    format!("{} {} {asked:?} {conditions:?} {within:?}", question.resource.from, question.tenant.mark())
 }
 
 /// Every rule that a question may be told, besides those of the door.

@@ -63,6 +63,13 @@ pub(crate) const fn shown(name: &'static str, sql: &'static str, kind: Kind, wor
     Shown { name, sql, kind, words }
 }
 
+impl Kind {
+    /// Whether it is about a person, and not for everybody.
+    pub(crate) const fn is_personal(self) -> bool {
+        matches!(self, Self::Sealed(_) | Self::Open(_))
+    }
+}
+
 impl Shown {
     /// As the row is selected for [`Cell::take`].
     pub(crate) fn selected(&self) -> String {

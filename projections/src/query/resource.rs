@@ -22,6 +22,8 @@ pub(crate) struct Resource {
     pub(crate) id: &'static str,
     /// A bigint that never changes and grows with every row that comes: lists are in its order.
     pub(crate) order: &'static str,
+    /// How it is told what of it came after a position.
+    pub(crate) dated: Dated,
     /// How many events it has, for `ETag`.
     pub(crate) version: Option<&'static str>,
     pub(crate) columns: &'static [Shown],
@@ -41,7 +43,25 @@ pub(crate) struct Expansion {
     /// How its rows belong to a row `t`: with the tenant in it, where rows have one.
     pub(crate) on: &'static str,
     pub(crate) order: &'static str,
+    /// Where its rows change with other events than those of the row they belong to.
+    pub(crate) dated: Option<Dated>,
     pub(crate) columns: &'static [Shown],
+}
+
+/// How rows tell when they came and when they changed last: two conditions that hold of what came by a position
+/// (`$upto`), or before the moment of the event behind it (`$before`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dated {
+    pub(crate) had_come: &'static str,
+    pub(crate) is_unchanged: &'static str,
+}
+
+impl Dated {
+    /// By the positions of first and last event, as most rows have them.
+    pub(crate) const BY_POSITION: Self =
+        Self { had_come: "t.created_position <= $upto", is_unchanged: "t.updated_position <= $upto" };
+    /// Of rows that never change.
+    pub(crate) const ONCE: Self = Self { had_come: "t.position <= $upto", is_unchanged: "true" };
 }
 
 pub(crate) const LIMIT: u32 = 50;

@@ -11,6 +11,7 @@ use super::{
     cursor::Cursor,
     filter::Condition,
     resource::{Expansion, Resource},
+    since::Bound,
     tenant::Tenant,
 };
 
@@ -20,6 +21,10 @@ pub(crate) struct Question {
     pub(crate) resource: &'static Resource,
     pub(crate) tenant: Tenant,
     pub(crate) conditions: Vec<Condition>,
+    /// Of what the path names alone.
+    pub(crate) within: Option<Condition>,
+    /// Nothing behind this is shown.
+    pub(crate) bound: Option<Bound>,
     pub(crate) expansions: Vec<&'static Expansion>,
     pub(crate) newest_first: bool,
 }
@@ -42,8 +47,9 @@ impl Question {
         resource: &'static Resource,
         tenant: Tenant,
         given: &Parameters<'_>,
-        reads: &Reads,
+        (reads, upto): (&Reads, Option<i64>),
     ) -> Result<Self, Problem> {
+        let bound = Bound::at(reads, upto).await?;
         let mut conditions = Vec::new();
         for filter in resource.filters {
             conditions.extend(filter.conditions(given, &tenant, reads).await?);
@@ -54,7 +60,8 @@ impl Question {
             _ => None,
         })?;
         let expansions = expansions(resource, given)?;
-        Ok(Self { resource, tenant, conditions, expansions, newest_first: newest_first.unwrap_or(true) })
+        let newest_first = newest_first.unwrap_or(true);
+        Ok(Self { resource, tenant, conditions, within: None, bound, expansions, newest_first })
     }
 
     /// Every read model the answer stands on.
@@ -108,18 +115,22 @@ impl Question {
         for (n, column) in columns.iter().enumerate() {
             sql.push(format!(", {} as c{n}", column.selected()));
         }
-        for (n, Expansion { from, on, order, columns, .. }) in self.expansions.iter().enumerate() {
+        for (n, Expansion { from, on, order, dated, columns, .. }) in self.expansions.iter().enumerate() {
             let pairs: Vec<String> =
                 columns.iter().map(|column| format!("'{}', {}", column.name, column.as_json())).collect();
             let object = format!("json_build_object({})", pairs.join(", "));
+            let then = self.bound.and_then(|bound| Some(bound.as_it_was(&(*dated)?))).unwrap_or_default();
             sql.push(format!(
-                ", (select coalesce(json_agg({object} order by {order}), '[]') from {from} where {on})::jsonb as e{n}"
+                ", (select coalesce(json_agg({object} order by {order}), '[]') from {from} where {on}{then})::jsonb as e{n}"
             ));
         }
         sql.push(format!(" from {from} t"));
         self.tenant.restrict(&mut sql, *tenancy, "t");
-        for condition in &self.conditions {
+        for condition in self.within.iter().chain(&self.conditions) {
             condition.push(&mut sql);
+        }
+        if let Some(bound) = self.bound {
+            sql.push(bound.as_it_was(&self.resource.dated));
         }
         sql
     }
@@ -132,7 +143,9 @@ impl Question {
 
     async fn fetch(&self, mut sql: QueryBuilder<'_, Postgres>, reads: &Reads) -> Result<Page, Problem> {
         let found = sql.build().fetch_all(&reads.pool).await.map_err(failed)?;
-        self.read(&found).map_err(failed)
+        let mut page = self.read(&found).map_err(failed)?;
+        page.position = self.bound.map_or(page.position, |bound| page.position.min(bound.upto));
+        Ok(page)
     }
 
     fn read(&self, found: &[PgRow]) -> Result<Page, sqlx::Error> {

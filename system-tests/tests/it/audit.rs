@@ -1,10 +1,15 @@
 //! The witness from outside: what it signs and proves, and the tampering it finds.
 
 mod announced;
+mod broken_off;
 mod bundles;
 mod checked;
+mod damaged;
 mod forgotten;
+mod held;
 mod history;
+mod judged;
+mod looks;
 mod periods;
 mod proofs;
 mod restored;

@@ -2,7 +2,7 @@
 
 mod brokers;
 mod deaths;
-mod desk;
+pub(crate) mod desk;
 mod fed;
 mod grouped;
 mod limits;

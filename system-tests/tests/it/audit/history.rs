@@ -10,7 +10,7 @@ use system_tests::client::{Answer, Caller, Request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::served::get;
+use super::served::{get, run};
 use crate::reactions::looking::{ask, pay, reacting, until_told};
 
 struct Told {
@@ -47,6 +47,102 @@ fn positions(answer: &Answer) -> Vec<i64> {
 }
 
 impl Told {
+    /// Each is told as `/api/v1/streams` has it at both positions, and nothing where it had not begun.
+    async fn states_are_those_of_their_streams(&self, changed: &Value, (from, to): (i64, i64)) {
+        for (kind, streams) in changed["streams"].as_object().unwrap() {
+            for stream in streams.as_array().unwrap() {
+                let id = stream["id"].as_str().unwrap();
+                for (at, side) in [(from, "before"), (to, "after")] {
+                    let then = self.get(&self.auditor, &format!("/api/v1/streams/{kind}/{id}?at={at}")).await;
+                    if then.status == 404 {
+                        assert!(stream[side].is_null(), "{kind}/{id} at {at}: {stream}");
+                        continue;
+                    }
+                    let then = data(&then);
+                    assert_eq!(stream[side]["version"], then["version"], "{kind}/{id} at {at}");
+                    assert_eq!(stream[side]["state"], then["state"], "{kind}/{id} at {at}");
+                }
+                assert_ne!(stream["before"], stream["after"], "{kind}/{id}");
+            }
+        }
+    }
+
+    /// From the command line it is the same tree, and one to be read.
+    async fn is_printed_as_well(&self, entry: &str, key: &str) {
+        let (payment_no, entry_at) = (&self.payment_no, self.captured.to_string());
+        for (arguments, path) in [
+            (vec!["entry", &*entry_at], entry.to_owned()),
+            (vec!["payment", payment_no.as_str()], format!("/api/v1/explain/payment/{payment_no}")),
+        ] {
+            let (said, code) = run(&self.branch, &[&["explain"], &*arguments, &["--json"]].concat());
+            assert_eq!(code, 0, "{said}");
+            assert_eq!(
+                serde_json::from_str::<Value>(&said).unwrap(),
+                data(&self.get(&self.branch.operator, &path).await)
+            );
+        }
+        let (said, code) = run(&self.branch, &["explain", "entry", &entry_at]);
+        assert_eq!(code, 0, "{said}");
+        let mut rest = said.as_str();
+        for word in [
+            "event ",
+            "debit channel:stripe:receivable 10000 USD",
+            "command ",
+            &*format!("for {}, who began it with ", self.owner.id),
+            "saga SAG",
+            "take_payment",
+            "step ",
+            &*format!("call of the channel under {key}"),
+            "succeeded: ",
+        ] {
+            let at = rest.find(word).unwrap_or_else(|| panic!("{word} in its place: {said}"));
+            rest = &rest[at + word.len()..];
+        }
+    }
+
+    fn balances_are_printed(&self, account: &str) {
+        let (said, code) = run(&self.branch, &["explain", "balance", account, "--limit", "1"]);
+        assert_eq!(code, 0, "{said}");
+        assert!(
+            said.contains("refund_confirmed") && !said.contains("event_type") && said.lines().count() > 4,
+            "{said}"
+        );
+        for what in [["entry", "1"], ["payment", "PAY00000000000000000000000000000009"], ["balance", "merchant:x"]] {
+            let (said, code) = run(&self.branch, &["explain", what[0], what[1]]);
+            assert!(code == 1 && said.contains("there is no such thing in this ledger"), "{said}");
+        }
+    }
+
+    async fn pages_come_to_the_whole(&self, whole: &Value, to: i64) {
+        let path = format!("/api/v1/diff?from=0&to={to}&limit=1");
+        let (mut next, mut found, mut pages) = (String::new(), Vec::new(), 0);
+        loop {
+            let page = self.get(&self.auditor, &format!("{path}{next}")).await;
+            let told = data(&page);
+            assert_eq!(told["accounts"].as_array().unwrap().is_empty(), pages > 0, "{told}");
+            let streams = told["streams"].as_object().unwrap();
+            found.extend(streams.iter().flat_map(|(kind, of_kind)| {
+                of_kind.as_array().unwrap().iter().map(move |stream| (kind.clone(), stream.clone()))
+            }));
+            pages += 1;
+            let meta = page.json()["meta"].clone();
+            assert_eq!(meta["has_more"], json!(meta["next"].is_string()));
+            match meta["next"].as_str() {
+                Some(name) => next = format!("&after={name}"),
+                None => break,
+            }
+        }
+        let all: Vec<(String, Value)> = whole["streams"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(kind, of_kind)| of_kind.as_array().unwrap().iter().map(move |it| (kind.clone(), it.clone())))
+            .collect();
+        assert_eq!((pages, found), (all.len(), all));
+        let alone = self.get(&self.auditor, "/api/v1/diff?after=payment/PAY1").await;
+        assert_eq!(alone.verdict(), "400 parameter_missing");
+    }
+
     async fn get(&self, caller: &Caller, path: &str) -> Answer {
         get(&self.branch, caller, path).await
     }
@@ -241,12 +337,15 @@ async fn what_changed_between_two_positions_is_told_and_adds_up() {
     assert_eq!(moved, 0, "{changed}");
     assert_eq!(changed["entries"][0]["position"], to);
     assert_eq!(changed["entries"][0]["of"], json!(it.payment_no));
-    let events = json!([{ "id": it.payment_no, "events": changed["streams"]["payment"][0]["events"] }]);
-    assert_eq!(changed["streams"]["payment"], events);
+    it.states_are_those_of_their_streams(&changed, (from, to)).await;
+    assert_eq!(changed["streams"]["payment"].as_array().unwrap().len(), 1);
+    assert_eq!(changed["streams"]["payment"][0]["id"], json!(it.payment_no));
     let whole = data(&it.get(&it.auditor, &format!("/api/v1/diff?from=0&to={to}")).await);
     for kind in ["merchant", "order", "payment", "saga"] {
         assert!(whole["streams"][kind].as_array().is_some_and(|streams| !streams.is_empty()), "{kind}: {whole}");
     }
+    it.states_are_those_of_their_streams(&whole, (0, to)).await;
+    it.pages_come_to_the_whole(&whole, to).await;
     let nobodys = data(&it.get(&it.auditor, &format!("/api/v1/diff?from=0&merchant_id={}", it.stranger.id)).await);
     assert_eq!((&nobodys["accounts"], &nobodys["entries"]), (&json!([]), &json!([])));
     assert_eq!(it.get(&it.owner.test, "/api/v1/diff").await.verdict(), "403 scope_missing");
@@ -291,6 +390,8 @@ async fn a_ledger_line_is_explained_down_to_the_call_and_who_asked() {
     let steps = confirmed["command"]["saga_steps"].as_array().unwrap();
     assert!(steps.iter().any(|step| step["business_id"] == json!(refund_no)), "{confirmed:#}");
 
+    it.is_printed_as_well(&entry, &key).await;
+
     // The balance that the merchant has: its last lines are the refund's and the capture's.
     let account = format!("merchant:{}:pending", it.owner.id);
     let balance = format!("/api/v1/explain/balance/{account}?min_position={head}");
@@ -298,6 +399,7 @@ async fn a_ledger_line_is_explained_down_to_the_call_and_who_asked() {
     let types: Vec<&str> =
         lines.as_array().unwrap().iter().map(|line| line["event"]["event_type"].as_str().unwrap()).collect();
     assert_eq!(types, ["refund_confirmed", "captured"]);
+    it.balances_are_printed(&account);
     // A merchant is told the same of its own, but not what the processes remember.
     let own = it.get(&it.owner.test, &balance).await;
     assert_eq!(data(&own)["lines"][1]["event"]["event_type"], "captured");

@@ -10,19 +10,19 @@ use super::Watched;
 
 const MUTATIONS: usize = 10_000;
 
-fn proofs(watched: &Watched) -> Proofs {
+pub(super) fn proofs(watched: &Watched) -> Proofs {
     let (store, pool) = (watched.ledger.store().unwrap(), watched.ledger.database().unwrap().pool(2));
     Proofs { store, pool, patience: Duration::ZERO }
 }
 
-async fn a_payment(watched: &Watched) -> PaymentId {
+pub(super) async fn a_payment(watched: &Watched) -> PaymentId {
     let most = "select aggregate_id from log.events where aggregate_type = 'payment' group by 1 order by count(*) desc, 1 limit 1";
     let id: String = sqlx::query_scalar(most).fetch_one(&mut watched.superuser().await).await.unwrap();
     id.parse().unwrap()
 }
 
 /// The same in every run.
-fn dice(state: &mut u64) -> usize {
+pub(super) fn dice(state: &mut u64) -> usize {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     usize::try_from(*state >> 33).unwrap()
 }
@@ -70,6 +70,11 @@ async fn a_payment_is_proven_whole_and_an_entry_with_what_it_does_to_the_books()
     for changed in [&short, &turned, &doubled, &foreign] {
         assert!(changed.verify(&trusted).is_err());
     }
+    // Nor is the proof of an event one of another.
+    let mut another = proofs.receipt(About::Event(1), &[proofs.event(1).await.unwrap()]).await.unwrap();
+    another.verify(&trusted).unwrap();
+    another.about = About::Event(2);
+    assert!(another.verify(&trusted).is_err());
     let money = "select position from log.events where aggregate_type = 'payment' and event_type = 'captured' limit 1";
     let money: i64 = sqlx::query_scalar(money).fetch_one(&mut watched.superuser().await).await.unwrap();
     let mut entries = 0;

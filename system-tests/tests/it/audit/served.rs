@@ -7,7 +7,7 @@ use system_tests::server::daybook;
 
 use super::Directory;
 
-const PATIENT: &[(&str, &str)] =
+pub(super) const PATIENT: &[(&str, &str)] =
     &[("DAYBOOK_WITHOUT_AUDIT", "false"), ("DAYBOOK_CHECKPOINT_EVERY_MS", "20"), ("DAYBOOK_LOOK_EVERY_MS", "50")];
 
 /// A branch whose server keeps the tree and signs it.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use audit::checkpoint::Note;
+use audit::checkpoint::{Checkpoint, Note};
 use audit::key::FileSigner;
 use audit::outside::{Copy, Outside};
 use audit::{NotaryFailure, Signed};
@@ -126,9 +126,15 @@ async fn a_key_is_changed_and_the_chain_goes_on() {
     check.trusted = vec![old.clone(), new.clone()];
     let report = found(&check).await;
     assert_eq!((report.findings.len(), report.proven), (0, 300), "{report:#?}");
-    for (trusted, unsigned) in [(old.clone(), 300), (new.clone(), 100)] {
+    for (trusted, unsigned, by) in [(old.clone(), 300, &new), (new.clone(), 100, &old)] {
         check.trusted = vec![trusted];
         let report = found(&check).await;
+        // It is said by whom it claims to be signed, and what to do about it.
+        let name = by.to_string().splitn(3, '+').take(2).collect::<Vec<_>>().join("+");
+        assert!(
+            report.findings.iter().all(|found| found.words.contains(&format!("it bears the name of {name}: "))),
+            "{report:#?}"
+        );
         let positions: Vec<i64> = report.findings.iter().map(|found| found.position).collect();
         assert!(!positions.is_empty() && positions.iter().all(|at| *at == unsigned), "{report:#?}");
     }
@@ -157,4 +163,21 @@ async fn a_tree_made_anew_is_the_one_that_grew() {
     assert_eq!(of().await, grown);
     assert_eq!(grown.len(), 7, "of 1,300 leaves: five full tiles, one that is not, and one above them");
     assert_eq!(found(&watched.check()).await.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_of_another_log_is_none_of_this_one_whoever_signed_it() {
+    let watched = Watched::signed_at(&[100]).await;
+    let other = FileSigner::draw(&watched.place.at("other"), "example.com/another").unwrap();
+    let key = audit::key::Signer::key(&other).clone();
+    let note: Note = newest(&watched.outside()).parse().unwrap();
+    let claimed = note.claimed();
+    let (origin, size, root) = (key.name().to_owned(), claimed.size, claimed.root);
+    let note = Checkpoint { origin, size, root }.sign(&[Box::new(other)]).await.unwrap();
+    let mut check = watched.check();
+    check.trusted.push(key);
+    check.notes = vec![("theirs".to_owned(), note.to_string())];
+    let report = found(&check).await;
+    assert_eq!(report.findings.len(), 1, "{report:#?}");
+    assert!(report.findings[0].words.contains("theirs: it is of the log example.com/another"), "{report:#?}");
 }

@@ -41,6 +41,7 @@ const WAYS: &[(&str, Kind, i64)] = &[
     ),
     ("update log.events set event_id = gen_random_uuid() where position = 301", Kind::Changed, 301),
     ("delete from log.events where position > 590", Kind::CutOff, 591),
+    ("delete from log.events where position > 599", Kind::CutOff, 600),
     ("delete from log.events where position = 100", Kind::Removed, 100),
     ("delete from log.events where position between 250 and 350", Kind::Removed, 250),
     ("delete from log.events where position = 1", Kind::Removed, 1),

@@ -19,7 +19,7 @@ pub(super) const PARTITIONS: usize = 4;
 static BROKER: OnceCell<Broker> = OnceCell::const_new();
 
 /// The one that most tests share: each brings a topic of its own.
-pub(super) async fn broker() -> &'static Broker {
+pub(crate) async fn broker() -> &'static Broker {
     let start = || async { tokio::task::spawn_blocking(|| Broker::start().unwrap()).await.unwrap() };
     BROKER.get_or_init(start).await
 }

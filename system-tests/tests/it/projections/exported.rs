@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use projections::hledger::Journal;
 use projections::named;
+use system_tests::times::times;
 
 use super::desk::{Desk, move_to};
 
@@ -31,7 +32,7 @@ async fn exported(desk: &Desk, upto: i64) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hledger_finds_the_whole_journal_in_order_and_notices_one_minor_unit() {
     let mut desk = Desk::new(21).await;
-    let head = desk.add(2_500).await;
+    let head = desk.add(times("DAYBOOK_HLEDGER_EVENTS", 2_500)).await;
     let mut follow = desk.follow(named("ledger").unwrap()).await;
     move_to(&mut follow, head).await;
     let journal = exported(&desk, head).await;
