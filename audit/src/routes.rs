@@ -7,11 +7,10 @@ use axum::{
     http::Response,
     routing::get,
 };
-use domain::id::PaymentId;
 use domain::payment::PaymentRefusal;
 use domain::refusal::{Listed as _, Rule};
 use futures_util::future::BoxFuture;
-use gate::{Call, Entrance, Gate, Language, Parameter, Parameters, Problem, Reply, Scope, rules as door};
+use gate::{Call, Caller, Entrance, Gate, Language, Parameter, Parameters, Problem, Reply, Scope, rules as door};
 use serde_json::{Value, json};
 use sqlx::error::DatabaseError;
 
@@ -263,7 +262,13 @@ async fn payment(proofs: &Proofs, call: &Call) -> Result<Reply, Problem> {
     Parameters::of(call, &[])?;
     let absent = PaymentRefusal::PaymentAbsent.rule();
     let failed = |failure| told(failure, absent);
-    let payment: PaymentId = call.path("payment_no").parse().map_err(|_malformed| Problem::turned_away(absent))?;
+    // An old number is a merchant's own.
+    let whose = match call.caller {
+        Caller::Merchant { merchant_id, livemode, .. } => Some((merchant_id, livemode)),
+        Caller::Operator { .. } => None,
+    };
+    let named = gate::payment_named(&proofs.store, whose, call.path("payment_no")).await?;
+    let payment = named.ok_or_else(|| Problem::turned_away(absent))?;
     let mut events = proofs.payment(payment).await.map_err(failed)?;
     events.retain(|event| call.upto.is_none_or(|upto| event.position <= upto));
     if events.is_empty() || !events.iter().all(|event| call.caller.may_see(event)) {

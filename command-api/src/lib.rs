@@ -5,12 +5,14 @@
 //! idempotency key, and the outcome becomes the answer. What is told was decided and stored with the events.
 
 mod adjustments;
+mod before;
 mod carry_out;
 mod countries;
 pub mod demo;
 mod merchants;
 mod openapi;
 mod orders;
+mod payment_no;
 mod payments;
 mod payouts;
 mod periods;

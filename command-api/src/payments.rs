@@ -225,20 +225,21 @@ pub(crate) fn capture<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<
     Box::pin(async {
         let CapturePayment { amount } = CapturePayment::parse(&call.body)?;
         let capture_id = CaptureId::asked_for(&call.caller.idempotency_scope(), call.key_text());
-        change(api, call, call.path("payment_no").parse().ok(), CAPTURING, move |payment, agreed| {
+        let named = World::of_payment_named(api, call, call.path("payment_no")).await?;
+        change(call, named, CAPTURING, move |payment, agreed| {
             let left =
                 agreed.amount.amount_minor.saturating_sub(payment.captured().map_or(0, |money| money.amount_minor));
             let amount = Money::new(amount.map_or(left, |amount| amount.0), agreed.amount.currency);
             PaymentCommand::Capture { capture_id, amount }
         })
-        .await
     })
 }
 
 pub(crate) fn cancel<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<Plan, Problem>> {
     Box::pin(async {
         let CancelPayment { reason } = CancelPayment::parse(&call.body)?;
-        cancel_named(api, call, call.path("payment_no").parse().ok(), reason).await
+        let named = World::of_payment_named(api, call, call.path("payment_no")).await?;
+        cancel_named(call, named, reason)
     })
 }
 
@@ -251,34 +252,27 @@ pub(crate) fn cancel_at_channel<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'
             Ok(channel) => trades::find(api, channel, livemode, call.path("channel_trade_no")).await?,
             Err(_unknown) => None,
         };
-        cancel_named(api, call, named, reason).await
+        let named = match named {
+            Some(id) => World::of_payment(api, call, id).await?.map(|world| (id, world)),
+            None => None,
+        };
+        cancel_named(call, named, reason)
     })
 }
 
-async fn cancel_named(
-    api: &Api,
-    call: &Call,
-    named: Option<PaymentId>,
-    reason: Option<FreeText>,
-) -> Result<Plan, Problem> {
+fn cancel_named(call: &Call, named: Option<(PaymentId, World)>, reason: Option<FreeText>) -> Result<Plan, Problem> {
     let by = call.caller.actor();
-    change(api, call, named, CANCELLING, move |_payment, _agreed| PaymentCommand::Cancel { by, reason: reason.clone() })
-        .await
+    change(call, named, CANCELLING, move |_payment, _agreed| PaymentCommand::Cancel { by, reason: reason.clone() })
 }
 
 /// One command on a payment.
-async fn change(
-    api: &Api,
+fn change(
     call: &Call,
-    named: Option<PaymentId>,
+    named: Option<(PaymentId, World)>,
     words: Words,
     command: impl Fn(&Payment, &Agreed) -> PaymentCommand + Send + Sync + 'static,
 ) -> Result<Plan, Problem> {
-    let world = match named {
-        Some(id) => World::of_payment(api, call, id).await?.map(|world| (id, world)),
-        None => None,
-    };
-    let Some((id, world)) = world else { return Err(Problem::turned_away(absent())) };
+    let Some((id, world)) = named else { return Err(Problem::turned_away(absent())) };
     let (payment, teller, demanded) = (stream(id), Teller::of(call), call.if_match);
     Ok(Plan::new(world.tenant(), move |books| {
         let state = books.state::<Payment>(&payment)?;

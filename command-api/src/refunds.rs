@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{
     free_text::FreeText,
-    id::{PaymentId, RefundId},
+    id::RefundId,
     money::Money,
     payment::{Payment, PaymentCommand, PaymentRefusal},
 };
@@ -13,6 +13,7 @@ use gate::{Amount, Body as _, Call, FlatText, Problem, body};
 use serde_json::json;
 
 use crate::{
+    payment_no::PaymentNo,
     payments,
     plan::{Plan, Teller, Words},
     routes::Api,
@@ -22,7 +23,7 @@ use crate::{
 
 body! {
     pub(crate) struct CreateRefund {
-        required payment_no: PaymentId = "PAY00000000000000000000000000000001", "Which payment.";
+        required payment_no: PaymentNo = "PAY00000000000000000000000000000001", "Which payment; by the number it had before it came here, too.";
         required amount: Amount = 5000, "In minor units; at most what was captured and not yet refunded.";
         required reason: FreeText = "Returned one ticket", "Why.";
         optional operator_id: FlatText = "clerk-7", "Who it was in your house. Kept with the event, as it is written.";
@@ -38,8 +39,8 @@ pub(crate) fn create<'c>(api: &'c Api, call: &'c Call) -> BoxFuture<'c, Result<P
             tally::count_bad_amount(api, call).await;
         }
         let CreateRefund { payment_no, amount, reason, operator_id } = parsed?;
-        let world = World::of_payment(api, call, payment_no).await?;
-        let Some(world) = world else { return Err(Problem::turned_away(payments::absent())) };
+        let named = World::of_payment_named(api, call, &payment_no.0).await?;
+        let Some((payment_no, world)) = named else { return Err(Problem::turned_away(payments::absent())) };
         let refund_id = RefundId::asked_for(&call.caller.idempotency_scope(), call.key_text());
         let (payment, teller) = (stream(payment_no), Teller::of(call));
         let counted = Counted::Refund(Arc::clone(&payment));

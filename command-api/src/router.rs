@@ -12,6 +12,7 @@ use axum::{
 use gate::{Problem, rules};
 
 use crate::{
+    before,
     carry_out::{carry_out, is_dry_run},
     routes::{Api, ROUTES, Route, Work},
 };
@@ -36,8 +37,10 @@ async fn enter(route: Route, api: Api, request: Request) -> Response<Body> {
                 if call.key.is_none() && !is_dry_run(&call)? {
                     return Err(Problem::turned_away(rules::IDEMPOTENCY_KEY_MISSING));
                 }
-                let plan = planner(&api, &call).await?;
-                carry_out(&api, &call, plan).await
+                match planner(&api, &call).await {
+                    Ok(plan) => carry_out(&api, &call, plan).await,
+                    Err(problem) => before::answered_or(&api, &call, problem).await,
+                }
             }
         }
     });

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{channel::Channel, currency::Currency, id::PaymentId, money::Money, payment::Payment};
+use domain::{channel::Channel, currency::Currency, money::Money, payment::Payment};
 use event_store::{Answer, Failure, Outcome};
 use gate::Call;
 use meters::{Counter, Histogram, REQUEST_TIMES, SECONDS};
@@ -216,13 +216,9 @@ async fn refunds_of<'a>(api: &'a Api, payment: &Arc<str>) -> Option<&'a OfRefund
 
 /// A refund of no amount there is, of a payment that may be the caller's.
 pub(crate) async fn count_bad_amount(api: &Api, call: &Call) {
-    let named = call.body.get("payment_no").and_then(Value::as_str).and_then(|text| text.parse::<PaymentId>().ok());
-    let Some(id) = named else { return };
-    let (Ok(Some(world)), Ok((payment, _version))) =
-        (World::of_payment(api, call, id).await, api.gate.store.read::<Payment>(&stream(id)).await)
-    else {
-        return;
-    };
+    let Some(text) = call.body.get("payment_no").and_then(Value::as_str) else { return };
+    let Ok(Some((id, world))) = World::of_payment_named(api, call, text).await else { return };
+    let Ok((payment, _version)) = api.gate.store.read::<Payment>(&stream(id)).await else { return };
     let currency =
         payment.agreement().filter(|_agreed| world.has_payment(&payment)).map(|agreed| agreed.amount.currency);
     if let Some(refunds) = currency.and_then(|currency| api.tally.refunds(currency)) {

@@ -51,6 +51,22 @@ impl World {
         Ok(Some(Self { merchant_id, livemode }))
     }
 
+    /// Where a payment is, and its number here, by any number it has. Old numbers are each merchant's own.
+    pub(crate) async fn of_payment_named(
+        api: &Api,
+        call: &Call,
+        text: &str,
+    ) -> Result<Option<(PaymentId, Self)>, Problem> {
+        let whose = match call.caller {
+            Caller::Merchant { merchant_id, livemode, .. } => Some((merchant_id, livemode)),
+            Caller::Operator { .. } => None,
+        };
+        match gate::payment_named(&api.gate.store, whose, text).await? {
+            Some(id) => Ok(Self::of_payment(api, call, id).await?.map(|world| (id, world))),
+            None => Ok(None),
+        }
+    }
+
     pub(crate) const fn tenant(self) -> Tenant {
         Tenant { merchant_id: Some(self.merchant_id.uuid()), livemode: Some(self.livemode) }
     }

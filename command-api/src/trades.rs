@@ -72,7 +72,8 @@ fn is_telling(event: &Recorded) -> bool {
 }
 
 /// What names a number: also what came late, unasked for or wrong, which a person looks for first of all.
-const TELLING: [&str; 5] = ["authorised", "captured", "authorised_late", "money_suspended", "amount_mismatched"];
+const TELLING: [&str; 6] =
+    ["taken_over", "authorised", "captured", "authorised_late", "money_suspended", "amount_mismatched"];
 
 fn trade(event: &Recorded) -> Result<Option<(Channel, String)>, Poison> {
     let mut payload = serde_json::Deserializer::from_str(&event.payload);
@@ -83,6 +84,9 @@ fn trade(event: &Recorded) -> Result<Option<(Channel, String)>, Poison> {
 
 /// The channel and its number, where the event says both: the first events of some kinds did not.
 fn named(event: PaymentEvent) -> Option<(Channel, String)> {
+    if let PaymentEvent::TakenOver(taken) = event {
+        return Some((taken.route.channel, taken.channel_trade_no));
+    }
     if let PaymentEvent::Authorised { channel, channel_trade_no, .. } = event {
         return Some((channel, channel_trade_no));
     }

@@ -31,6 +31,7 @@ mod erase;
 mod explain;
 mod export;
 mod hand;
+mod import;
 mod load;
 mod log;
 mod migrate;
@@ -76,6 +77,7 @@ Examples:
   daybook replay --to 120345                    the read models as they were, in a schema of their own
   daybook explain entry 42                      why it is in the books: who asked, which call, which report
   daybook what-if fees --plan FILE --currency USD --since 2026-01-01     history under other fees
+  daybook import --from DIRECTORY --source old --dry-run     take over from the platform before
   daybook erase customer --merchant MER…        forget a person, by the address on standard input
   daybook postgres psql                         look into the development database
   daybook postgres run -- cargo test            a fresh Postgres for one command
@@ -114,6 +116,7 @@ enum Command {
     Saga(saga::Saga),
     Sandbox(sandbox::Sandbox),
     Export(export::Export),
+    Import(import::Import),
     Erase(erase::Erase),
     Token(token::Token),
     Audit(audit::Audit),
@@ -164,6 +167,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Saga(saga) => runtime()?.block_on(saga.run()),
         Command::Sandbox(sandbox) => runtime()?.block_on(sandbox.run()),
         Command::Export(export) => runtime()?.block_on(export.run()),
+        Command::Import(import) => runtime()?.block_on(Box::pin(import.run())),
         Command::Erase(erase) => runtime()?.block_on(erase.run()),
         Command::Token(token) => runtime()?.block_on(token.run()),
         Command::Audit(audit) => runtime()?.block_on(audit.run()),

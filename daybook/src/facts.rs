@@ -156,7 +156,8 @@ impl Ear {
                 self.facts.tally.refunds(currency)?.partial_success.add(1);
             }
             PaymentEvent::Captured(_) | PaymentEvent::MoneySuspended(_) | PaymentEvent::SuspenseReturned(_) => {}
-            PaymentEvent::Initiated(_) | PaymentEvent::AttemptOpened(_) | PaymentEvent::RiskApproved { .. } => {}
+            PaymentEvent::Initiated(_) | PaymentEvent::TakenOver(_) | PaymentEvent::AttemptOpened(_) => {}
+            PaymentEvent::RiskApproved { .. } => {}
             PaymentEvent::ReviewRequested { .. } | PaymentEvent::ReviewApproved { .. } => {}
             PaymentEvent::Submitted { .. } | PaymentEvent::Authorised { .. } => {}
             PaymentEvent::OutcomeUnknown { .. } | PaymentEvent::CaptureRequested { .. } => {}

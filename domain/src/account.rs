@@ -24,6 +24,8 @@ pub enum Account {
     FxPosition,
     /// Money that is here and not yet known to be whose: what nobody expected, until it is returned.
     Suspense,
+    /// What the other side of everything is that was taken over from the platform before: nothing, once all of it is here.
+    SuspenseMigration,
 }
 
 /// What an account is, which says on which side it grows.
@@ -55,7 +57,7 @@ impl Account {
             Self::ChannelReceivable(_) | Self::Bank | Self::FxPosition => Kind::Asset,
             Self::ChannelFees(_) => Kind::Expense,
             Self::MerchantPending(_) | Self::MerchantAvailable(_) | Self::MerchantReserved(_) => Kind::Liability,
-            Self::DisputeHolding | Self::Suspense => Kind::Liability,
+            Self::DisputeHolding | Self::Suspense | Self::SuspenseMigration => Kind::Liability,
             Self::FeesRevenue => Kind::Revenue,
         }
     }
@@ -75,7 +77,7 @@ impl Account {
         match self {
             Self::MerchantPending(id) | Self::MerchantAvailable(id) | Self::MerchantReserved(id) => Some(id),
             Self::ChannelReceivable(_) | Self::ChannelFees(_) | Self::Bank | Self::FeesRevenue => None,
-            Self::DisputeHolding | Self::FxPosition | Self::Suspense => None,
+            Self::DisputeHolding | Self::FxPosition | Self::Suspense | Self::SuspenseMigration => None,
         }
     }
 }
@@ -111,6 +113,7 @@ impl fmt::Display for Account {
             Self::DisputeHolding => f.write_str("dispute:holding"),
             Self::FxPosition => f.write_str("fx:position"),
             Self::Suspense => f.write_str("suspense"),
+            Self::SuspenseMigration => f.write_str("suspense:migration"),
         }
     }
 }
@@ -131,6 +134,7 @@ impl FromStr for Account {
             ["dispute", "holding"] => Some(Self::DisputeHolding),
             ["fx", "position"] => Some(Self::FxPosition),
             ["suspense"] => Some(Self::Suspense),
+            ["suspense", "migration"] => Some(Self::SuspenseMigration),
             _ => None,
         };
         found.ok_or(AccountRefusal::AccountUnknown)
@@ -156,7 +160,7 @@ mod tests {
             chart.extend([Account::ChannelReceivable(*channel), Account::ChannelFees(*channel)]);
         }
         chart.extend([Account::Bank, Account::FeesRevenue, Account::DisputeHolding]);
-        chart.extend([Account::FxPosition, Account::Suspense]);
+        chart.extend([Account::FxPosition, Account::Suspense, Account::SuspenseMigration]);
         chart
     }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub mod event;
-use event::{Adjusted, AdjustmentEvent, Proposed};
+use event::{Adjusted, AdjustmentEvent, Proposed, TakenOver};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Adjustment {
@@ -37,6 +37,8 @@ pub enum AdjustmentCommand {
         proposal: Box<Proposed>,
         closed_through: Option<Month>,
     },
+    /// An opening balance of what came from the platform before.
+    TakeOver(Box<TakenOver>),
     /// `effective_at` is now: when it takes effect, unless the proposal says otherwise.
     Approve {
         by: OperatorId,
@@ -71,6 +73,8 @@ refusals! {
         AccountsEqual = "accounts_equal", 422, "The two accounts must differ.", "两个科目不能相同。";
         ReservedMovesByPayouts = "reserved_moves_by_payouts", 422,
             "What is set aside for payouts moves by payouts alone.", "预留出款资金只能由出款变动。";
+        MigrationNotTouched = "migration_not_touched", 422,
+            "An opening balance goes against suspense:migration.", "期初余额必须以 suspense:migration 为对方科目。";
         AmountNotPositive = "amount_not_positive", 422, "The amount must be greater than zero.", "金额必须大于零。";
         AdjustmentRejected = "adjustment_rejected", 409, "The adjustment was rejected.", "该调账已被驳回。";
         AdjustmentApproved = "adjustment_approved", 409,
@@ -100,6 +104,7 @@ impl Aggregate for Adjustment {
     fn decide(&self, command: &AdjustmentCommand) -> Decision {
         match command {
             AdjustmentCommand::Propose { proposal, closed_through } => self.propose(proposal, *closed_through),
+            AdjustmentCommand::TakeOver(opening) => self.take_over(opening),
             AdjustmentCommand::Approve { by, effective_at, closed_through } => {
                 self.approve(*by, *effective_at, *closed_through)
             }
@@ -115,6 +120,10 @@ impl Aggregate for Adjustment {
     fn apply(&mut self, event: &AdjustmentEvent) {
         match event {
             AdjustmentEvent::Proposed(proposed) => self.proposed = Some(proposed.as_ref().clone()),
+            AdjustmentEvent::TakenOver(opening) => {
+                self.proposed = Some(opening.proposed());
+                self.phase = Phase::Approved;
+            }
             AdjustmentEvent::Approved(_) => self.phase = Phase::Approved,
             AdjustmentEvent::Rejected { .. } => self.phase = Phase::Rejected,
             AdjustmentEvent::ReversalProposed { by, .. } => {
@@ -174,6 +183,28 @@ impl Adjustment {
             must_be_open(closed_through, effective_at)?;
         }
         Ok(vec![AdjustmentEvent::Proposed(Box::new(proposal.clone()))])
+    }
+
+    fn take_over(&self, opening: &TakenOver) -> Decision {
+        match &self.proposed {
+            Some(proposed) if *proposed == opening.proposed() => return Ok(Vec::new()),
+            Some(_) => return Err(AdjustmentRefusal::AdjustmentDiffers),
+            None => {}
+        }
+        if opening.debit == opening.credit {
+            return Err(AdjustmentRefusal::AccountsEqual);
+        }
+        let sides = [opening.debit, opening.credit];
+        if sides.iter().any(|account| matches!(account, Account::MerchantReserved(_))) {
+            return Err(AdjustmentRefusal::ReservedMovesByPayouts);
+        }
+        if !sides.contains(&Account::SuspenseMigration) {
+            return Err(AdjustmentRefusal::MigrationNotTouched);
+        }
+        if opening.amount.amount_minor <= 0 {
+            return Err(AdjustmentRefusal::AmountNotPositive);
+        }
+        Ok(vec![AdjustmentEvent::TakenOver(Box::new(opening.clone()))])
     }
 
     fn approve(&self, by: OperatorId, now: DateTime<Utc>, closed_through: Option<Month>) -> Decision {
@@ -245,6 +276,15 @@ impl Adjustment {
 /// What people enter by hand they may enter elsewhere: unlike a fact, it is refused.
 fn must_be_open(closed_through: Option<Month>, effective_at: DateTime<Utc>) -> Result<(), AdjustmentRefusal> {
     if is_closed(closed_through, Month::of(effective_at)) { Err(AdjustmentRefusal::PeriodClosed) } else { Ok(()) }
+}
+
+impl TakenOver {
+    /// What two people may take back later.
+    fn proposed(&self) -> Proposed {
+        let Self { adjustment_id, livemode, debit, credit, amount, by, effective_at, .. } = *self;
+        let (reason, effective_at) = (self.reason.clone(), Some(effective_at));
+        Proposed { adjustment_id, livemode, debit, credit, amount, by, reason, effective_at }
+    }
 }
 
 impl Proposed {

@@ -14,6 +14,7 @@ use crate::{
     money::MoneyRefusal,
     month::MonthRefusal,
     network::NetworkRefusal,
+    old_name::OldNameRefusal,
     operator::OperatorRefusal,
     order::OrderRefusal,
     payment::PaymentRefusal,
@@ -63,6 +64,7 @@ pub fn chapters() -> Vec<Chapter> {
         chapter::<SagaRefusal>("saga"),
         chapter::<RiskRulesRefusal>("risk_rules"),
         chapter::<PeriodsRefusal>("periods"),
+        chapter::<OldNameRefusal>("old_name"),
     ]
 }
 

@@ -6,6 +6,7 @@ use crate::{
     adjustment::{Adjustment, event::AdjustmentEvent},
     aggregate::{Aggregate, Event},
     merchant::{Merchant, event::MerchantEvent},
+    old_name::{OldName, event::OldNameEvent},
     operator::{Operator, event::OperatorEvent},
     order::{Order, event::OrderEvent},
     payment::{Payment, event::PaymentEvent},
@@ -154,4 +155,5 @@ facts! {
     Saga => SagaEvent;
     RiskRules => RiskRulesEvent;
     Periods => PeriodsEvent;
+    OldName => OldNameEvent;
 }

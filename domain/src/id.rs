@@ -106,6 +106,7 @@ ids! {
     SagaId "SAG";
     RiskRulesId "RSK";
     PeriodsId "PRD";
+    OldNameId "OLD";
 }
 
 impl OrderId {
@@ -162,6 +163,12 @@ impl RefundId {
         Self(derive("suspense refund", &[&payment.to_string(), &attempt.to_string(), &capture.to_string()]))
     }
 
+    /// All that was refunded of a payment before it was taken over.
+    #[must_use]
+    pub fn derive_of_before(payment: PaymentId) -> Self {
+        Self(derive("refunds before", &[&payment.to_string()]))
+    }
+
     /// The refund of what came for an order that had been cancelled: one per capture.
     #[must_use]
     pub fn derive_of_late(payment: PaymentId, capture: CaptureId) -> Self {
@@ -177,6 +184,45 @@ impl RemittanceId {
     }
 }
 
+/// Ids of what was taken over: the same for every repeat of it, by where it came from and the id it had there.
+macro_rules! taken_over {
+    ($($name:ident $kind:literal;)+) => {$(
+        impl $name {
+            /// What that row of that source is here.
+            #[must_use]
+            pub fn taken_over(source: &str, old_id: &str) -> Self {
+                Self(derive($kind, &[source, old_id]))
+            }
+        }
+    )+};
+}
+
+taken_over! {
+    MerchantId "merchant taken over";
+    ApiKeyId "api key taken over";
+    AdjustmentId "adjustment taken over";
+}
+
+impl OldNameId {
+    /// Of the number a payment had: each merchant's own, in each mode.
+    #[must_use]
+    pub fn of_payment(merchant: MerchantId, livemode: bool, old_no: &str) -> Self {
+        Self(derive("old payment number", &[&merchant.to_string(), world(livemode), old_no]))
+    }
+
+    /// Of an API key, by its keyed hash.
+    #[must_use]
+    pub fn of_api_key(hash: &str) -> Self {
+        Self(derive("old api key", &[hash]))
+    }
+
+    /// Of an idempotency key.
+    #[must_use]
+    pub fn of_answer(merchant: MerchantId, livemode: bool, key: &str) -> Self {
+        Self(derive("old idempotency key", &[&merchant.to_string(), world(livemode), key]))
+    }
+}
+
 impl PayoutId {
     /// The payout of a settlement that nobody asks for by itself. Opened and approved again, it has another.
     #[must_use]
@@ -186,6 +232,12 @@ impl PayoutId {
 }
 
 impl SettlementId {
+    /// The settlement a payment was in before it was taken over. There is none of this name here.
+    #[must_use]
+    pub fn derive_of_before(payment: PaymentId) -> Self {
+        Self(derive("settlement before", &[&payment.to_string()]))
+    }
+
     /// One settlement per merchant, mode, currency and period.
     #[must_use]
     pub fn derive(merchant: MerchantId, livemode: bool, currency: Currency, period: &str) -> Self {

@@ -22,6 +22,7 @@ pub mod merchant;
 pub mod money;
 pub mod month;
 pub mod network;
+pub mod old_name;
 pub mod operator;
 pub mod order;
 mod pairs;

@@ -55,22 +55,84 @@ pub enum Standing {
 #[derive(Clone, Debug, PartialEq)]
 pub enum MerchantCommand {
     Register(Box<Registered>),
-    ReviseProfile { profile: Box<Profile>, by: Actor },
-    Activate { by: Actor },
-    Suspend { by: Actor, reason: FreeText },
-    Close { by: Actor, reason: FreeText },
-    RotateKey { issue: Box<KeyIssued>, old_valid_until: DateTime<Utc>, by: Actor },
-    RevokeKey { key_id: ApiKeyId, by: Actor },
-    AgreeFees { channel: Channel, currency: Currency, plan: FeePlan, by: Actor },
-    AgreeLimits { currency: Currency, limits: Limits, by: Actor },
-    AllowChannel { channel: Channel, by: Actor },
-    WithdrawChannel { channel: Channel, by: Actor },
-    AllowCurrency { currency: Currency, by: Actor },
-    WithdrawCurrency { currency: Currency, by: Actor },
-    AgreeSchedule { schedule: Schedule, by: Actor },
-    AddEndpoint { endpoint_id: WebhookEndpointId, livemode: bool, url: String, by: Actor },
-    RotateEndpointSecret { endpoint_id: WebhookEndpointId, generation: u32, old_valid_until: DateTime<Utc>, by: Actor },
-    RemoveEndpoint { endpoint_id: WebhookEndpointId, by: Actor },
+    ReviseProfile {
+        profile: Box<Profile>,
+        by: Actor,
+    },
+    Activate {
+        by: Actor,
+    },
+    Suspend {
+        by: Actor,
+        reason: FreeText,
+    },
+    Close {
+        by: Actor,
+        reason: FreeText,
+    },
+    RotateKey {
+        issue: Box<KeyIssued>,
+        old_valid_until: DateTime<Utc>,
+        by: Actor,
+    },
+    RevokeKey {
+        key_id: ApiKeyId,
+        by: Actor,
+    },
+    /// A key of the platform before, beside those there are.
+    TakeOverKey {
+        key_id: ApiKeyId,
+        livemode: bool,
+        hash: String,
+        by: Actor,
+    },
+    AgreeFees {
+        channel: Channel,
+        currency: Currency,
+        plan: FeePlan,
+        by: Actor,
+    },
+    AgreeLimits {
+        currency: Currency,
+        limits: Limits,
+        by: Actor,
+    },
+    AllowChannel {
+        channel: Channel,
+        by: Actor,
+    },
+    WithdrawChannel {
+        channel: Channel,
+        by: Actor,
+    },
+    AllowCurrency {
+        currency: Currency,
+        by: Actor,
+    },
+    WithdrawCurrency {
+        currency: Currency,
+        by: Actor,
+    },
+    AgreeSchedule {
+        schedule: Schedule,
+        by: Actor,
+    },
+    AddEndpoint {
+        endpoint_id: WebhookEndpointId,
+        livemode: bool,
+        url: String,
+        by: Actor,
+    },
+    RotateEndpointSecret {
+        endpoint_id: WebhookEndpointId,
+        generation: u32,
+        old_valid_until: DateTime<Utc>,
+        by: Actor,
+    },
+    RemoveEndpoint {
+        endpoint_id: WebhookEndpointId,
+        by: Actor,
+    },
 }
 
 refusals! {
@@ -121,7 +183,7 @@ impl Standing {
 
 impl Aggregate for Merchant {
     const TYPE: &'static str = "merchant";
-    const STATE_VERSION: i32 = 2;
+    const STATE_VERSION: i32 = 3;
     type Command = MerchantCommand;
     type Event = MerchantEvent;
     type Refusal = MerchantRefusal;
@@ -135,6 +197,9 @@ impl Aggregate for Merchant {
             MerchantCommand::Close { by, reason } => self.close(*by, reason),
             MerchantCommand::RotateKey { issue, old_valid_until, by } => self.rotate_key(issue, *old_valid_until, *by),
             MerchantCommand::RevokeKey { key_id, by } => self.revoke_key(*key_id, *by),
+            MerchantCommand::TakeOverKey { key_id, livemode, hash, by } => {
+                self.take_over_key(*key_id, *livemode, hash, *by)
+            }
             MerchantCommand::AgreeFees { channel, currency, plan, by } => {
                 self.agree_fees(*channel, *currency, *plan, *by)
             }
@@ -167,6 +232,7 @@ impl Aggregate for Merchant {
             MerchantEvent::Closed { .. } => self.standing = Standing::Closed,
             MerchantEvent::ApiKeyRotated { issued, old_valid_until, .. } => self.fold_rotated(issued, *old_valid_until),
             MerchantEvent::ApiKeyRevoked { key_id, .. } => self.fold_revoked(*key_id),
+            MerchantEvent::ApiKeyTakenOver { issued, .. } => self.fold_taken_over(issued),
             MerchantEvent::FeesAgreed { channel, currency, plan, .. } => {
                 self.fees.entry(*channel).or_default().insert(*currency, *plan);
             }

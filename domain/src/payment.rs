@@ -32,6 +32,7 @@ mod risk;
 mod settling;
 pub mod status;
 pub mod suspense;
+pub mod taken_over;
 pub mod what_if;
 
 use attempt::{Attempt, CaptureMode};
@@ -42,6 +43,7 @@ use origin::Origin;
 use refund::Refunds;
 pub use report::Report;
 use suspense::{Source, Suspense};
+use taken_over::TakenOver;
 
 /// The folded state. Sums are in minor units of the agreed currency.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +63,8 @@ pub struct Payment {
     moves_of_funds: Vec<(settled_funds::event::Source, i64)>,
     /// Amounts reported that cannot be true, so that each is told of once.
     mismatches: Vec<Mismatched>,
+    /// Which row of which platform before it was.
+    taken_over: Option<String>,
 }
 
 /// What was agreed when the payment was initiated, the same for every attempt.
@@ -85,6 +89,8 @@ enum Cancellation {
 #[derive(Clone, Debug, PartialEq)]
 pub enum PaymentCommand {
     Initiate(Box<Initiate>),
+    /// It began elsewhere, and stands like this.
+    TakeOver(Box<TakenOver>),
     RecordRisk {
         attempt: u32,
         assessment: Assessment,
@@ -235,6 +241,8 @@ refusals! {
             "The dispute was already closed otherwise.", "该争议已以不同结果结案。";
         CaptureStillOpen = "capture_still_open", 409,
             "More of the authorisation may still be captured.", "授权的剩余部分仍可请款。";
+        TakenOverDoesNotAddUp = "taken_over_does_not_add_up", 422,
+            "What was captured, refunded, settled and charged there does not add up.", "接管的请款、退款、结算与费用数据不一致。";
         AmountOverflow = "amount_overflow", 422,
             "The amount is beyond what the ledger can hold.", "金额超出账本可以记录的范围。";
     }
@@ -249,7 +257,7 @@ const fn already() -> Decision {
 
 impl Aggregate for Payment {
     const TYPE: &'static str = "payment";
-    const STATE_VERSION: i32 = 4;
+    const STATE_VERSION: i32 = 5;
     type Command = PaymentCommand;
     type Event = PaymentEvent;
     type Refusal = PaymentRefusal;
@@ -257,6 +265,7 @@ impl Aggregate for Payment {
     fn decide(&self, command: &PaymentCommand) -> Decision {
         match command {
             PaymentCommand::Initiate(start) => self.initiate(start),
+            PaymentCommand::TakeOver(taken) => self.take_over(taken),
             PaymentCommand::RecordRisk { attempt, assessment } => self.record_risk(*attempt, assessment),
             PaymentCommand::DecideReview { attempt, approved, by, reason } => {
                 self.decide_review(*attempt, *approved, *by, reason)
@@ -291,6 +300,7 @@ impl Aggregate for Payment {
         self.fold_moves_of_funds(event);
         match event {
             PaymentEvent::Initiated(initiated) => self.fold_initiated(initiated),
+            PaymentEvent::TakenOver(taken) => self.fold_taken_over(taken),
             PaymentEvent::AttemptOpened(opened) => self.attempts.push(Attempt::new(opened.attempt, &opened.route)),
             PaymentEvent::CancellationRequested { by, .. } => self.cancellation = Cancellation::Requested(*by),
             PaymentEvent::Cancelled { .. } => self.fold_cancelled(),

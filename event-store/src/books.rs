@@ -20,6 +20,14 @@ pub const PAYLOAD_LIMIT: usize = 512 * 1024;
 #[derive(Clone, Debug)]
 pub struct Halt(pub(crate) Why);
 
+impl Halt {
+    /// Gives the act up: nothing of it is written, and its key stays free. A refusal would be remembered under the key;
+    /// this may go otherwise another time. Whoever asked is told by [`Failure::Data`].
+    pub fn give_up(code: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self(Why::Never(Failure::Data { code: code.into(), reason: reason.into() }))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Why {
     /// The stream is not in memory; the store loads it and the decision runs again.

@@ -8,6 +8,7 @@ mod act;
 mod append;
 mod appender;
 mod batch;
+mod beside;
 mod books;
 mod bulk;
 mod cache;
@@ -45,6 +46,7 @@ mod writer;
 mod written;
 
 pub use act::{Act, Answer, DataKey, Decision, Key, Tenant, Verdict};
+pub use beside::Remembered;
 pub use books::{Books, Halt, PAYLOAD_LIMIT};
 pub use bulk::{Bulk, Glance, Run};
 pub use connect::{Database, InvalidUrl};

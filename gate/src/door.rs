@@ -32,6 +32,7 @@ use crate::{
     idempotency::IdempotencyKey,
     json,
     looks::{Look, Looks},
+    old_keys::OldKeys,
     problem::Problem,
     rate::{self, Rate, Rates},
     rules,
@@ -81,6 +82,7 @@ pub struct Gate {
     pub store: Store,
     pub vault: Vault,
     demo: Option<Demo>,
+    old_keys: Arc<OldKeys>,
     proxies: Proxies,
     places: Arc<Semaphore>,
     /// One permit for each byte of a body that may be in memory.
@@ -101,6 +103,8 @@ pub struct Call {
     pub fingerprint: [u8; 32],
     pub if_match: Option<i64>,
     pub body: Map<String, Value>,
+    /// The same as it was sent, byte by byte.
+    pub sent: Bytes,
     /// The formats the caller can read, as it says.
     pub accept: Option<String>,
     /// Where the request came from, as proxies tell it that are believed.
@@ -109,6 +113,8 @@ pub struct Call {
     pub upto: Option<i64>,
     path: Vec<(String, String)>,
     query: Vec<(String, String)>,
+    /// Method, path and query, as they were sent.
+    pub(crate) asked: (String, String),
 }
 
 /// What somebody sent who need not be known here.
@@ -146,6 +152,7 @@ impl Gate {
         Self {
             vault,
             demo,
+            old_keys: Arc::default(),
             proxies: Proxies::default(),
             places: Arc::new(Semaphore::new(limits.at_once)),
             bodies: Arc::new(Semaphore::new(BODIES)),
@@ -252,7 +259,8 @@ impl Gate {
     ) -> Result<Call, Problem> {
         crash::point("request.come");
         let now = Utc::now();
-        let known = caller::identify(&parts.headers, &self.store, &self.vault, self.demo, now).await?;
+        let keys = (self.demo, &*self.old_keys);
+        let known = caller::identify(&parts.headers, &self.store, &self.vault, keys, now).await?;
         if !entrance.scope.is_granted_to(&known.caller) {
             return Err(Problem::turned_away(rules::SCOPE_MISSING));
         }
@@ -270,6 +278,7 @@ impl Gate {
         crash::point("request.proven");
         // Only what is proven is counted: nobody uses up another's rate with a key alone.
         self.count(&known.caller, 1, marks)?;
+        let sent = body.clone();
         let body = self.object(&body, &parts.headers)?;
         if let Some(Value::Array(items)) = entrance.counted.and_then(|list| body.get(list)) {
             let more = items.len().saturating_sub(1).min(entrance.body_max);
@@ -286,8 +295,22 @@ impl Gate {
             .await
             .map_err(|_not_text| Problem::turned_away(rules::ROUTE_UNKNOWN))?;
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let (caller, visit) = (known.caller, visit.clone());
-        Ok(Call { caller, visit, key, fingerprint, if_match, body, accept, address, upto: None, path, query })
+        let (caller, visit, asked) = (known.caller, visit.clone(), (method, path_and_query));
+        Ok(Call {
+            caller,
+            visit,
+            key,
+            fingerprint,
+            if_match,
+            body,
+            sent,
+            accept,
+            address,
+            upto: None,
+            path,
+            query,
+            asked,
+        })
     }
 
     /// Counts so many more requests at once, by key and by merchant: both or neither. Tells what is left now.

@@ -6,6 +6,7 @@
 mod answer;
 mod asked;
 mod audits;
+mod before;
 mod caller;
 mod door;
 mod field;
@@ -14,6 +15,7 @@ mod idempotency;
 mod json;
 mod language;
 mod looks;
+mod old_keys;
 pub mod openapi;
 mod parameter;
 mod problem;
@@ -27,6 +29,7 @@ mod visible;
 mod visit;
 
 pub use answer::Reply;
+pub use before::{OLD_NO_MAX, fingerprint_before, is_old_no, payment_named};
 pub use caller::{Caller, Demo, whose_token};
 pub use door::{Call, Entrance, Gate, Letter, Limits, turn_away, turn_away_for_now};
 pub use field::{Address, Amount, Body, Count, Email, Field, Fields, FlatText, Metadata, Url, object};

@@ -133,11 +133,17 @@ async fn unlike(connection: &mut PgConnection, partner: &Listing) -> Result<Vec<
 
 /// Payment by payment, which also shows that no attempt ended here as failed that moved money there.
 async fn unlike_by_payment(connection: &mut PgConnection, partner: &Listing) -> Result<Vec<Broken>, sqlx::Error> {
+    // What was captured on the platform before is owed by the channel in one sum of all, and told here by the payment.
     let ours: Vec<(String, i64)> = sqlx::query_as(
-        "select e.aggregate_id, sum(p.amount_minor)::bigint from read.accounts a \
+        "with taken_over as (select 'PAY' || replace(p.id::text, '-', '') as of, p.captured_minor - p.refunded_minor as minor \
+             from read.payments p where not p.livemode and p.captured_minor > 0 and not exists ( \
+                 select from read.journal_entries e \
+                 where e.aggregate_id = 'PAY' || replace(p.id::text, '-', '') and e.event_type = 'captured')) \
+         select e.aggregate_id, sum(p.amount_minor)::bigint from read.accounts a \
          join read.postings p on p.account_id = a.id join read.journal_entries e on e.position = p.position \
          where not a.livemode and a.account like 'channel:%:receivable' and e.aggregate_type = 'payment' \
-         and e.event_type not like 'dispute%' group by 1",
+         and e.event_type not like 'dispute%' and e.aggregate_id not in (select of from taken_over) group by 1 \
+         union all select of, minor from taken_over",
     )
     .fetch_all(connection)
     .await?;

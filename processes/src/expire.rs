@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use domain::{
     actor::Actor,
     fact::Fact,
-    payment::{Payment, PaymentCommand, Report, attempt::Phase, event::PaymentEvent},
+    payment::{Payment, PaymentCommand, Report, attempt::Phase, event::PaymentEvent, taken_over::TakenOver},
     saga::step::CoursePhase,
 };
 
@@ -34,16 +34,18 @@ impl Process for Expire {
     }
 
     fn hears(&self, stream: &str, fact: &Fact) -> Option<Business> {
-        let Fact::Payment(
-            PaymentEvent::Authorised { .. }
-            | PaymentEvent::Captured(_)
-            | PaymentEvent::Voided { .. }
-            | PaymentEvent::AuthorisationExpired { .. },
-        ) = fact
-        else {
-            return None;
-        };
-        Some(Business { id: stream.to_owned(), payment: stream.into() })
+        let Fact::Payment(event) = fact else { return None };
+        // What was open elsewhere is open here.
+        let is_open = |taken: &TakenOver| taken.captured.is_zero();
+        let hears = matches!(event, PaymentEvent::TakenOver(taken) if is_open(taken))
+            || matches!(
+                event,
+                PaymentEvent::Authorised { .. }
+                    | PaymentEvent::Captured(_)
+                    | PaymentEvent::Voided { .. }
+                    | PaymentEvent::AuthorisationExpired { .. }
+            );
+        hears.then(|| Business { id: stream.to_owned(), payment: stream.into() })
     }
 
     fn react(&self, turn: &mut Turn<'_, '_>) -> Result<Next, Stop> {

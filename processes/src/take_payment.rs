@@ -62,7 +62,8 @@ impl Process for TakePayment {
             PaymentEvent::Voided { .. } | PaymentEvent::AuthorisationExpired { .. } => true,
             PaymentEvent::Cancelled { .. } | PaymentEvent::AmountMismatched(_) => true,
             PaymentEvent::MoneySuspended(_) => true,
-            PaymentEvent::RiskApproved { .. }
+            PaymentEvent::TakenOver(_)
+            | PaymentEvent::RiskApproved { .. }
             | PaymentEvent::RiskRejected { .. }
             | PaymentEvent::ReviewRequested { .. }
             | PaymentEvent::Submitted { .. }

@@ -36,7 +36,7 @@ const PAGE: i64 = 500;
 
 /// The events that put something there or take it off.
 const TELLING: [(&str, &[&str]); 3] = [
-    (Payment::TYPE, &["captured", "settled"]),
+    (Payment::TYPE, &["taken_over", "captured", "settled"]),
     (Settlement::TYPE, &["closed", "carried_over", "reopened", "paid_out", "payout_failed", "payout_returned"]),
     (Merchant::TYPE, &["schedule_agreed"]),
 ];
@@ -157,6 +157,10 @@ fn unread(why: &str) -> Poison {
 fn change(fact: &Fact) -> Option<Change> {
     if let Fact::Payment(PaymentEvent::Captured(captured)) = fact {
         return Some(Some(captured.amount.currency));
+    }
+    if let Fact::Payment(PaymentEvent::TakenOver(taken)) = fact {
+        let is_owed = !taken.captured.is_zero() && !taken.is_settled;
+        return Some(Some(taken.amount.currency).filter(|_currency| is_owed));
     }
     if let Fact::Settlement(SettlementEvent::Closed(closed)) = fact {
         return Some(Some(closed.net.currency).filter(|_currency| closed.carries_over));

@@ -140,6 +140,7 @@ const MOVES_MONEY: [(&str, &[&str]); 4] = [
     (
         Payment::TYPE,
         &[
+            "taken_over",
             "captured",
             "refund_confirmed",
             "refund_bounced",
@@ -156,7 +157,7 @@ const MOVES_MONEY: [(&str, &[&str]); 4] = [
         &["payout_reserved", "payout_confirmed", "payout_released", "payout_confirmed_late", "payout_returned"],
     ),
     (Remittance::TYPE, &["recorded"]),
-    (Adjustment::TYPE, &["approved", "reversed"]),
+    (Adjustment::TYPE, &["taken_over", "approved", "reversed"]),
 ];
 
 /// The read model of the books.

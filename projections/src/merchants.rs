@@ -158,6 +158,7 @@ async fn fold(
             }
             keys.put(key(id, recorded, issued));
         }
+        MerchantEvent::ApiKeyTakenOver { issued, .. } => keys.put(key(id, recorded, issued)),
         MerchantEvent::ApiKeyRevoked { key_id, .. } => {
             keys.must(&(id, key_id.uuid()))?.revoked_at = Some(recorded.recorded_at);
         }

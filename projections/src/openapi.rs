@@ -8,6 +8,7 @@ use gate::{
 use serde_json::{Map, Value, json};
 
 use crate::{
+    payments,
     query::{answer::told_rules, format::Format, resource::Resource},
     routes::{ROUTES, Route, Work},
 };
@@ -26,6 +27,7 @@ fn told(route: &Route) -> Map<String, Value> {
             (resource.of_lists(), rows, told_rules(resource), kinds_of(&Format::ALL))
         }
         Work::One(resource, _named) => of_one(resource),
+        Work::Payment => of_one(&payments::PAYMENTS),
         Work::Own(own) => ((own.parameters)(), (own.data)(), (own.rules)(), own.content.to_vec()),
     };
     let parameters: Vec<Value> = path_parameters(route.path).chain(parameters.iter().map(Parameter::told)).collect();

@@ -30,6 +30,9 @@ use crate::table::{Row as _, table};
 use crate::word::word;
 
 mod fold;
+mod named;
+
+pub(crate) use named::show;
 
 table! {
     /// A payment, as it stands.

@@ -108,7 +108,7 @@ impl ReadModel for Refunds {
                     Fact::Refund(fact) => at_channel(&mut refunds, &event.recorded, fact)?,
                     Fact::Merchant(_) | Fact::Order(_) | Fact::Settlement(_) | Fact::SettledFunds(_) => {}
                     Fact::Remittance(_) | Fact::Adjustment(_) | Fact::Operator(_) | Fact::Saga(_) => {}
-                    Fact::RiskRules(_) | Fact::Periods(_) => {}
+                    Fact::RiskRules(_) | Fact::Periods(_) | Fact::OldName(_) => {}
                 }
             }
             refunds.save(books).await
@@ -134,7 +134,7 @@ fn spoken_of(fact: &Fact, recorded: &Recorded) -> Option<Uuid> {
         }
         Fact::Payment(_) | Fact::Merchant(_) | Fact::Order(_) | Fact::Settlement(_) | Fact::SettledFunds(_) => None,
         Fact::Remittance(_) | Fact::Adjustment(_) | Fact::Operator(_) | Fact::Saga(_) => None,
-        Fact::RiskRules(_) | Fact::Periods(_) => None,
+        Fact::RiskRules(_) | Fact::Periods(_) | Fact::OldName(_) => None,
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) enum Work {
     /// The rows that belong to what the path names: by this column, read by this prefix.
     Within(&'static Resource, &'static str, &'static str),
     One(&'static Resource, Named),
+    /// The payment of any number it has.
+    Payment,
     Own(&'static Own),
 }
 
@@ -85,9 +87,9 @@ pub const ROUTES: &[Route] = &[
     route(
         "/api/v1/payments/{payment_no}",
         ("payment", "show"),
-        "One payment",
+        "One payment; by the number it had before it came here, too",
         Scope::ReadPayments,
-        Work::One(&payments::PAYMENTS, |call, _tenant| Ok(uuid(call.path("payment_no"), "PAY"))),
+        Work::Payment,
     ),
     route(
         "/api/v1/refunds",
@@ -301,6 +303,7 @@ impl Work {
                 answer::list(reads, call, resource, Some(Condition::is(column, id))).await
             }
             Self::One(resource, named) => answer::one(reads, call, resource, |tenant| named(call, tenant)).await,
+            Self::Payment => payments::show(reads, call).await,
             Self::Own(own) => (own.serve)(reads, call).await,
         }
     }

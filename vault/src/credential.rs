@@ -12,6 +12,11 @@ const KINDS: [&str; 3] = ["dbk_live", "dbk_test", "dbt"];
 const DRAWN: usize = 24;
 const TAG: usize = 8;
 
+/// Whether a text begins as our keys and tokens do.
+pub fn is_written_like_ours(text: &str) -> bool {
+    KINDS.iter().any(|kind| text.strip_prefix(kind).is_some_and(|rest| rest.starts_with('_')))
+}
+
 /// A new credential: shown once, then only its hash is known.
 pub struct Credential {
     pub text: Zeroizing<String>,

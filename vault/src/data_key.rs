@@ -82,7 +82,7 @@ pub(crate) fn id_of<T>(sealed: &Sealed<T>) -> Result<Uuid, OpenFailure> {
 }
 
 /// Form, nonce, ciphertext, tag. The id is bound in: under another name nothing opens.
-fn encrypt(key: &[u8; 32], id: Uuid, text: &[u8]) -> Vec<u8> {
+pub(crate) fn encrypt(key: &[u8; 32], id: Uuid, text: &[u8]) -> Vec<u8> {
     let nonce = random::<NONCE>();
     let mut sealed = Vec::with_capacity(text.len().saturating_add(1 + NONCE + TAG));
     sealed.push(FORM);
@@ -100,7 +100,7 @@ fn encrypt(key: &[u8; 32], id: Uuid, text: &[u8]) -> Vec<u8> {
     sealed
 }
 
-fn decrypt(key: &[u8; 32], id: Uuid, sealed: &[u8]) -> Result<Vec<u8>, OpenFailure> {
+pub(crate) fn decrypt(key: &[u8; 32], id: Uuid, sealed: &[u8]) -> Result<Vec<u8>, OpenFailure> {
     let (form, rest) = sealed.split_first().ok_or(OpenFailure::Damaged)?;
     if *form != FORM {
         return Err(OpenFailure::UnknownForm);

@@ -12,8 +12,9 @@ mod mark;
 mod master_key;
 mod person;
 mod random;
+mod secret;
 
-pub use credential::{ApiKeyName, Credential, TokenName};
+pub use credential::{ApiKeyName, Credential, TokenName, is_written_like_ours};
 pub use data_key::{Envelope, OpenFailure};
 pub use erasures::{Erasures, ErasuresFailure, forget_again};
 pub use forget::{forget_person, keys_count, open, open_all};

@@ -103,6 +103,7 @@ struct Keys {
     fingerprints: Hmac<Sha256>,
     persons: Hmac<Sha256>,
     wrapping: Zeroizing<[u8; 32]>,
+    secrets: Zeroizing<[u8; 32]>,
     mark: [u8; 32],
 }
 
@@ -117,6 +118,7 @@ impl Vault {
             fingerprints: keyed(&derived("request fingerprints")),
             persons: keyed(&derived("indexes of persons")),
             wrapping: derived("data keys"),
+            secrets: derived("secrets taken over"),
             mark: *derived("mark"),
         }))
     }
@@ -154,6 +156,10 @@ impl Vault {
 
     pub(crate) fn index(&self, parts: &[&[u8]]) -> String {
         hex::encode(mac(&self.0.persons, parts))
+    }
+
+    pub(crate) fn secrets_key(&self) -> &[u8; 32] {
+        &self.0.secrets
     }
 
     pub(crate) fn wrapping_key(&self) -> &[u8; 32] {

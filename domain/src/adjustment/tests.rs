@@ -197,3 +197,56 @@ fn nobody_adjusts_what_is_closed() {
     let reverse = AdjustmentCommand::ApproveReversal { by: person(1), effective_at: at(), closed_through: through };
     reversal_proposed().when(&reverse).then_refused(AdjustmentRefusal::PeriodClosed);
 }
+
+fn opening() -> TakenOver {
+    let Proposed { adjustment_id, livemode, amount, by, reason, .. } = proposal();
+    let (debit, credit) = (Account::Bank, Account::SuspenseMigration);
+    TakenOver { adjustment_id, livemode, debit, credit, amount, by, reason, effective_at: at() }
+}
+
+fn take_over(opening: TakenOver) -> AdjustmentCommand {
+    AdjustmentCommand::TakeOver(Box::new(opening))
+}
+
+#[test]
+fn an_opening_balance_is_in_the_books_at_once_and_two_people_take_it_back() {
+    let told = Told::untold().when(&take_over(opening())).then(&["taken_over"]);
+    assert_eq!(told.state.phase(), Phase::Approved);
+    let posting = told.history.last().unwrap().posting();
+    assert_eq!((posting.lines()[0].account, posting.lines()[1].account), (Account::Bank, Account::SuspenseMigration));
+    assert_eq!(posting.effective_at(), Some(at()));
+    told.clone().when(&approve(2)).then_nothing();
+    let otherwise = TakenOver { amount: Money::new(501, Currency::USD), ..opening() };
+    told.clone().when(&take_over(otherwise)).then_refused(AdjustmentRefusal::AdjustmentDiffers);
+    let asked = told.when(&propose_reversal(2)).then(&["reversal_proposed"]);
+    asked.clone().when(&approve_reversal(2)).then_refused(AdjustmentRefusal::SecondPersonNeeded);
+    asked.when(&approve_reversal(3)).then(&["reversed"]);
+}
+
+#[test]
+fn an_opening_balance_goes_against_the_migration_alone() {
+    let merchant = MerchantId::new(Uuid::from_u128(3));
+    for (changed, refusal) in [
+        (TakenOver { debit: Account::SuspenseMigration, ..opening() }, AdjustmentRefusal::AccountsEqual),
+        (
+            TakenOver { debit: Account::MerchantReserved(merchant), ..opening() },
+            AdjustmentRefusal::ReservedMovesByPayouts,
+        ),
+        (TakenOver { credit: Account::Suspense, ..opening() }, AdjustmentRefusal::MigrationNotTouched),
+        (TakenOver { amount: Money::new(0, Currency::USD), ..opening() }, AdjustmentRefusal::AmountNotPositive),
+    ] {
+        Told::untold().when(&take_over(changed)).then_refused(refusal);
+    }
+}
+
+#[test]
+fn settled_funds_are_told_of_an_opening_balance() {
+    let merchant = MerchantId::new(Uuid::from_u128(3));
+    let opening =
+        TakenOver { debit: Account::SuspenseMigration, credit: Account::MerchantAvailable(merchant), ..opening() };
+    let told = Told::untold().given(&take_over(opening));
+    let moves = told.state.moves_of_funds();
+    assert_eq!(moves, SettledFundsCommand::of_adjustment(true, told.history.last().unwrap()));
+    let [SettledFundsCommand::Record { amount, .. }] = moves[..] else { unreachable!("{moves:?}") };
+    assert_eq!(amount, Money::new(500, Currency::USD));
+}

@@ -20,22 +20,82 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 pub enum MerchantEvent {
     Registered(Box<Registered>),
-    ProfileRevised { profile: Box<Profile>, by: Actor },
-    Activated { by: Actor },
-    Suspended { by: Actor, reason: FreeText },
-    Closed { by: Actor, reason: FreeText },
-    ApiKeyRotated { issued: Box<KeyIssued>, old_valid_until: DateTime<Utc>, by: Actor },
-    ApiKeyRevoked { key_id: ApiKeyId, by: Actor },
-    FeesAgreed { channel: Channel, currency: Currency, plan: FeePlan, by: Actor },
-    LimitsAgreed { currency: Currency, limits: Limits, by: Actor },
-    ChannelAllowed { channel: Channel, by: Actor },
-    ChannelWithdrawn { channel: Channel, by: Actor },
-    CurrencyAllowed { currency: Currency, by: Actor },
-    CurrencyWithdrawn { currency: Currency, by: Actor },
-    ScheduleAgreed { schedule: Schedule, by: Actor },
-    EndpointAdded { endpoint_id: WebhookEndpointId, livemode: bool, url: String, by: Actor },
-    EndpointSecretRotated { endpoint_id: WebhookEndpointId, generation: u32, old_valid_until: DateTime<Utc>, by: Actor },
-    EndpointRemoved { endpoint_id: WebhookEndpointId, by: Actor },
+    ProfileRevised {
+        profile: Box<Profile>,
+        by: Actor,
+    },
+    Activated {
+        by: Actor,
+    },
+    Suspended {
+        by: Actor,
+        reason: FreeText,
+    },
+    Closed {
+        by: Actor,
+        reason: FreeText,
+    },
+    ApiKeyRotated {
+        issued: Box<KeyIssued>,
+        old_valid_until: DateTime<Utc>,
+        by: Actor,
+    },
+    ApiKeyRevoked {
+        key_id: ApiKeyId,
+        by: Actor,
+    },
+    /// A key of the platform before opens the door here as well, with the secret it had: that is sealed outside the log.
+    ApiKeyTakenOver {
+        issued: Box<KeyIssued>,
+        by: Actor,
+    },
+    FeesAgreed {
+        channel: Channel,
+        currency: Currency,
+        plan: FeePlan,
+        by: Actor,
+    },
+    LimitsAgreed {
+        currency: Currency,
+        limits: Limits,
+        by: Actor,
+    },
+    ChannelAllowed {
+        channel: Channel,
+        by: Actor,
+    },
+    ChannelWithdrawn {
+        channel: Channel,
+        by: Actor,
+    },
+    CurrencyAllowed {
+        currency: Currency,
+        by: Actor,
+    },
+    CurrencyWithdrawn {
+        currency: Currency,
+        by: Actor,
+    },
+    ScheduleAgreed {
+        schedule: Schedule,
+        by: Actor,
+    },
+    EndpointAdded {
+        endpoint_id: WebhookEndpointId,
+        livemode: bool,
+        url: String,
+        by: Actor,
+    },
+    EndpointSecretRotated {
+        endpoint_id: WebhookEndpointId,
+        generation: u32,
+        old_valid_until: DateTime<Utc>,
+        by: Actor,
+    },
+    EndpointRemoved {
+        endpoint_id: WebhookEndpointId,
+        by: Actor,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +142,7 @@ events_named!(MerchantEvent {
     Closed = "closed", "1.0";
     ApiKeyRotated = "api_key_rotated", "1.0";
     ApiKeyRevoked = "api_key_revoked", "1.0";
+    ApiKeyTakenOver = "api_key_taken_over", "1.0";
     FeesAgreed = "fees_agreed", "1.0";
     LimitsAgreed = "limits_agreed", "1.0";
     ChannelAllowed = "channel_allowed", "1.0";
@@ -101,6 +162,7 @@ impl MerchantEvent {
             Self::Registered(_) | Self::ProfileRevised { .. } | Self::Activated { .. } => Posting::none(),
             Self::Suspended { .. } | Self::Closed { .. } => Posting::none(),
             Self::ApiKeyRotated { .. } | Self::ApiKeyRevoked { .. } => Posting::none(),
+            Self::ApiKeyTakenOver { .. } => Posting::none(),
             Self::FeesAgreed { .. } | Self::LimitsAgreed { .. } | Self::ScheduleAgreed { .. } => Posting::none(),
             Self::ChannelAllowed { .. } | Self::ChannelWithdrawn { .. } => Posting::none(),
             Self::CurrencyAllowed { .. } | Self::CurrencyWithdrawn { .. } => Posting::none(),

@@ -12,7 +12,8 @@ use crate::{
     },
 };
 
-/// The signing secret is derived from the key's id and generation: there is nothing here to steal.
+/// The signing secret is derived from the key's id and generation: there is nothing here to steal. One that was taken over
+/// is sealed outside the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     pub livemode: bool,
@@ -21,12 +22,15 @@ pub struct ApiKey {
     /// Set when the next generation was issued.
     pub valid_until: Option<DateTime<Utc>>,
     pub revoked: bool,
+    /// Its secret came with it, and is not derived.
+    #[serde(default)]
+    pub is_taken_over: bool,
 }
 
 impl ApiKey {
     pub(super) fn new(issued: &KeyIssued) -> Self {
         let KeyIssued { livemode, hash, generation, .. } = issued.clone();
-        Self { livemode, hash, generation, valid_until: None, revoked: false }
+        Self { livemode, hash, generation, valid_until: None, revoked: false, is_taken_over: false }
     }
 
     fn is_valid_at(&self, now: DateTime<Utc>) -> bool {
@@ -55,6 +59,22 @@ impl Merchant {
             return Ok(Vec::new());
         }
         Ok(vec![MerchantEvent::ApiKeyRevoked { key_id, by }])
+    }
+
+    /// None of the others ends by it: merchants go on with what they have.
+    pub(super) fn take_over_key(&self, key_id: ApiKeyId, livemode: bool, hash: &str, by: Actor) -> Decision {
+        self.trading()?;
+        if let Some(known) = self.keys.get(&key_id) {
+            let same = known.is_taken_over && known.livemode == livemode && known.hash == hash;
+            return if same { Ok(Vec::new()) } else { Err(MerchantRefusal::ApiKeyDiffers) };
+        }
+        let next = self.generation(livemode).checked_add(1).ok_or(MerchantRefusal::ApiKeyOutOfOrder)?;
+        let issued = Box::new(KeyIssued { key_id, livemode, hash: hash.to_owned(), generation: next });
+        Ok(vec![MerchantEvent::ApiKeyTakenOver { issued, by }])
+    }
+
+    pub(super) fn fold_taken_over(&mut self, issued: &KeyIssued) {
+        self.keys.insert(issued.key_id, ApiKey { is_taken_over: true, ..ApiKey::new(issued) });
     }
 
     fn generation(&self, livemode: bool) -> u32 {

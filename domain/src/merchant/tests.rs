@@ -206,6 +206,7 @@ fn nothing_is_agreed_with_a_closed_account() {
         activate(),
         suspend(),
         rotate(key(3, true, 2)),
+        take_over(7, true),
         agree_fees(plan()),
         agree_limits(1),
         schedule("Europe/London", 0),
@@ -240,6 +241,27 @@ fn a_key_is_rotated_with_an_overlap() {
     assert_eq!(again.state.keys().count(), 4);
     // A repeat of the first is one still, though its key has an end by now.
     again.when(&rotate(key(3, true, 2))).then_nothing();
+}
+
+fn take_over(number: u128, livemode: bool) -> MerchantCommand {
+    let KeyIssued { key_id, hash, .. } = key(number, livemode, 1);
+    MerchantCommand::TakeOverKey { key_id, livemode, hash, by: BY }
+}
+
+#[test]
+fn a_key_taken_over_opens_beside_the_others() {
+    let valid = |told: &Told, number| told.state.valid_key(key_no(number), at(1_000)).is_some();
+    let told = registered().when(&take_over(7, true)).then(&["api_key_taken_over"]);
+    assert!(valid(&told, 2) && valid(&told, 7) && valid(&told, 1));
+    assert!(told.state.keys().all(|(id, key)| key.is_taken_over == (id == key_no(7))));
+    told.clone().when(&take_over(7, false)).then_refused(MerchantRefusal::ApiKeyDiffers);
+    told.clone().when(&take_over(2, true)).then_refused(MerchantRefusal::ApiKeyDiffers);
+    // Another of the same mode, as merchants had them there; then one of ours, as any merchant gets one.
+    let more = told.when(&take_over(8, true)).then(&["api_key_taken_over"]);
+    assert!(valid(&more, 7) && valid(&more, 8));
+    let rotated = more.when(&rotate(key(9, true, 4))).then(&["api_key_rotated"]);
+    assert!(!valid(&rotated, 7) && !valid(&rotated, 8) && valid(&rotated, 9));
+    rotated.when(&revoke(7)).then(&["api_key_revoked"]);
 }
 
 #[test]
@@ -357,6 +379,7 @@ fn without_a_merchant_everything_but_registering_is_refused() {
         suspend(),
         close(),
         rotate(key(3, true, 2)),
+        take_over(7, true),
         revoke(1),
         agree_fees(plan()),
         agree_limits(1),

@@ -196,6 +196,7 @@ impl Attempt {
             }
             PaymentEvent::Captured(captured) => self.fold_captured(captured),
             PaymentEvent::Initiated(_)
+            | PaymentEvent::TakenOver(_)
             | PaymentEvent::AttemptOpened(_)
             | PaymentEvent::CancellationRequested { .. }
             | PaymentEvent::Cancelled { .. }

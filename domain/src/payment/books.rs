@@ -7,6 +7,7 @@ use crate::{
         dispute::DisputeOutcome,
         event::{Captured, DisputeMoved, Funds, PaymentEvent, RefundMoved, Settled, Suspended},
         suspense::Source,
+        taken_over::TakenOver,
     },
     posting::{Movement, Posting, Reversed},
 };
@@ -15,6 +16,7 @@ impl PaymentEvent {
     #[must_use]
     pub fn posting(&self) -> Posting {
         match self {
+            Self::TakenOver(taken) => post_taken_over(taken),
             Self::Captured(captured) => post_captured(captured),
             Self::RefundConfirmed(moved) => post_refund(moved),
             Self::RefundBounced(moved) => post_refund(moved).reversing(moved.refund_id),
@@ -61,6 +63,17 @@ const fn account_of(funds: Funds, merchant: MerchantId) -> Account {
         Funds::Available => Account::MerchantAvailable(merchant),
         Funds::Suspense => Account::Suspense,
     }
+}
+
+/// The merchant is owed here what it was owed there, unless that was settled: then it came with its balance. What the
+/// channel owes and what was charged came with those balances too.
+fn post_taken_over(taken: &TakenOver) -> Posting {
+    let net = taken.net();
+    if taken.is_settled || net.is_zero() {
+        return Posting::none();
+    }
+    let (debit, credit) = (Account::SuspenseMigration, Account::MerchantPending(taken.merchant_id));
+    Posting::moving(taken.effective_at, &[Movement { debit, credit, money: net }])
 }
 
 /// The channel owes us all of it; the merchant is owed it less the fee, which is ours.

@@ -18,6 +18,7 @@ use crate::{
         dispute::DisputeOutcome,
         origin::Origin,
         suspense::Source,
+        taken_over::TakenOver,
     },
     risk::Assessment,
     sealed::{Email, Note, Sealed},
@@ -27,6 +28,8 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 pub enum PaymentEvent {
     Initiated(Box<Initiated>),
+    /// It began on the platform before, and stands like this.
+    TakenOver(Box<TakenOver>),
     /// Another try after one that failed with evidence.
     AttemptOpened(AttemptOpened),
     RiskApproved {
@@ -309,6 +312,7 @@ impl Mismatched {
 
 events_named!(PaymentEvent {
     Initiated = "initiated", "1.0";
+    TakenOver = "taken_over", "1.0";
     AttemptOpened = "attempt_opened", "1.0";
     RiskApproved = "risk_approved", "1.0";
     RiskRejected = "risk_rejected", "1.0";

@@ -203,6 +203,12 @@ impl Refunds {
         }
     }
 
+    /// What was given back before this ledger knew of it.
+    pub(super) const fn take_over(&mut self, refunded_minor: i64, fees_returned_minor: i64) {
+        self.confirmed_minor = refunded_minor;
+        self.fees_returned_minor = fees_returned_minor;
+    }
+
     pub(super) fn release(&mut self, refund_id: RefundId) {
         if let Some(refund) = self.known.get_mut(&refund_id) {
             refund.phase = Phase::Released;

@@ -27,6 +27,7 @@ mod refunds;
 mod reports;
 mod settlings;
 mod suspense;
+mod taken_over;
 
 pub(super) fn usd(amount_minor: i64) -> Money {
     Money::new(amount_minor, Currency::USD)

@@ -6,7 +6,10 @@ use crate::{
     channel::Channel,
     fee::FeePlan,
     id::RefundId,
-    payment::event::{PaymentEvent, Route},
+    payment::{
+        event::{PaymentEvent, Route},
+        taken_over::TakenOver,
+    },
 };
 
 /// The fees of one payment as they were and as they would have been, in minor units of its currency. Whatever is captured
@@ -43,6 +46,7 @@ impl FeesWhatIf {
         match event {
             PaymentEvent::Initiated(initiated) => self.open(1, &initiated.route, other),
             PaymentEvent::AttemptOpened(opened) => self.open(opened.attempt, &opened.route, other),
+            PaymentEvent::TakenOver(taken) => self.take_over(taken, other),
             PaymentEvent::Captured(captured) => {
                 let (attempt, amount_minor) = (captured.attempt, captured.amount.amount_minor);
                 let before = self.captured_of_attempts.entry(attempt).or_insert(0);
@@ -100,6 +104,17 @@ impl FeesWhatIf {
     #[must_use]
     pub const fn after(&self) -> Fees {
         self.after
+    }
+
+    /// What was charged elsewhere was charged, whatever the plan here would have been.
+    fn take_over(&mut self, taken: &TakenOver, other: impl Fn(Channel, FeePlan) -> FeePlan) {
+        self.open(1, &taken.route, other);
+        self.captured_of_attempts.insert(1, taken.captured.amount_minor);
+        self.captured_minor = taken.captured.amount_minor;
+        self.refunded_minor = taken.refunded.amount_minor;
+        let charged_minor = taken.fees.amount_minor;
+        self.before = Fees { charged_minor, returned_minor: taken.fees_returned.amount_minor };
+        self.after = self.before;
     }
 
     fn open(&mut self, attempt: u32, route: &Route, other: impl Fn(Channel, FeePlan) -> FeePlan) {

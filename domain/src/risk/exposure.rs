@@ -67,6 +67,8 @@ impl Exposure {
             | PaymentEvent::Disputed(_)
             | PaymentEvent::DisputeClosed { .. }
             | PaymentEvent::DisputeWonAfterAll(_)
+            // It was held against the limits of where it began.
+            | PaymentEvent::TakenOver(_)
             | PaymentEvent::Settled(_) => None,
         }
     }

@@ -29,6 +29,7 @@ impl SettledFundsCommand {
             | PaymentEvent::DisputeWonAfterAll(moved) => Source::DisputeWon(moved.dispute_id),
             PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Lost, .. }
             | PaymentEvent::Initiated(_)
+            | PaymentEvent::TakenOver(_)
             | PaymentEvent::AttemptOpened(_)
             | PaymentEvent::RiskApproved { .. }
             | PaymentEvent::RiskRejected { .. }
@@ -64,6 +65,7 @@ impl SettledFundsCommand {
     pub fn of_adjustment(livemode: bool, event: &AdjustmentEvent) -> Vec<Self> {
         let source = match event {
             AdjustmentEvent::Approved(adjusted) => Source::Adjustment(adjusted.adjustment_id),
+            AdjustmentEvent::TakenOver(opening) => Source::Adjustment(opening.adjustment_id),
             AdjustmentEvent::Reversed(adjusted) => Source::AdjustmentReversed(adjusted.adjustment_id),
             AdjustmentEvent::Proposed(_)
             | AdjustmentEvent::Rejected { .. }

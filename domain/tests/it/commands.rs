@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 pub(crate) mod adjustment;
 pub(crate) mod merchant;
+pub(crate) mod old_name;
 pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod payment;

@@ -47,6 +47,7 @@ fn stored(fact: &Fact) -> Value {
         Fact::Saga(event) => serde_json::to_value(event),
         Fact::RiskRules(event) => serde_json::to_value(event),
         Fact::Periods(event) => serde_json::to_value(event),
+        Fact::OldName(event) => serde_json::to_value(event),
     }
     .unwrap()
 }

@@ -7,6 +7,7 @@ use domain::{
     aggregate::{Aggregate, Event},
     fact::Fact,
     merchant::Merchant,
+    old_name::OldName,
     operator::Operator,
     order::Order,
     payment::{Payment, PaymentCommand, status::Status},
@@ -191,6 +192,7 @@ laws! {
     saga: Saga;
     risk_rules: RiskRules;
     periods: Periods;
+    old_name: OldName;
 }
 
 /// Where nothing is allowed, asked for or proposed a second time after it was taken back, nothing ever comes of a repeat.

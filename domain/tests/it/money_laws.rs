@@ -229,7 +229,7 @@ proptest! {
         let (mut approvals, mut reversals) = (0, 0);
         for event in play::<Adjustment>(&commands).1 {
             books.enter(&event.posting());
-            approvals += i32::from(matches!(event, AdjustmentEvent::Approved(_)));
+            approvals += i32::from(matches!(event, AdjustmentEvent::Approved(_) | AdjustmentEvent::TakenOver(_)));
             reversals += i32::from(matches!(event, AdjustmentEvent::Reversed(_)));
         }
         prop_assert!(reversals <= approvals && approvals <= 1);
@@ -248,6 +248,8 @@ proptest! {
                 AdjustmentEvent::Approved(adjusted) => prop_assert!(proposer != Some(adjusted.approved_by)),
                 AdjustmentEvent::ReversalProposed { by, .. } => reverser = Some(by),
                 AdjustmentEvent::Reversed(adjusted) => prop_assert!(reverser != Some(adjusted.approved_by)),
+                // Decided elsewhere: two people may take it back.
+                AdjustmentEvent::TakenOver(_) => {}
                 AdjustmentEvent::Rejected { .. } | AdjustmentEvent::ReversalRejected { .. } => {}
             }
         }

@@ -16,6 +16,7 @@ use domain::{
         event::{DisputeMoved, Funds, PaymentEvent},
         status::Status,
         suspense::Source,
+        taken_over::TakenOver,
     },
 };
 use proptest::prelude::*;
@@ -48,12 +49,16 @@ struct Accountant {
     pending: i128,
     available: i128,
     settled: Vec<i128>,
+    /// Of what was captured and refunded, and of the fees, what was so before it was taken over.
+    owed_before: i128,
+    fees_before: i128,
 }
 
 impl Accountant {
     fn take(&mut self, event: &PaymentEvent) {
         let wide = |money: Money| i128::from(money.amount_minor);
         match event {
+            PaymentEvent::TakenOver(taken) => self.take_over(taken),
             PaymentEvent::Captured(captured) => {
                 self.captured += wide(captured.amount);
                 self.fees += wide(captured.fee);
@@ -119,6 +124,15 @@ impl Accountant {
             }
             _ => {}
         }
+    }
+
+    fn take_over(&mut self, taken: &TakenOver) {
+        let wide = |money: Money| i128::from(money.amount_minor);
+        (self.captured, self.refunded) = (wide(taken.captured), wide(taken.refunded));
+        (self.fees, self.fees_returned) = (wide(taken.fees), wide(taken.fees_returned));
+        self.owed_before = self.captured - self.refunded;
+        self.fees_before = self.fees - self.fees_returned;
+        self.pending = if taken.is_settled { 0 } else { self.owed_before - self.fees_before };
     }
 
     fn reserved(&self) -> i128 {
@@ -227,7 +241,8 @@ proptest! {
             for currency in [USD, Currency::EUR] {
                 let of_merchant = if currency == USD { seen.captured - seen.refunded - seen.lost - seen.disputed } else { 0 };
                 let held = seen.held.get(&currency).copied().unwrap_or_default();
-                let owed = of_merchant + seen.suspended(currency) + held;
+                let before = if currency == USD { seen.owed_before } else { 0 };
+                let owed = of_merchant + seen.suspended(currency) + held - before;
                 prop_assert_eq!(books.balance(Account::ChannelReceivable(Channel::Stripe), currency), owed);
             }
             Ok(())
@@ -237,7 +252,7 @@ proptest! {
     #[test]
     fn our_fees_are_those_charged_less_those_returned(commands in history()) {
         at_every_event(&commands, |_, seen, books| {
-            prop_assert_eq!(books.balance(Account::FeesRevenue, USD), seen.fees - seen.fees_returned);
+            prop_assert_eq!(books.balance(Account::FeesRevenue, USD), seen.fees - seen.fees_returned - seen.fees_before);
             prop_assert!(0 <= seen.fees_returned && seen.fees_returned <= seen.fees && seen.fees <= seen.captured);
             Ok(())
         })?;
@@ -252,6 +267,19 @@ proptest! {
                 prop_assert!(*held >= 0);
                 prop_assert_eq!(books.balance(Account::DisputeHolding, *currency), *held);
             }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn what_was_taken_over_is_owed_against_the_migration_and_nothing_else_is(commands in history()) {
+        let taken_over = play::<Payment>(&commands).1.into_iter().find_map(|event| match event {
+            PaymentEvent::TakenOver(taken) if !taken.is_settled => Some(i128::from(taken.net().amount_minor)),
+            _ => None,
+        });
+        at_every_event(&commands, |_, _, books| {
+            let owed = -books.balance(Account::SuspenseMigration, USD);
+            prop_assert_eq!(owed, taken_over.unwrap_or_default());
             Ok(())
         })?;
     }
@@ -300,6 +328,10 @@ proptest! {
                 PaymentEvent::Initiated(initiated) => {
                     modes.push(initiated.route.capture_mode);
                     whole = Some(initiated.amount);
+                }
+                PaymentEvent::TakenOver(taken) => {
+                    modes.push(taken.route.capture_mode);
+                    whole = Some(taken.amount);
                 }
                 PaymentEvent::AttemptOpened(opened) => modes.push(opened.route.capture_mode),
                 PaymentEvent::CaptureRequested { attempt, capture_id, amount } => {

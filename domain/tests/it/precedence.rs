@@ -4,10 +4,10 @@ use std::{fs, path::PathBuf};
 
 use domain::{
     adjustment::AdjustmentRefusal, country::CountryRefusal, fee::FeeRefusal, free_text::TextRefusal,
-    merchant::MerchantRefusal, money::MoneyRefusal, network::NetworkRefusal, operator::OperatorRefusal,
-    order::OrderRefusal, payment::PaymentRefusal, periods::PeriodsRefusal, posting::PostingRefusal,
-    refund::RefundRefusal, refusal::Listed, remittance::RemittanceRefusal, risk_rules::RiskRulesRefusal,
-    saga::SagaRefusal, settled_funds::SettledFundsRefusal, settlement::SettlementRefusal,
+    merchant::MerchantRefusal, money::MoneyRefusal, network::NetworkRefusal, old_name::OldNameRefusal,
+    operator::OperatorRefusal, order::OrderRefusal, payment::PaymentRefusal, periods::PeriodsRefusal,
+    posting::PostingRefusal, refund::RefundRefusal, refusal::Listed, remittance::RemittanceRefusal,
+    risk_rules::RiskRulesRefusal, saga::SagaRefusal, settled_funds::SettledFundsRefusal, settlement::SettlementRefusal,
 };
 
 /// All files of a module: `name.rs` and what is under `name/`, in two heaps: code and tests.
@@ -70,6 +70,7 @@ fn every_refusal_is_tried_in_order_and_told_in_a_test() {
     check::<SagaRefusal>("saga");
     check::<RiskRulesRefusal>("risk_rules");
     check::<PeriodsRefusal>("periods");
+    check::<OldNameRefusal>("old_name");
     check::<CountryRefusal>("country");
     check::<NetworkRefusal>("network");
     check::<MoneyRefusal>("money");

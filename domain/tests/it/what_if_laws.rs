@@ -42,6 +42,11 @@ fn under(plan: FeePlan, commands: &[PaymentCommand]) -> Vec<PaymentCommand> {
             start.terms.fee_plan = Some(plan);
             PaymentCommand::Initiate(start)
         }
+        PaymentCommand::TakeOver(taken) => {
+            let mut taken = taken.clone();
+            taken.route.fee_plan = plan;
+            PaymentCommand::TakeOver(taken)
+        }
         other => other.clone(),
     };
     commands.iter().map(with).collect()

@@ -35,6 +35,13 @@ pub(super) fn count(
         counted.put(row);
         return Ok(vec![touch]);
     }
+    if let PaymentEvent::TakenOver(taken) = fact {
+        // It began elsewhere and is counted there; money that moves from here on is counted here.
+        let mut row = begun(&taken.initiated(), at);
+        (row.is_answered, row.is_captured, row.is_over) = (true, true, true);
+        counted.put(row);
+        return Ok(Vec::new());
+    }
     let id = uuid_of(&recorded.aggregate_id).ok_or_else(|| Poison::Event("no payment has such a name".to_owned()))?;
     let row = counted.must(&(id,))?;
     if let PaymentEvent::AttemptOpened(opened) = fact {
@@ -131,6 +138,7 @@ fn moved(fact: &PaymentEvent) -> Option<Change> {
         | PaymentEvent::DisputeWonAfterAll(_)
         | PaymentEvent::AuthorisationLetGo { .. }
         | PaymentEvent::Initiated(_)
+        | PaymentEvent::TakenOver(_)
         | PaymentEvent::AttemptOpened(_)
         | PaymentEvent::RiskApproved { .. }
         | PaymentEvent::RiskRejected { .. }
@@ -200,6 +208,7 @@ impl CountedRow {
             | PaymentEvent::Voided { .. }
             | PaymentEvent::AuthorisationExpired { .. }
             | PaymentEvent::Initiated(_)
+            | PaymentEvent::TakenOver(_)
             | PaymentEvent::AttemptOpened(_)
             | PaymentEvent::RiskApproved { .. }
             | PaymentEvent::ReviewRequested { .. }

@@ -6,6 +6,7 @@ use domain::payment::attempt::{Decline, Phase};
 use domain::payment::dispute::DisputeOutcome;
 use domain::payment::event::{Captured, DisputeMoved, Funds, PaymentEvent, RefundMoved};
 use domain::payment::status::{Seen, Status};
+use domain::payment::taken_over::TakenOver;
 use domain::risk::Assessment;
 use event_store::{Poison, Recorded};
 use serde::Deserialize as _;
@@ -25,6 +26,13 @@ pub(super) fn fold(
     if let PaymentEvent::Initiated(initiated) = fact {
         payments.put(new(recorded, initiated));
         attempts.put(opened(recorded, initiated.payment_id.uuid(), 1, &initiated.route));
+        return Ok(());
+    }
+    if let PaymentEvent::TakenOver(taken) = fact {
+        let (mut row, attempt) = taken_over(recorded, taken);
+        row.status = row.seen()?.name().to_owned();
+        payments.put(row);
+        attempts.put(attempt);
         return Ok(());
     }
     let id = uuid_of(&recorded.aggregate_id).ok_or_else(|| Poison::Event("no payment has such a name".to_owned()))?;
@@ -50,6 +58,24 @@ pub(super) fn fold(
     Ok(())
 }
 
+/// As it stood on the platform before. Where it was settled there, no settlement of ours has it.
+fn taken_over(recorded: &Recorded, taken: &TakenOver) -> (PaymentRow, AttemptRow) {
+    let mut attempt = opened(recorded, taken.payment_id.uuid(), 1, &taken.route);
+    attempt.phase = word(taken.phase());
+    attempt.channel_trade_no = Some(taken.channel_trade_no.clone());
+    attempt.captured_minor = taken.captured.amount_minor;
+    attempt.authorised_minor = if taken.captured.is_zero() { taken.amount } else { taken.captured }.amount_minor;
+    attempt.answered_at = Some(taken.occurred_at);
+    let mut row = new(recorded, &taken.initiated());
+    row.follow(&attempt);
+    row.captured_minor = taken.captured.amount_minor;
+    row.fee_minor = taken.fees.amount_minor;
+    row.refunded_minor = taken.refunded.amount_minor;
+    row.fee_returned_minor = taken.fees_returned.amount_minor;
+    row.captured_at = Some(taken.occurred_at).filter(|_captured| !taken.captured.is_zero());
+    (row, attempt)
+}
+
 /// The attempt an event is about alone.
 const fn attempt_of(fact: &PaymentEvent) -> Option<u32> {
     match fact {
@@ -72,6 +98,7 @@ const fn attempt_of(fact: &PaymentEvent) -> Option<u32> {
         | PaymentEvent::LateAuthorisationReleased { attempt, .. } => Some(*attempt),
         PaymentEvent::Captured(captured) => Some(captured.attempt),
         PaymentEvent::Initiated(_)
+        | PaymentEvent::TakenOver(_)
         | PaymentEvent::AttemptOpened(_)
         | PaymentEvent::CancellationRequested { .. }
         | PaymentEvent::Cancelled { .. }
@@ -140,6 +167,7 @@ impl PaymentRow {
             PaymentEvent::Settled(settled) => self.settlement_id = Some(settled.settlement_id.uuid()),
             PaymentEvent::DisputeClosed { outcome: DisputeOutcome::Lost, .. }
             | PaymentEvent::Initiated(_)
+            | PaymentEvent::TakenOver(_)
             | PaymentEvent::AttemptOpened(_)
             | PaymentEvent::RiskApproved { .. }
             | PaymentEvent::RiskRejected { .. }
@@ -248,6 +276,7 @@ impl AttemptRow {
             | PaymentEvent::AuthorisedLate { .. }
             | PaymentEvent::LateAuthorisationReleased { .. }
             | PaymentEvent::Initiated(_)
+            | PaymentEvent::TakenOver(_)
             | PaymentEvent::AttemptOpened(_)
             | PaymentEvent::CancellationRequested { .. }
             | PaymentEvent::Cancelled { .. }

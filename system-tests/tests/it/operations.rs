@@ -2,6 +2,7 @@
 
 mod away;
 mod health;
+mod import;
 pub(crate) mod logs;
 mod metrics;
 mod soak;

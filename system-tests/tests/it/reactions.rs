@@ -98,6 +98,10 @@ impl Outside {
         Self { url, books, relay, _stop: stop }
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn environment(&self) -> [(&str, &str); 5] {
         asking(&self.url)
     }

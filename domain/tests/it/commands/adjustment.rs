@@ -2,7 +2,10 @@
 
 use domain::{
     account::Account,
-    adjustment::{AdjustmentCommand, event::Proposed},
+    adjustment::{
+        AdjustmentCommand,
+        event::{Proposed, TakenOver},
+    },
     id::AdjustmentId,
     month::Month,
 };
@@ -22,18 +25,27 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<AdjustmentCommand>> {
             AdjustmentCommand::Propose { proposal: Box::new(proposed), closed_through }
         },
     );
+    let migrated = || prop::sample::select(vec![Account::Bank, Account::SuspenseMigration]);
+    let opening = (migrated(), migrated(), money(), operator(), text(), at()).prop_map(
+        |(debit, credit, amount, by, reason, effective_at)| {
+            let adjustment_id = AdjustmentId::new(Uuid::from_u128(1));
+            let opening = TakenOver { adjustment_id, livemode: true, debit, credit, amount, by, reason, effective_at };
+            AdjustmentCommand::TakeOver(Box::new(opening))
+        },
+    );
     let decided = move || (operator(), at(), closed());
     let command = prop_oneof![
-        2 => proposal,
-        2 => decided().prop_map(|(by, effective_at, closed_through)| {
+        4 => proposal,
+        1 => opening,
+        4 => decided().prop_map(|(by, effective_at, closed_through)| {
             AdjustmentCommand::Approve { by, effective_at, closed_through }
         }),
-        1 => (operator(), text()).prop_map(|(by, reason)| AdjustmentCommand::Reject { by, reason }),
-        2 => (operator(), text()).prop_map(|(by, reason)| AdjustmentCommand::ProposeReversal { by, reason }),
-        2 => decided().prop_map(|(by, effective_at, closed_through)| {
+        2 => (operator(), text()).prop_map(|(by, reason)| AdjustmentCommand::Reject { by, reason }),
+        4 => (operator(), text()).prop_map(|(by, reason)| AdjustmentCommand::ProposeReversal { by, reason }),
+        4 => decided().prop_map(|(by, effective_at, closed_through)| {
             AdjustmentCommand::ApproveReversal { by, effective_at, closed_through }
         }),
-        1 => (operator(), text()).prop_map(|(by, reason)| AdjustmentCommand::RejectReversal { by, reason }),
+        2 => (operator(), text()).prop_map(|(by, reason)| AdjustmentCommand::RejectReversal { by, reason }),
     ];
     prop::collection::vec(command, 0..16)
 }

@@ -78,7 +78,11 @@ fn keys_and_endpoints() -> impl Strategy<Value = MerchantCommand> {
                 MerchantCommand::RotateKey { issue: Box::new(key(id, livemode, generation)), old_valid_until, by }
             }
         ),
-        (1_u128..7, actor())
+        (6_u128..9, any::<bool>(), actor()).prop_map(|(id, livemode, by)| {
+            let KeyIssued { key_id, hash, .. } = key(id, livemode, 1);
+            MerchantCommand::TakeOverKey { key_id, livemode, hash, by }
+        }),
+        (1_u128..9, actor())
             .prop_map(|(id, by)| MerchantCommand::RevokeKey { key_id: ApiKeyId::new(Uuid::from_u128(id)), by }),
         (endpoint(), any::<bool>(), word(), actor()).prop_map(|(endpoint_id, livemode, host, by)| {
             MerchantCommand::AddEndpoint { endpoint_id, livemode, url: format!("https://{host}.example"), by }

@@ -9,9 +9,10 @@ use domain::{
         Agreed, Initiate, PaymentCommand, Report,
         attempt::{CaptureMode, Decline},
         dispute::DisputeOutcome,
-        event::Purpose,
+        event::{Purpose, Route},
         origin::Origin,
         suspense::Source,
+        taken_over::TakenOver,
     },
     risk::{Assessment, RiskDecision, Score},
     settlement::event::Destination,
@@ -41,6 +42,49 @@ pub(crate) fn initiate(amount: Money, fee_plan: FeePlan, capture_mode: CaptureMo
             payment_limit_minor: None,
             fee_plan: Some(fee_plan),
         },
+    }))
+}
+
+/// As it stood elsewhere: a sum or two may not add up.
+pub(crate) fn taken_over(whole: i64) -> impl Strategy<Value = PaymentCommand> {
+    let part = move || prop_oneof![4 => Just(0), 3 => Just(whole), 3 => Just(whole / 3), 1 => minor()];
+    let sums = (part(), part(), part(), part());
+    (sums, fee_plan(), any::<bool>(), word()).prop_map(
+        move |((captured, fees, refunded, fees_returned), plan, is_settled, source)| {
+            take_over(whole, [captured, fees, refunded, fees_returned], plan, is_settled, &source)
+        },
+    )
+}
+
+pub(crate) fn take_over(
+    whole: i64,
+    [captured, fees, refunded, fees_returned]: [i64; 4],
+    fee_plan: FeePlan,
+    is_settled: bool,
+    source: &str,
+) -> PaymentCommand {
+    let order_no = OrderNo::parse("ORDER-1").unwrap();
+    let money = |minor| Money::new(minor, Currency::USD);
+    let at = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
+    let capture_mode = if captured == 0 { CaptureMode::Manual } else { CaptureMode::Automatic };
+    PaymentCommand::TakeOver(Box::new(TakenOver {
+        payment_id: PaymentId::derive(merchant(), true, order_no.as_str()),
+        merchant_id: merchant(),
+        livemode: true,
+        order_no,
+        amount: money(whole),
+        route: Route { channel: Channel::Stripe, capture_mode, fee_plan, method: None },
+        purpose: Purpose::default(),
+        old_no: "P-1".to_owned(),
+        source: source.to_owned(),
+        channel_trade_no: "ch".to_owned(),
+        captured: money(captured),
+        fees: money(fees),
+        refunded: money(refunded),
+        fees_returned: money(fees_returned),
+        is_settled,
+        occurred_at: at,
+        effective_at: at,
     }))
 }
 
@@ -98,6 +142,7 @@ pub(crate) fn any_command(whole: i64) -> impl Strategy<Value = PaymentCommand> {
         prop_oneof![3 => Just(RiskDecision::Approve), 1 => Just(RiskDecision::Review), 1 => Just(RiskDecision::Reject)];
     prop_oneof![
         2 => (money_or(whole), fee_plan(), capture_mode()).prop_map(|(amount, plan, mode)| initiate(amount, plan, mode)),
+        1 => taken_over(whole),
         2 => (attempt(), decision).prop_map(|(attempt, decision)| assess(attempt, decision)),
         1 => (attempt(), any::<bool>(), operator(), text())
             .prop_map(|(attempt, approved, by, reason)| PaymentCommand::DecideReview { attempt, approved, by, reason }),
@@ -185,11 +230,13 @@ fn beginning(whole: i64, plan: FeePlan, decision: RiskDecision, at_once: bool) -
 pub(crate) fn history() -> impl Strategy<Value = Vec<PaymentCommand>> {
     let whole = prop_oneof![6 => Just(10_000_i64), 2 => 1_i64..100_000, 1 => Just(i64::MAX), 1 => 1..=i64::MAX];
     let decision = prop_oneof![4 => Just(RiskDecision::Approve), 1 => Just(RiskDecision::Review)];
-    let begun = (whole, fee_plan(), decision, any::<bool>(), 0_usize..=6);
-    begun.prop_flat_map(|(whole, plan, decision, at_once, length)| {
-        prop::collection::vec(any_command(whole), 0..24).prop_map(move |more| {
+    let begun = (whole, fee_plan(), decision, any::<bool>(), 0_usize..=6, 0_u8..8);
+    begun.prop_flat_map(|(whole, plan, decision, at_once, length, elsewhere)| {
+        (taken_over(whole), prop::collection::vec(any_command(whole), 0..24)).prop_map(move |(taken_over, more)| {
+            // Some began on the platform before.
+            let taken_over = (elsewhere == 0).then_some(taken_over);
             let beginning = beginning(whole, plan, decision, at_once);
-            beginning.into_iter().take(length).chain(more).collect()
+            taken_over.into_iter().chain(beginning.into_iter().take(length)).chain(more).collect()
         })
     })
 }

@@ -7,7 +7,7 @@ use system_tests::client::{Caller, Request};
 use super::{PAYMENTS, ask, guest, payment};
 
 /// Every table there is, row by row as text: how many hold the words.
-async fn rows_with(log: &mut PgConnection, words: &str) -> Vec<String> {
+pub(crate) async fn rows_with(log: &mut PgConnection, words: &str) -> Vec<String> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace \
          where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema') order by 1",

@@ -1,0 +1,17 @@
+//! The tables there are, in the order they are read: what rests on a row comes after it.
+
+use super::{
+    answers, balances, keys, merchants, payments,
+    plan::{Read, Takeover},
+    row::{Amiss, Row},
+};
+
+/// A table of the platform before.
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    pub(super) needed: &'static [&'static str],
+    pub(super) may: &'static [&'static str],
+    pub(super) read: fn(&mut Takeover, &Row<'_>) -> Result<Read, Amiss>,
+}
+
+pub(super) const TABLES: [Table; 5] = [merchants::TABLE, keys::TABLE, payments::TABLE, balances::TABLE, answers::TABLE];
