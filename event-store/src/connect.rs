@@ -111,9 +111,10 @@ impl Database {
             .max_connections(connections)
             .acquire_timeout(LENT_WITHIN)
             .test_before_acquire(false)
-            // A `begin` that was given up half way leaves a transaction sqlx does not know of: end it before reuse.
+            // A `begin` that was given up half way leaves a transaction sqlx does not know of: end it before reuse. Where
+            // that cannot be done, the connection is dropped; whoever needs the database notices by themselves.
             .after_release(|connection, _metadata| {
-                Box::pin(async move { connection.execute("begin; rollback").await.map(|_done| true) })
+                Box::pin(async move { Ok(connection.execute("begin; rollback").await.is_ok()) })
             })
             .connect_lazy_with(options)
     }
