@@ -8,8 +8,9 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
-/// What is logged unless `RUST_LOG` says otherwise. sqlx tells of every statement it finds slow.
-const USUAL: &str = "info,sqlx=warn";
+/// What is logged unless `RUST_LOG` says otherwise. sqlx tells of every statement it finds slow, and of every connection
+/// that was gone when it was given back: that one is dropped, and whoever needs the database notices by themselves.
+const USUAL: &str = "info,sqlx=warn,sqlx_core::pool::connection=error";
 
 pub(crate) fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));

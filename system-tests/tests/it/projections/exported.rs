@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use projections::hledger::Journal;
 use projections::named;
+use system_tests::say::say;
 use system_tests::times::times;
 
 use super::desk::{Desk, move_to};
@@ -43,6 +44,7 @@ async fn hledger_finds_the_whole_journal_in_order_and_notices_one_minor_unit() {
     assert_eq!(i64::try_from(entries).unwrap(), desk.count("select count(*) from read.journal_entries").await);
     let (is_sound, words) = checked(&journal);
     assert!(is_sound, "{words}");
+    say(&format!("hledger has judged {entries} entries of {head} events"));
     // One minor unit more in one amount, or in one assertion; an entry moved; an account nobody declared.
     let posting = journal.lines().find(|line| line.starts_with("    live:") && line.contains(" USD = ")).unwrap();
     let (account, rest) = posting.trim().split_once("  ").unwrap();
