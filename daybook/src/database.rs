@@ -89,18 +89,24 @@ pub(crate) async fn unbound(connection: &mut PgConnection) -> std::result::Resul
     }
 }
 
-/// How the database is set for commits: one that does not wait for the disk may be lost after it was acknowledged, one
-/// that a timer ends while it waits for a standby may stand there or not.
+/// Settings without which an acknowledged command could be lost or torn, and what they may be.
+pub(crate) const DURABLE: [(&str, &[&str]); 3] =
+    [("fsync", &["on"]), ("full_page_writes", &["on"]), ("synchronous_commit", &["on", "remote_apply"])];
+/// A commit that a timer ends while it waits for a standby may stand there or not: none of these may run.
+pub(crate) const TIMERS: [&str; 2] = ["statement_timeout", "transaction_timeout"];
+
+/// How the database is set for commits of the application, where that is not as it must be.
 async fn unlasting(connection: &mut PgConnection) -> std::result::Result<Option<String>, sqlx::Error> {
-    let settings = "select name, current from (values \
-             ('synchronous_commit', current_setting('synchronous_commit'), array['on', 'remote_apply']), \
-             ('statement_timeout', current_setting('statement_timeout'), array['0']), \
-             ('transaction_timeout', coalesce(current_setting('transaction_timeout', true), '0'), array['0']), \
-             ('fsync', current_setting('fsync'), array['on'])) as s (name, current, good) \
-         where not current = any (good) limit 1";
-    let found: Option<(String, String)> = sqlx::query_as(settings).fetch_optional(connection).await?;
-    Ok(found.map(|(name, current)| {
-        format!("the database sets {name} = {current} for the application: what was acknowledged could be lost")
+    let wanted = DURABLE.into_iter().chain(TIMERS.map(|timer| (timer, &["0"][..])));
+    let names: Vec<&str> = wanted.clone().map(|(name, _good)| name).collect();
+    // Nothing where this Postgres does not know the setting.
+    let settings =
+        "select current_setting(name, true) from unnest($1::text[]) with ordinality as s (name, n) order by n";
+    let seen: Vec<Option<String>> = sqlx::query_scalar(settings).bind(names).fetch_all(connection).await?;
+    let mut seen = wanted.zip(seen).filter_map(|((name, good), seen)| seen.map(|seen| (name, good, seen)));
+    let wrong = seen.find(|(_name, good, seen)| !good.contains(&seen.as_str()));
+    Ok(wrong.map(|(name, _good, seen)| {
+        format!("the database sets {name} = {seen} for the application: what was acknowledged could be lost")
     }))
 }
 

@@ -56,11 +56,9 @@ async fn timeouts(app_url: &str, findings: &mut Vec<Finding>) -> Result<()> {
             return Ok(());
         }
     };
-    let sql =
-        "SELECT current_setting('statement_timeout'), coalesce(current_setting('transaction_timeout', true), '0')";
-    let row = ask(&mut app, sql).await?;
-    for (column, name) in [(0, "statement_timeout"), (1, "transaction_timeout")] {
-        let seen = text(&row, column)?;
+    for name in database::TIMERS {
+        let row = ask(&mut app, &format!("SELECT coalesce(current_setting('{name}', true), '0')")).await?;
+        let seen = text(&row, 0)?;
         let mend = format!("ALTER ROLE {APP_ROLE} SET {name} = 0 (and the same for the user who signs in)");
         findings.push(Finding::must(seen == "0", name, seen.clone(), mend));
     }

@@ -4,11 +4,7 @@ use embedded_postgres::SUPPORTED_MAJORS;
 use sqlx::PgConnection;
 
 use super::{Finding, Verdict, ask, text};
-use crate::failure::Result;
-
-/// Settings without which an acknowledged command could be lost or torn, and what else a setting may be.
-const DURABLE: [(&str, &[&str]); 3] =
-    [("fsync", &["on"]), ("full_page_writes", &["on"]), ("synchronous_commit", &["on", "remote_apply"])];
+use crate::{database::DURABLE, failure::Result};
 
 pub(super) async fn look(owner: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<()> {
     findings.push(version(owner).await?);
