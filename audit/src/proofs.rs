@@ -1,10 +1,11 @@
 //! Makes proofs, from the log, the stored tree and what was signed of it.
 
 use std::ops::DerefMut as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::PaymentId;
-use event_store::{Recorded, Search, Store};
+use event_store::{Recorded, Store};
 use sqlx::postgres::{PgConnection, PgPool};
 use tokio::time::Instant;
 
@@ -56,10 +57,7 @@ impl Proofs {
     /// # Errors
     /// There is none, or the log cannot be read.
     pub async fn event(&self, position: i64) -> Result<Recorded, ProofsFailure> {
-        let before = position.checked_sub(1).filter(|before| *before >= 0).ok_or(ProofsFailure::Absent)?;
-        // That one alone: whoever follows the log reads it in blocks.
-        let mut found = self.store.search(&Search::default(), before, position, 1).await?;
-        found.pop().ok_or(ProofsFailure::Absent)
+        self.store.event(position).await?.map(Arc::unwrap_or_clone).ok_or(ProofsFailure::Absent)
     }
 
     /// All events of a payment.

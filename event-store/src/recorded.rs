@@ -69,6 +69,13 @@ impl Recorded {
     }
 }
 
+/// The one at a position, if there is one.
+pub(crate) async fn at(pool: &PgPool, position: i64) -> Result<Option<Recorded>, sqlx::Error> {
+    let select = format!("select {COLUMNS} from log.events where position = $1");
+    let row = sqlx::query(&select).bind(position).fetch_optional(pool).await?;
+    row.as_ref().map(Recorded::from_row).transpose()
+}
+
 /// Some events of one stream, in order.
 pub(crate) async fn of_stream(
     pool: &PgPool,

@@ -174,6 +174,18 @@ impl Store {
         self.shared.tail.after(after, most).await
     }
 
+    /// The event at a position, if there is one: it alone, however much those who follow the log read at once.
+    ///
+    /// # Errors
+    /// Where the log cannot be reached.
+    pub async fn event(&self, position: i64) -> Result<Option<Arc<Recorded>>, sqlx::Error> {
+        let recent = self.shared.tail.recent(position.saturating_sub(1), 1).and_then(|mut events| events.pop());
+        match recent.filter(|event| event.position == position) {
+            Some(event) => Ok(Some(event)),
+            None => Ok(recorded::at(&self.shared.pool, position).await?.map(Arc::new)),
+        }
+    }
+
     /// The events of one stream after a sequence, at most so many, in order.
     ///
     /// # Errors

@@ -117,8 +117,8 @@ async fn entry(reads: &Reads, call: &Call) -> Result<Reply, Problem> {
     let text = call.path("position");
     let position = integer(text).filter(|position| *position > 0 && position.to_string() == text).ok_or_else(absent)?;
     await_position(reads, &given, &["sagas"]).await?;
-    let event = reads.gate.store.events(position.saturating_sub(1), 1).await.map_err(failed)?.pop();
-    let event = event.filter(|event| event.position == position && call.shows(event)).ok_or_else(absent)?;
+    let event = reads.gate.store.event(position).await.map_err(failed)?;
+    let event = event.filter(|event| call.shows(event)).ok_or_else(absent)?;
     let mut connection = reads.pool.acquire().await.map_err(failed)?;
     let mut causes = Causes::new(&reads.gate.store, &mut connection, sight(call));
     let told = entry_told(&mut causes, &event).await.map_err(why_not)?.ok_or_else(absent)?;
@@ -211,7 +211,7 @@ async fn balance_told(
     let mut causes = Causes::new(store, connection, sight);
     let mut told = Vec::with_capacity(lines.len());
     for (at, line, currency, livemode, amount_minor, balance_minor) in lines {
-        let event = store.events(at.saturating_sub(1), 1).await?.pop();
+        let event = store.event(at).await?;
         let event = event.ok_or_else(|| Why::Unreadable(format!("position {at} has a line and no event")))?;
         told.push(json!({
             "position": at, "line": line, "currency": currency, "livemode": livemode, "amount_minor": amount_minor,

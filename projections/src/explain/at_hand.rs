@@ -55,8 +55,7 @@ pub async fn explained(store: &Store, connection: &mut PgConnection, asked: &Ask
     let sight = (true, i64::MAX);
     match asked {
         Asked::Entry(position) => {
-            let event = store.events(position.saturating_sub(1), 1).await?.pop();
-            let event = event.filter(|event| event.position == *position).ok_or(Unexplained::Absent)?;
+            let event = store.event(*position).await?.ok_or(Unexplained::Absent)?;
             let mut causes = Causes::new(store, connection, sight);
             entry_told(&mut causes, &event).await?.ok_or(Unexplained::Absent)
         }

@@ -29,8 +29,8 @@ impl Freshness {
         let mut lag_ms = 0;
         if lag_events > 0 {
             // The first event the answer does not know of: since then it is behind.
-            let missed = reads.gate.store.events(position, 1).await.map_err(failed)?;
-            lag_ms = missed.first().map_or(0, |event| (Utc::now() - event.recorded_at).num_milliseconds().max(0));
+            let missed = reads.gate.store.event(position.saturating_add(1)).await.map_err(failed)?;
+            lag_ms = missed.map_or(0, |event| (Utc::now() - event.recorded_at).num_milliseconds().max(0));
         }
         Ok(Self { position, lag_events, lag_ms })
     }

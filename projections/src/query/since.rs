@@ -38,7 +38,7 @@ impl Bound {
     pub(crate) async fn at(reads: &Reads, upto: Option<i64>) -> Result<Option<Self>, Problem> {
         let Some(upto) = upto else { return Ok(None) };
         // The deed that opened the session stands behind it.
-        let behind = reads.gate.store.events(upto, 1).await.map_err(failed)?.pop();
+        let behind = reads.gate.store.event(upto.saturating_add(1)).await.map_err(failed)?;
         let before = behind.map_or_else(Utc::now, |event| event.recorded_at);
         Ok(Some(Self { upto, before }))
     }
