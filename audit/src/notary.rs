@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use event_store::Store;
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::Transaction;
+use sqlx::postgres::{PgConnection, PgPool, Postgres};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
@@ -80,9 +81,8 @@ impl Notary {
         if self.settled == Some(standing) {
             return Ok(Signed::Idle(standing.size));
         }
-        let mut moment = self.pool.begin().await?;
         // Tree, tiles and what was signed of them, all of one moment.
-        sqlx::query("set transaction isolation level repeatable read").execute(&mut *moment).await?;
+        let mut moment = self.moment().await?;
         let standing = rows::standing(&mut *moment).await?;
         let last = rows::last_checkpoint(&mut *moment)
             .await?
@@ -170,15 +170,28 @@ impl Notary {
         self.signers.first().map(|signer| signer.key().name().to_owned())
     }
 
+    /// The commit of this waits for the disk, whatever others of these connections do: what was signed is told outside,
+    /// and the database must not lose it then.
+    async fn moment(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let mut moment = self.pool.begin().await?;
+        sqlx::query("set transaction isolation level repeatable read").execute(&mut *moment).await?;
+        sqlx::query("set local synchronous_commit = on").execute(&mut *moment).await?;
+        Ok(moment)
+    }
+
     async fn tell_keys(&mut self) -> Result<(), NotaryFailure> {
         if self.has_told_keys {
             return Ok(());
         }
-        for signer in &self.signers {
-            let key = signer.key().to_string();
-            rows::keep_key(&self.pool, &key).await?;
+        let keys: Vec<String> = self.signers.iter().map(|signer| signer.key().to_string()).collect();
+        let mut moment = self.moment().await?;
+        for key in &keys {
+            rows::keep_key(&mut *moment, key).await?;
+        }
+        moment.commit().await?;
+        for key in &keys {
             if let Some(outside) = &mut self.outside {
-                outside.keep_key(&key)?;
+                outside.keep_key(key)?;
             }
         }
         self.has_told_keys = true;

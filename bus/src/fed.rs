@@ -1,7 +1,7 @@
 //! Followers fed from Kafka in the order of the log: same work, same checkpoint.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use event_store::{Failed, Follower, Lease, Poison, Recorded, Step, Taken, crash, work};
 use rdkafka::error::KafkaError;
@@ -234,6 +234,7 @@ impl<F: Follower> Fed<F> {
             }
             return Ok(Step::Idle { at });
         };
+        let begun_at = SystemTime::now();
         let mut transaction = open.books.begin().await?;
         if !self.lease.advance(&mut transaction, to, None).await? {
             return Ok(Step::Elsewhere);
@@ -247,6 +248,7 @@ impl<F: Follower> Fed<F> {
         crash::point("fed.before_commit");
         transaction.commit().await?;
         crash::point("fed.after_commit");
+        self.follower.committed(events, begun_at);
         self.lease.moved(to);
         open.merge.applied(to);
         Ok(Step::Moved { to })

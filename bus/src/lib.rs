@@ -18,6 +18,7 @@ mod places;
 mod relay;
 mod rewind;
 mod sender;
+mod spans;
 mod status;
 mod subscription;
 mod topic;

@@ -105,7 +105,7 @@ pub fn headers(event: &Recorded, previous: i64, key: &str) -> OwnedHeaders {
     if let Some(livemode) = event.livemode {
         headers = headers.insert(Header { key: "ce_livemode", value: Some(if livemode { "true" } else { "false" }) });
     }
-    if let Some(trace) = traceparent(&event.metadata) {
+    if let Some(trace) = traces::traceparent(&event.metadata) {
         headers = headers.insert(Header { key: "ce_traceparent", value: Some(trace) });
     }
     headers.insert(Header { key: "daybook_metadata", value: Some(&*event.metadata) })
@@ -136,12 +136,6 @@ pub fn dataschema(aggregate_type: &str, event_type: &str, event_version: &str) -
 
 fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-/// Metadata is an object of strings that the store wrote: what stands between the quotes needs no unescaping.
-fn traceparent(metadata: &str) -> Option<&str> {
-    let (_before, after) = metadata.split_once("\"traceparent\":\"")?;
-    after.split_once('"').map(|(value, _rest)| value)
 }
 
 /// Reads a message back.

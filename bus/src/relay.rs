@@ -15,6 +15,7 @@ use crate::ends::{self, EndFailure};
 use crate::kafka::Kafka;
 use crate::memory;
 use crate::sender::Sender;
+use crate::spans::Sent;
 use crate::topic::{self, Topic, TopicFailure};
 
 /// How often every partition is told up to where it is complete.
@@ -176,6 +177,7 @@ impl Relay {
         let mut head = self.store.head();
         let mut ticks = tokio::time::interval(WATERMARK);
         let (mut remembered_at, mut ending) = (Instant::now(), None);
+        let mut spans = Sent::to(&self.topic.name);
         loop {
             if ending.is_none() && *stop.borrow_and_update() {
                 ending = Some(Instant::now());
@@ -185,9 +187,11 @@ impl Relay {
             if ending.is_none() && sender.has_room() {
                 let events = self.read(sender.sent()).await?;
                 is_behind = !events.is_empty();
+                spans.sends(&events);
                 sender.send(&events).await?;
             }
             let arrived = sender.arrived()?;
+            spans.arrived(arrived.upto);
             self.in_flight.store(sender.sent().saturating_sub(arrived.upto), Ordering::Relaxed);
             let standing = self.lease.position().unwrap_or(arrived.upto);
             let (news, is_all) = (arrived.upto.saturating_sub(standing), sender.is_idle());

@@ -1,6 +1,6 @@
 //! Spans on their way to a collector: OTLP over HTTP, in its JSON form.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -10,21 +10,19 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use meters::Counter;
-use serde_json::{Value, json};
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
-    time::timeout,
-};
-use traces::{Kind, Sampling, Span};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use traces::{Ended, Sampling, Span};
 
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    otlp,
+};
 
 /// Spans that may wait.
-const ROOM: usize = 8_192;
-const AT_ONCE: usize = 512;
-/// However few there are.
-const EVERY: Duration = Duration::from_secs(1);
+const ROOM: usize = 16_384;
+const AT_ONCE: usize = 1_024;
+/// The first that ended waits so long for others.
+const GATHERED: Duration = Duration::from_millis(200);
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 /// The last of them, when the process ends.
 const FAREWELL: Duration = Duration::from_millis(900);
@@ -63,9 +61,9 @@ impl Traced {
     /// Collects spans from now on, where somebody takes them, until told to stop.
     pub(crate) fn begin(&self, stop: watch::Receiver<bool>) -> Result<Option<JoinHandle<()>>> {
         let Some(address) = self.address()? else { return Ok(None) };
-        let Some(spans) = traces::begin(Sampling::percent(self.trace_sampling_rate), ROOM) else { return Ok(None) };
+        let Some(ended) = traces::begin(Sampling::percent(self.trace_sampling_rate), ROOM) else { return Ok(None) };
         tracing::info!(%address, percent = self.trace_sampling_rate, "spans are sent to a collector");
-        Ok(Some(tokio::spawn(export(address, spans, stop))))
+        Ok(Some(tokio::spawn(export(address, ended, stop))))
     }
 }
 
@@ -77,100 +75,53 @@ fn address(named: &str) -> Result<Uri> {
     Uri::builder().scheme("http").authority(authority.clone()).path_and_query(PATH).build().map_err(|_not_one| bad())
 }
 
-async fn export(address: Uri, mut spans: mpsc::Receiver<Span>, mut stop: watch::Receiver<bool>) {
+async fn export(address: Uri, mut ended: Ended, mut stop: watch::Receiver<bool>) {
     let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-    let (mut batch, mut ticks) = (Vec::with_capacity(AT_ONCE), tokio::time::interval(EVERY));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut is_told = false;
     loop {
+        let gathered = async {
+            ended.wait().await;
+            tokio::time::sleep(GATHERED).await;
+        };
         let is_stopping = tokio::select! {
             _stopping = stop.wait_for(|stop| *stop) => true,
-            _tick = ticks.tick() => false,
-            count = spans.recv_many(&mut batch, AT_ONCE), if batch.len() < AT_ONCE => {
-                if count > 0 && batch.len() < AT_ONCE {
-                    continue;
-                }
-                false
-            }
+            () = gathered => false,
         };
-        if is_stopping {
-            while let Ok(span) = spans.try_recv() {
-                batch.push(span);
-            }
-            drop(timeout(FAREWELL, send(&client, &address, &mut batch)).await);
-            return;
-        }
-        let is_taken = send(&client, &address, &mut batch).await;
+        let spans = ended.take();
+        let is_taken = if is_stopping {
+            timeout(FAREWELL, send(&client, &address, &spans)).await.unwrap_or(false)
+        } else {
+            send(&client, &address, &spans).await
+        };
         if !is_taken && !is_told {
             tracing::warn!(%address, "no collector takes the spans; they are dropped, and counted");
+        }
+        if is_stopping {
+            return;
         }
         is_told = !is_taken;
     }
 }
 
-/// Empties the batch: what is not taken is dropped, for there is more to come.
-async fn send(client: &Client<HttpConnector, Full<Bytes>>, address: &Uri, batch: &mut Vec<Span>) -> bool {
-    if batch.is_empty() {
-        return true;
-    }
-    let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-    let body = document(batch).to_string();
-    batch.clear();
-    let sending = async {
-        let request =
-            Request::post(address.clone()).header(CONTENT_TYPE, "application/json").body(Full::from(body)).ok()?;
-        let answer = client.request(request).await.ok()?;
-        let is_taken = answer.status().is_success();
-        // Read to its end, so that the connection can be used again.
-        Limited::new(answer.into_body(), ANSWER_MAX).collect().await.ok()?;
-        is_taken.then_some(())
-    };
-    let is_taken = timeout(TAKEN_WITHIN, sending).await.is_ok_and(|taken| taken.is_some());
-    let ended = if is_taken { &EXPORTED } else { &LOST };
-    ended.add(count);
-    is_taken
-}
-
-fn document(batch: &[Span]) -> Value {
-    let ours = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
-    let resource = [ours("service.name", "daybook"), ours("service.version", env!("CARGO_PKG_VERSION"))];
-    let spans: Vec<Value> = batch.iter().map(span).collect();
-    json!({ "resourceSpans": [{
-        "resource": { "attributes": resource },
-        "scopeSpans": [{ "scope": { "name": "daybook" }, "spans": spans }],
-    }] })
-}
-
-fn span(span: &Span) -> Value {
-    let attributes = span.attributes.iter().map(|(key, value)| {
-        let value = match value {
-            traces::Value::Text(text) => json!({ "stringValue": text }),
-            traces::Value::Whole(number) => json!({ "intValue": number.to_string() }),
+/// Whether all were taken. What is not is dropped, for there is more to come.
+async fn send(client: &Client<HttpConnector, Full<Bytes>>, address: &Uri, spans: &[Span]) -> bool {
+    let mut are_taken = true;
+    for batch in spans.chunks(AT_ONCE) {
+        let sending = async {
+            let request = Request::post(address.clone()).header(CONTENT_TYPE, "application/json");
+            let body = Full::from(otlp::document(batch).ok()?);
+            let answer = client.request(request.body(body).ok()?).await.ok()?;
+            let is_taken = answer.status().is_success();
+            // Read to its end, so that the connection can be used again.
+            Limited::new(answer.into_body(), ANSWER_MAX).collect().await.ok()?;
+            is_taken.then_some(())
         };
-        json!({ "key": key, "value": value })
-    });
-    let kind = match span.kind {
-        Kind::Internal => 1,
-        Kind::Server => 2,
-        Kind::Client => 3,
-    };
-    let links = span.link.iter().map(|link| json!({ "traceId": link.trace_id, "spanId": link.span_id }));
-    json!({
-        "traceId": span.context.trace_id,
-        "spanId": span.context.span_id,
-        "parentSpanId": span.parent_id.as_deref().unwrap_or_default(),
-        "name": span.name,
-        "kind": kind,
-        "startTimeUnixNano": nanos(span.begun_at),
-        "endTimeUnixNano": nanos(span.ended_at),
-        "attributes": attributes.collect::<Vec<Value>>(),
-        "links": links.collect::<Vec<Value>>(),
-        "status": { "code": if span.is_error { 2 } else { 0 } },
-    })
-}
-
-fn nanos(at: SystemTime) -> String {
-    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string()
+        let is_taken = timeout(TAKEN_WITHIN, sending).await.is_ok_and(|taken| taken.is_some());
+        let counted = if is_taken { &EXPORTED } else { &LOST };
+        counted.add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+        are_taken &= is_taken;
+    }
+    are_taken
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod kafka;
 mod keys;
 mod logging;
 mod origins;
+mod otlp;
 mod outside;
 mod probing;
 mod roles;

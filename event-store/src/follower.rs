@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -37,6 +37,9 @@ pub trait Follower: Send + 'static {
         books: &'a mut PgConnection,
         events: &'a [Arc<Recorded>],
     ) -> BoxFuture<'a, Result<(), Poison>>;
+
+    /// The transaction that did the work is committed. Not told where the process died meanwhile.
+    fn committed(&self, _events: &[Arc<Recorded>], _begun_at: SystemTime) {}
 }
 
 /// Why events could not be worked on.
@@ -194,6 +197,7 @@ impl<F: Follower> Follow<F> {
             return self.renew(at).await;
         };
 
+        let begun_at = SystemTime::now();
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.pool.acquire().await?.detach(),
@@ -207,6 +211,7 @@ impl<F: Follower> Follow<F> {
                 crash::point("follower.before_commit");
                 transaction.commit().await?;
                 crash::point("follower.after_commit");
+                self.follower.committed(&events, begun_at);
                 self.connection = Some(connection);
                 self.lease.moved(last);
                 Ok(Step::Moved { to: last })

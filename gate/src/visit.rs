@@ -33,9 +33,9 @@ pub struct Visit {
 struct Asked {
     /// Of whoever asked.
     parent_id: Option<String>,
-    span_id: String,
+    /// Made before there is a span only where its trace is kept.
+    span_id: Option<String>,
     begun_at: SystemTime,
-    is_sampled: bool,
 }
 
 impl Visit {
@@ -55,8 +55,8 @@ impl Visit {
 
     /// What follows from this request is told by it whose it is, where its trace is kept (W3C Trace Context).
     pub fn traceparent(&self) -> Option<String> {
-        let span = self.span.as_ref().filter(|span| span.is_sampled)?;
-        Some(Context { trace_id: self.trace_id.clone(), span_id: span.span_id.clone() }.traceparent())
+        let span_id = self.span.as_ref()?.span_id.clone()?;
+        Some(Context { trace_id: self.trace_id.clone(), span_id }.traceparent())
     }
 
     /// Of a request that was never there.
@@ -79,7 +79,7 @@ impl Visit {
         let route = self.route.as_ref().map(MatchedPath::as_str);
         let (request_id, trace_id, method) = (self.request_id.as_str(), self.trace_id.as_str(), self.method.as_str());
         let is_error = status.is_server_error();
-        if let Some(span) = self.span.as_ref().filter(|span| span.is_sampled || is_error) {
+        if let Some(span) = self.span.as_ref().filter(|span| span.span_id.is_some() || is_error) {
             span.end(self, merchant_id, status);
         }
         let (merchant_id, status) = (merchant_id.map(tracing::field::display), status.as_u16());
@@ -111,27 +111,33 @@ fn is_plain(id: &str) -> bool {
 impl Asked {
     /// Whoever has begun a trace has decided whether it is kept.
     fn of(parent: Option<Parent<'_>>, trace_id: &str) -> Self {
+        let is_kept = parent.map_or_else(|| traces::is_sampled(trace_id), |parent| parent.is_sampled);
         Self {
             parent_id: parent.map(|parent| parent.span_id.to_owned()),
-            span_id: traces::new_span_id(),
+            span_id: is_kept.then(traces::new_span_id),
             begun_at: SystemTime::now(),
-            is_sampled: parent.map_or_else(|| traces::is_sampled(trace_id), |parent| parent.is_sampled),
         }
     }
 
     fn end(&self, visit: &Visit, merchant_id: Option<&MerchantId>, status: StatusCode) {
-        let method =
-            if visit.method == Method::GET || visit.method == Method::POST { visit.method.as_str() } else { "OTHER" };
+        let method = match &visit.method {
+            get if get == Method::GET => "GET",
+            post if post == Method::POST => "POST",
+            _other => "OTHER",
+        };
         let route = visit.route.as_ref().map_or("unmatched", MatchedPath::as_str);
         let mut attributes = vec![
-            ("http.request.method", Value::Text(method.to_owned())),
-            ("http.route", Value::Text(route.to_owned())),
+            ("http.request.method", Value::text(method)),
+            ("http.route", Value::text(route.to_owned())),
             ("http.response.status_code", Value::Whole(status.as_u16().into())),
-            ("request_id", Value::Text(visit.request_id.clone())),
+            ("request_id", Value::text(visit.request_id.clone())),
         ];
-        attributes.extend(merchant_id.map(|merchant_id| ("merchant_id", Value::Text(merchant_id.to_string()))));
+        attributes.extend(merchant_id.map(|merchant_id| ("merchant_id", Value::text(merchant_id.to_string()))));
         traces::record(Span {
-            context: Context { trace_id: visit.trace_id.clone(), span_id: self.span_id.clone() },
+            context: Context {
+                trace_id: visit.trace_id.clone(),
+                span_id: self.span_id.clone().unwrap_or_else(traces::new_span_id),
+            },
             parent_id: self.parent_id.clone(),
             name: format!("{method} {route}").into(),
             kind: Kind::Server,

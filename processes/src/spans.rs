@@ -76,15 +76,15 @@ impl Calling {
         let trace = trace.filter(|_trace| traces::is_on())?;
         let step = Context { trace_id: trace.id.to_string(), span_id: new_span_id() };
         let mut attributes = vec![
-            ("merchant_id", Value::Text(work.merchant_id.to_string())),
-            ("channel", Value::Text(call.channel.name().to_owned())),
+            ("merchant_id", Value::text(work.merchant_id.to_string())),
+            ("channel", Value::text(call.channel.name())),
         ];
         if !work.payment.is_empty() {
-            attributes.push(("payment_no", Value::Text(work.payment.to_string())));
+            attributes.push(("payment_no", Value::text(work.payment.to_string())));
         }
         if let Some(money) = call.request.money() {
             attributes.push(("amount", Value::Whole(money.amount_minor)));
-            attributes.push(("currency", Value::Text(money.currency.code().to_owned())));
+            attributes.push(("currency", Value::text(money.currency.code())));
         }
         let now = SystemTime::now();
         Some(Self {

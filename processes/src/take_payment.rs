@@ -150,7 +150,7 @@ impl Taking<'_> {
             self.memory.begin(turn, RISK, None, within)?;
         }
         turn.mark("RiskCheck", || {
-            let decision = ("risk.decision", Value::Text(assessment.decision.name().to_owned()));
+            let decision = ("risk.decision", Value::text(assessment.decision.name()));
             self.about()
                 .into_iter()
                 .chain([decision, ("risk.score", Value::Whole(u8::from(assessment.score).into()))])
@@ -163,11 +163,11 @@ impl Taking<'_> {
     fn about(&self) -> Vec<(&'static str, Value)> {
         let Agreed { payment_id, merchant_id, order_no, amount, .. } = self.agreed;
         vec![
-            ("merchant_id", Value::Text(merchant_id.to_string())),
-            ("payment_no", Value::Text(payment_id.to_string())),
-            ("order_no", Value::Text(order_no.as_str().to_owned())),
+            ("merchant_id", Value::text(merchant_id.to_string())),
+            ("payment_no", Value::text(payment_id.to_string())),
+            ("order_no", Value::text(order_no.as_str().to_owned())),
             ("amount", Value::Whole(amount.amount_minor)),
-            ("currency", Value::Text(amount.currency.code().to_owned())),
+            ("currency", Value::text(amount.currency.code())),
         ]
     }
 

@@ -1,12 +1,13 @@
 //! Read models kept up to date: each a follower of its own, all reading each event once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use event_store::{Database, Follow, Follower, Poison, Recorded, Store};
 use futures_util::future::{BoxFuture, join_all};
 use sqlx::postgres::{PgConnection, PgPool};
 use tokio::sync::watch;
+use traces::{Kind, Traced, followed};
 use vault::Vault;
 
 use crate::books::Books;
@@ -59,6 +60,15 @@ impl Follower for Projector {
             let mut books = Books { connection: books, build: build.build, vault: &self.vault, keys };
             self.model.apply(&mut books, &wanted).await
         })
+    }
+
+    fn committed(&self, events: &[Arc<Recorded>], begun_at: SystemTime) {
+        if !traces::is_on() {
+            return;
+        }
+        let wanted = events.iter().filter(|event| self.model.wants(event));
+        let traced = wanted.filter_map(|event| Traced::of(event.position, &event.metadata));
+        followed(&format!("project {}", self.name()).into(), Kind::Consumer, begun_at, traced);
     }
 }
 

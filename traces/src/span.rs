@@ -59,12 +59,22 @@ pub enum Kind {
     Server,
     /// We ask.
     Client,
+    /// We tell, and wait for nobody.
+    Producer,
+    /// We were told.
+    Consumer,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    Text(String),
+    Text(Cow<'static, str>),
     Whole(i64),
+}
+
+impl Value {
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Text(text.into())
+    }
 }
 
 /// One that has ended.

@@ -27,7 +27,7 @@ use audit::key::{FileSigner, Signer, VerifierKey};
 use audit::verify::{Finding, Kind, Report, Verify};
 use audit::{Notary, Signed, Tree};
 use event_store::{Step, Upcasters};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use system_tests::database::Ledger;
 use system_tests::traffic::{Mix, Traffic, load};
 
@@ -125,9 +125,13 @@ impl Watched {
     }
 
     fn notary(&self) -> Notary {
+        self.notary_by(self.ledger.database().unwrap().pool(2))
+    }
+
+    fn notary_by(&self, pool: PgPool) -> Notary {
         let signers = FileSigner::read(&self.place.at("key")).unwrap();
         let signers = signers.into_iter().map(|signer| -> Box<dyn Signer> { Box::new(signer) }).collect();
-        Notary::new(self.ledger.database().unwrap().pool(2), signers, Some(self.outside()))
+        Notary::new(pool, signers, Some(self.outside()))
     }
 
     async fn sign(&self) -> u64 {

@@ -122,8 +122,9 @@ fn asking(url: &str) -> [(&str, &str); 5] {
 pub(crate) fn said(branch: &Branch, arguments: &[&str]) -> String {
     let mut command = system_tests::server::daybook().unwrap();
     let output = command.args(arguments).env("DATABASE_URL", branch.ledger.superuser_url()).output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    said
 }
 
 /// A metric of the server, of stripe in test mode.

@@ -6,7 +6,9 @@ use audit::checkpoint::{Checkpoint, Note};
 use audit::key::FileSigner;
 use audit::outside::{Copy, Outside};
 use audit::{NotaryFailure, Signed};
+use embedded_postgres::{Cluster, Settings};
 use event_store::Step;
+use system_tests::database::Ledger;
 
 use super::{Watched, found, newest};
 
@@ -38,6 +40,27 @@ async fn what_is_signed_is_written_to_the_database_and_outside_and_grows() {
     assert_eq!(watched.sign().await, 1_501);
     let report = found(&watched.check()).await;
     assert_eq!((report.findings.len(), report.proven, report.checkpoints, report.head), (0, 1_501, 3, 1_501));
+}
+
+// covers B2
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_outside_the_database_has_after_its_death_by_whatever_connection_it_was_written() {
+    let settings = Settings::new().with("wal_writer_delay", "10s");
+    let cluster = tokio::task::spawn_blocking(|| Cluster::ephemeral(settings).unwrap()).await.unwrap();
+    let ledger = Ledger::on(&cluster.url("postgres")).await.unwrap();
+    let mut watched = Watched::with(ledger, 11, &[]).await;
+    watched.more(100).await;
+    watched.grow().await;
+    // As the server has it: the tree's own commits do not wait for the disk.
+    let pool = watched.ledger.database().unwrap().derived_pool(2);
+    assert_eq!(watched.notary_by(pool).step().await.unwrap(), Signed::Upto(100));
+    tokio::task::block_in_place(|| cluster.kill9()).unwrap();
+    tokio::task::block_in_place(|| cluster.ensure_running()).unwrap();
+    let keys: i64 =
+        sqlx::query_scalar("select count(*) from audit.keys").fetch_one(&mut watched.superuser().await).await.unwrap();
+    assert_eq!(keys, 1, "the key is told as well");
+    let report = found(&watched.check()).await;
+    assert_eq!((report.findings.as_slice(), report.proven), (&[][..], 100));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! Traces: a collector is sent what a payment went through, if there is one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use rdkafka::message::Headers as _;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use system_tests::branch::{Branch, Merchant, fresh};
+use system_tests::broker::Broker;
 use system_tests::client::{Answer, Client, Request};
 use system_tests::database::in_database;
 use tokio::net::TcpListener;
@@ -59,6 +60,11 @@ impl Collector {
         self.0.lock().unwrap().len()
     }
 
+    /// Every trace of which there is a span.
+    fn traces(&self) -> BTreeSet<String> {
+        self.0.lock().unwrap().iter().map(|span| span["traceId"].as_str().unwrap().to_owned()).collect()
+    }
+
     pub(super) fn text(&self) -> String {
         serde_json::to_string(&*self.0.lock().unwrap()).unwrap()
     }
@@ -85,7 +91,11 @@ async fn a_collector_is_sent_the_tree_of_a_payment_from_its_request_to_the_call_
     let (collector, url) = Collector::open().await;
     let outside = Outside::new(FaultPlan::default()).await;
     let mut environment = outside.environment().to_vec();
-    environment.push(("JAEGER_ENDPOINT", &url));
+    let broker = Broker::mock(&[("traced", 1)]).unwrap();
+    environment.extend([("JAEGER_ENDPOINT", url.as_str()), ("DAYBOOK_KAFKA_BROKERS", &broker.address)]);
+    environment.extend([("DAYBOOK_KAFKA_TOPIC", "traced"), ("DAYBOOK_KAFKA_PARTITIONS", "1")]);
+    // The mock has no settings to tell.
+    environment.push(("DAYBOOK_KAFKA_TOPIC_MADE_ELSEWHERE", "true"));
     let branch = Branch::own(&environment).await.unwrap();
     let merchant = branch.merchant().await.unwrap();
     let mut client = branch.client();
@@ -93,8 +103,16 @@ async fn a_collector_is_sent_the_tree_of_a_payment_from_its_request_to_the_call_
     let order_no = fresh("traced");
     let answer = pay(&mut client, &merchant, &order_no, Some(format!("00-{trace}-{caller}-01"))).await;
     assert_eq!(answer.header("x-trace-id"), Some(trace.as_str()));
-    let names = ["POST /api/v1/payments", "RiskCheck", "CreateOrder", "ChannelPayment", "ChannelPayment call"]
-        .map(str::to_owned);
+    let names = [
+        "POST /api/v1/payments",
+        "RiskCheck",
+        "CreateOrder",
+        "ChannelPayment",
+        "ChannelPayment call",
+        "project payments",
+        "publish traced",
+    ]
+    .map(str::to_owned);
     let spans = until("the whole tree", Duration::from_secs(20), async || {
         Some(collector.of(&trace)).filter(|spans| names.iter().all(|name| spans.contains_key(name)))
     });
@@ -102,17 +120,23 @@ async fn a_collector_is_sent_the_tree_of_a_payment_from_its_request_to_the_call_
     let span = |name: &str| &spans[name];
     let (root, id) = (span("POST /api/v1/payments"), |name: &str| span(name)["spanId"].as_str().unwrap().to_owned());
     assert_eq!(root["parentSpanId"], caller);
-    assert_eq!((root["kind"].as_i64(), span("ChannelPayment call")["kind"].as_i64()), (Some(2), Some(3)));
+    let of_kind =
+        [("POST /api/v1/payments", 2), ("ChannelPayment call", 3), ("publish traced", 4), ("project payments", 5)];
+    for (name, kind) in of_kind {
+        assert_eq!(span(name)["kind"], kind, "{name}");
+    }
     for (child, parent) in [
         ("RiskCheck", "POST /api/v1/payments"),
         ("CreateOrder", "POST /api/v1/payments"),
         ("ChannelPayment", "POST /api/v1/payments"),
+        ("project payments", "POST /api/v1/payments"),
+        ("publish traced", "POST /api/v1/payments"),
         ("ChannelPayment call", "ChannelPayment"),
     ] {
         assert_eq!(span(child)["parentSpanId"], id(parent), "{child}");
     }
     // Where the log lies between, what follows is linked to what asked for it.
-    for child in ["RiskCheck", "CreateOrder", "ChannelPayment"] {
+    for child in ["RiskCheck", "CreateOrder", "ChannelPayment", "project payments", "publish traced"] {
         assert_eq!(span(child)["links"][0]["spanId"], id("POST /api/v1/payments"), "{child}");
     }
     assert_eq!(attribute(root, "merchant_id"), Some(merchant.id.clone()));
@@ -166,7 +190,7 @@ async fn what_is_not_sampled_is_not_sent_unless_it_went_wrong() {
         (!collector.of(&sampled).is_empty()).then_some(())
     })
     .await;
-    assert_eq!(collector.count(), 1, "and nothing else");
+    assert_eq!(collector.traces(), BTreeSet::from([sampled]), "and nothing else");
     let before = unsampled.header("x-trace-id").unwrap().to_owned();
     assert!(collector.of(&before).is_empty());
     // Nobody may sign in any more: the log is away, and what is asked of it fails.
