@@ -9,10 +9,10 @@ use axum::{
 };
 use domain::payment::PaymentRefusal;
 use domain::refusal::{Listed as _, Rule};
+use event_store::is_of_a_damaged_page;
 use futures_util::future::BoxFuture;
 use gate::{Call, Caller, Entrance, Gate, Language, Parameter, Parameters, Problem, Reply, Scope, rules as door};
 use serde_json::{Value, json};
-use sqlx::error::DatabaseError;
 
 use crate::checkpoint::Note;
 use crate::events::{self, Tails};
@@ -323,10 +323,7 @@ fn told(failure: ProofsFailure, absent: &'static Rule) -> Problem {
 
 /// What the database could not do, as the caller is told.
 pub(crate) fn failed(failure: sqlx::Error) -> Problem {
-    let code = failure.as_database_error().and_then(DatabaseError::code);
-    if code.is_some_and(|code| ["XX", "58"].iter().any(|class| code.starts_with(class))) {
-        // What was written cannot be read any more: that page, and nothing else.
-        tracing::error!(alarm = "a page of the database is damaged", %failure, "a question to the log was not answered: `daybook verify`");
+    if is_of_a_damaged_page(&failure) {
         return Problem::later(door::LEDGER_UNAVAILABLE, 60);
     }
     tracing::warn!(%failure, "a question to the log was not answered");

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Error, Executor};
 
@@ -149,4 +150,15 @@ impl Database {
     fn log_options(&self) -> PgConnectOptions {
         self.options.clone().options([("enable_seqscan", "off"), ("jit", "off")])
     }
+}
+
+/// Whether what was written cannot be read any more: that page, and nothing else. Then it is told of here, once for all who
+/// ask.
+pub fn is_of_a_damaged_page(failure: &Error) -> bool {
+    let code = failure.as_database_error().and_then(DatabaseError::code);
+    let is_damaged = code.is_some_and(|code| ["XX", "58"].iter().any(|class| code.starts_with(class)));
+    if is_damaged {
+        tracing::error!(alarm = "a page of the database is damaged", %failure, "a question was not answered: `daybook verify`");
+    }
+    is_damaged
 }

@@ -49,7 +49,7 @@ pub use act::{Act, Answer, DataKey, Decision, Key, Tenant, Verdict};
 pub use beside::Remembered;
 pub use books::{Books, Halt, PAYLOAD_LIMIT};
 pub use bulk::{Bulk, Glance, Run};
-pub use connect::{Database, InvalidUrl};
+pub use connect::{Database, InvalidUrl, is_of_a_damaged_page};
 pub use figures::Figures;
 pub use follower::{Follow, Follower, Poison, Step, StepFailure, work};
 pub use framework::{Framed, Framework};

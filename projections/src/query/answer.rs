@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use domain::refusal::Rule;
+use event_store::is_of_a_damaged_page;
 use gate::{Call, Language, Parameters, Problem, Reply, rules};
 use serde_json::{Value, json};
 use sqlx::error::DatabaseError;
@@ -42,11 +43,7 @@ pub(crate) fn failed(failure: sqlx::Error) -> Problem {
             tracing::warn!(%failure, "a question was not answered");
             Problem::later(rules::LEDGER_UNAVAILABLE, 2)
         }
-        // What was written cannot be read any more: that page, and nothing else.
-        Some(code) if ["XX", "58"].iter().any(|class| code.starts_with(class)) => {
-            tracing::error!(alarm = "a page of the database is damaged", %failure, "a question was not answered: `daybook verify`");
-            Problem::later(rules::LEDGER_UNAVAILABLE, 60)
-        }
+        Some(_) if is_of_a_damaged_page(&failure) => Problem::later(rules::LEDGER_UNAVAILABLE, 60),
         Some(_) => {
             tracing::error!(%failure, "a question could not be asked");
             Problem::turned_away(rules::INTERNAL)
