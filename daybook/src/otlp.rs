@@ -1,4 +1,4 @@
-//! Spans as OTLP has them in its JSON form, written as they are: no tree of values between.
+//! Spans as OTLP has them in its JSON form, written without a tree of values between.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,7 @@
 //! The witness of a server: the tree over the log, and who signs it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit::{
     Notary, NotaryFailure, Proofs, Tree,
@@ -23,6 +23,9 @@ const REST: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Looking whether the log is the one that was signed; where the database is away, that waits.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
+/// As long is asked at a start.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Witnessed {
@@ -125,17 +128,22 @@ pub(crate) fn directory_of(home: &Path) -> PathBuf {
     home.join("checkpoints")
 }
 
+/// Asks until it is told: nothing is served from a log of which that is not known.
 async fn recognise(store: &Store, pool: &sqlx::PgPool, directory: &Path) -> Result<()> {
-    match tokio::time::timeout(LOOK_WITHIN, audit::self_check(store, pool, directory)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(NotaryFailure::NotContinued(words))) => Err(Failure::OtherLog(words)),
-        Ok(Err(failure)) => {
-            tracing::warn!(%failure, "whether this is the log that was signed could not be told");
-            Ok(())
+    let begun = Instant::now();
+    loop {
+        let reason = match tokio::time::timeout(LOOK_WITHIN, audit::self_check(store, pool, directory)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(NotaryFailure::NotContinued(words))) => return Err(Failure::OtherLog(words)),
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_elapsed) => "no answer in time".to_owned(),
+        };
+        if begun.elapsed() > TOLD_WITHIN {
+            return Err(Failure::NotThere(format!(
+                "nothing is served: whether this is the log that was signed could not be told ({reason})"
+            )));
         }
-        Err(_elapsed) => {
-            tracing::warn!("whether this is the log that was signed could not be told in time");
-            Ok(())
-        }
+        tracing::warn!(reason, "whether this is the log that was signed is not known yet; asking again");
+        tokio::time::sleep(ASKED_AGAIN).await;
     }
 }

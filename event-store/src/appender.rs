@@ -102,7 +102,13 @@ impl Appender {
         let place = match answer {
             Ok(None) if was_sent => {
                 crash::point("append.before_find_own");
-                let finding = settle::find_own(&mut connection, batch);
+                let finding = async {
+                    let own = settle::find_own(&mut connection, batch).await?;
+                    if own.is_some() {
+                        settle::is_with_the_standby(&mut connection).await?;
+                    }
+                    Ok(own)
+                };
                 let found = tokio::time::timeout(patience, finding).await;
                 let own = found.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unsent)?;
                 crash::point("append.after_find_own");
@@ -128,10 +134,17 @@ impl Appender {
             let moved = settle::moved_streams(&mut connection, batch).await?;
             Ok(Findings { stored, moved })
         };
-        let findings = match tokio::time::timeout(self.shared.limits.append_within, looking).await {
+        let within = self.shared.limits.append_within;
+        let findings = match tokio::time::timeout(within, looking).await {
             Ok(findings) => findings.map_err(unavailable)?,
             Err(_elapsed) => return Err(Failure::Unavailable { reason: "no answer in time".to_owned() }),
         };
+        if !findings.stored.is_empty() {
+            let waiting = settle::is_with_the_standby(&mut connection);
+            if !matches!(tokio::time::timeout(within, waiting).await, Ok(Ok(()))) {
+                return Err(Failure::Unknown);
+            }
+        }
         crash::point("settle.after_look");
         self.connection = Some(connection);
         Ok(findings)

@@ -1,4 +1,4 @@
-//! The one tracer of a process, if it has one: what has ended waits here, bounded, for whoever collects.
+//! The one tracer of a process, if it has one: spans wait here for whoever collects.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 

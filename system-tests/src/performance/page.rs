@@ -126,9 +126,15 @@ fn rows(bench: &Bench) -> Vec<Row> {
         limit: limits(&[(figure, "")]),
         baseline: String::new(),
         ratio: String::new(),
-        verdict: verdict(&[(figure, "")]),
+        verdict: if is_noise(bench, figure) { "within noise" } else { verdict(&[(figure, "")]) },
     }));
     rows
+}
+
+/// What two servers that are alike differ by as well.
+fn is_noise(bench: &Bench, figure: &Measured) -> bool {
+    let noise = bench.figure("noise_percent").filter(|_noise| figure.name.ends_with("_cpu_percent"));
+    noise.is_some_and(|noise| figure.value <= noise.value)
 }
 
 fn limits(aims: &[(&Measured, &str)]) -> String {

@@ -1,6 +1,6 @@
 //! What is deployed: rules and dashboards ask for what there is; promtool judges.
 
-mod judged;
+pub(crate) mod judged;
 mod queries;
 mod rules;
 mod told;

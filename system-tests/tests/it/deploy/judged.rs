@@ -1,7 +1,8 @@
 //! The judge of Prometheus on our rules: each alert seen to fire and to rest.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 
 use system_tests::say::say;
 use system_tests::tree::root;
@@ -13,8 +14,13 @@ const REQUIRED: &str = "DAYBOOK_REQUIRE_PROMTOOL";
 const CASES: [&str; 2] = ["tests/contract.yml", "tests/operations.yml"];
 
 /// Nothing where the judge is not to be had, which is said.
-fn judge(arguments: &[&str]) -> Option<Output> {
-    let output = Command::new(root().join("scripts/promtool")).args(arguments).output().unwrap();
+fn judge(arguments: &[&str], text: &str) -> Option<Output> {
+    let mut judge = Command::new(root().join("scripts/promtool"));
+    let piped = judge.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut judge = piped.spawn().unwrap();
+    // Where there is no judge nobody reads it.
+    drop(judge.stdin.take().unwrap().write_all(text.as_bytes()));
+    let output = judge.wait_with_output().unwrap();
     if String::from_utf8_lossy(&output.stderr).contains("promtool: it is not here") {
         let is_required = std::env::var(REQUIRED).is_ok_and(|set| set == "1");
         assert!(!is_required, "{REQUIRED}=1, and there is no promtool: scripts/promtool fetch");
@@ -25,14 +31,21 @@ fn judge(arguments: &[&str]) -> Option<Output> {
 }
 
 fn passes(arguments: &[&str]) {
-    let Some(output) = judge(arguments) else { return };
+    passes_of(arguments, "");
+}
+
+/// The same of what it reads.
+pub(crate) fn passes_of(arguments: &[&str], text: &str) {
+    let Some(output) = judge(arguments, text) else { return };
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
 #[test]
 fn prometheus_reads_its_configuration_and_rules() {
-    passes(&["check", "config", "--syntax-only", &format!("{FOLDER}prometheus.yml")]);
+    for configuration in ["prometheus.yml", "kubernetes.yml"] {
+        passes(&["check", "config", "--syntax-only", &format!("{FOLDER}{configuration}")]);
+    }
     passes(&["check", "rules", &format!("{FOLDER}recording.yml"), &format!("{FOLDER}alerts.yml")]);
 }
 
@@ -53,7 +66,7 @@ fn an_alert_with_another_number_does_not_pass() {
     std::fs::create_dir(place("tests")).unwrap();
     std::fs::copy(root().join(FOLDER).join(CASES[0]), place(CASES[0])).unwrap();
     let cases = place(CASES[0]).display().to_string();
-    if let Some(output) = judge(&["test", "rules", &cases]) {
+    if let Some(output) = judge(&["test", "rules", &cases], "") {
         assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }

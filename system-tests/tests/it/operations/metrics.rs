@@ -1,8 +1,6 @@
 //! The metrics of the contract: their names and labels, and that they tell what is so.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use channels::sandbox::FaultPlan;
@@ -14,6 +12,7 @@ use system_tests::metered::{CONTRACT, OURS};
 use system_tests::server::Server;
 
 use super::{page, until};
+use crate::deploy::judged::passes_of;
 use crate::reactions::Outside;
 
 /// Started, however it ends; its number.
@@ -123,17 +122,7 @@ async fn every_metric_of_the_contract_is_there_and_several_processes_count_each_
     }
     assert!(there.sum("http_requests_total", &[("path", "/api/v1/payments/{payment_no}")]) > 0.0, "routes, not paths");
     assert!(here.series_count() < 5_000, "{} series", here.series_count());
-    judged(&branch.client().send(&Request::get("/metrics")).await.unwrap().body);
-}
-
-/// The judge of the others, where it is to be had.
-fn judged(text: &str) {
-    let judge =
-        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let Ok(mut judge) = judge else { return };
-    judge.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let said = judge.wait_with_output().unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    passes_of(&["check", "metrics"], &branch.client().send(&Request::get("/metrics")).await.unwrap().body);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -218,7 +218,7 @@ async fn the_bus_has_all(site: &Site, topic: &str) {
 // covers B1, B2, B4, C2, D20, E6, I6, I7, I8, I9, I11, I12, I13, I15, I16, I18, I20, I21, I24, I33, I34
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_befalls_it_a_ledger_under_load_is_whole_in_the_end() {
-    let long = Duration::from_secs(u64::try_from(times("DAYBOOK_SOAK_SECONDS", 100)).unwrap());
+    let long = Duration::from_secs(u64::try_from(times("DAYBOOK_SOAK_SECONDS", 120)).unwrap());
     let seed = u64::try_from(times("DAYBOOK_SOAK_SEED", 40_003)).unwrap();
     say(&format!("a soak of {long:?}, seed {seed} (DAYBOOK_SOAK_SECONDS, DAYBOOK_SOAK_SEED)"));
     let (topic, signing) = (fresh("soak"), Signing::fresh());

@@ -86,6 +86,27 @@ async fn pay(client: &mut Client, merchant: &Merchant, order_no: &str, tracepare
     answer
 }
 
+/// Whose payment, and how much; and when: nothing before it was asked for.
+fn they_say_what_it_is_about(spans: &BTreeMap<String, Value>, merchant_id: &str, payment_no: &str, order_no: &str) {
+    let span = |name: &str| &spans[name];
+    assert_eq!(attribute(span("POST /api/v1/payments"), "merchant_id"), Some(merchant_id.to_owned()));
+    for name in ["RiskCheck", "CreateOrder", "ChannelPayment"] {
+        for (attribute_name, value) in
+            [("merchant_id", merchant_id), ("payment_no", payment_no), ("amount", "12345"), ("currency", "USD")]
+        {
+            assert_eq!(attribute(span(name), attribute_name).as_deref(), Some(value), "{name}: {attribute_name}");
+        }
+    }
+    assert_eq!(attribute(span("CreateOrder"), "order_no"), Some(order_no.to_owned()));
+    assert_eq!(attribute(span("RiskCheck"), "risk.decision").as_deref(), Some("approve"));
+    assert!(attribute(span("RiskCheck"), "risk.score").is_some());
+    let nanos = |name: &str, end: &str| span(name)[end].as_str().unwrap().parse::<u128>().unwrap();
+    for name in spans.keys() {
+        assert!(nanos(name, "startTimeUnixNano") <= nanos(name, "endTimeUnixNano"), "{name}");
+        assert!(nanos("POST /api/v1/payments", "startTimeUnixNano") <= nanos(name, "startTimeUnixNano"), "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_is_sent_the_tree_of_a_payment_from_its_request_to_the_call_of_its_channel() {
     let (collector, url) = Collector::open().await;
@@ -139,25 +160,7 @@ async fn a_collector_is_sent_the_tree_of_a_payment_from_its_request_to_the_call_
     for child in ["RiskCheck", "CreateOrder", "ChannelPayment", "project payments", "publish traced"] {
         assert_eq!(span(child)["links"][0]["spanId"], id("POST /api/v1/payments"), "{child}");
     }
-    assert_eq!(attribute(root, "merchant_id"), Some(merchant.id.clone()));
-    for name in ["RiskCheck", "CreateOrder", "ChannelPayment"] {
-        for (attribute_name, value) in [
-            ("merchant_id", merchant.id.as_str()),
-            ("payment_no", &answer.data("payment_no")),
-            ("amount", "12345"),
-            ("currency", "USD"),
-        ] {
-            assert_eq!(attribute(span(name), attribute_name).as_deref(), Some(value), "{name}: {attribute_name}");
-        }
-    }
-    assert_eq!(attribute(span("CreateOrder"), "order_no"), Some(order_no));
-    assert_eq!(attribute(span("RiskCheck"), "risk.decision").as_deref(), Some("approve"));
-    assert!(attribute(span("RiskCheck"), "risk.score").is_some());
-    let nanos = |name: &str, end: &str| span(name)[end].as_str().unwrap().parse::<u128>().unwrap();
-    for name in &names {
-        assert!(nanos(name, "startTimeUnixNano") <= nanos(name, "endTimeUnixNano"), "{name}");
-        assert!(nanos("POST /api/v1/payments", "startTimeUnixNano") <= nanos(name, "startTimeUnixNano"), "{name}");
-    }
+    they_say_what_it_is_about(&spans, &merchant.id, &answer.data("payment_no"), &order_no);
     assert!(!collector.text().contains("canary.traced"), "a person stands in a trace");
     let followed = format!("00-{}-{}-01", root["traceId"].as_str().unwrap(), id("POST /api/v1/payments"));
     let store = branch.ledger.store().unwrap();

@@ -1,14 +1,20 @@
 //! A synchronous standby: nothing is acknowledged without it, and it takes over.
 
+use std::sync::Arc;
+
 use embedded_postgres::{Cluster, Settings, Stop};
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
-use system_tests::branch::{Branch, fresh};
+use system_tests::branch::{Branch, Merchant, fresh};
 use system_tests::database::Ledger;
 use system_tests::server::Server;
 
 use super::{Room, WITHIN, all_is_there, ask, head, must, on, pay, until_promoted};
 use crate::operations::until;
+
+/// How many payments of an order there are.
+const ORDERS: &str =
+    "select count(*) from log.events where event_type = 'initiated' and payload::text like '%' || $1 || '%'";
 
 /// A standby of this server, and the server waiting for it from now on.
 async fn beside(room: &Room, primary: &Cluster) -> Cluster {
@@ -48,27 +54,59 @@ async fn blocking(work: impl FnOnce() -> embedded_postgres::Result<()> + Send + 
     tokio::task::spawn_blocking(work).await.unwrap().unwrap();
 }
 
+async fn the_old_one_is_believed_by_nobody(primary: &Arc<Cluster>, branch: &Branch, merchant: &Merchant) {
+    // It comes back by itself, and with it the server that knew no other: it waits for a standby that is no more, so that
+    // nothing is acknowledged there.
+    let coming = Arc::clone(primary);
+    blocking(move || coming.ensure_running()).await;
+    until("the old server sees its database", WITHIN, async || {
+        let answer = branch.client().send(&system_tests::client::Request::get("/readyz")).await.unwrap();
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    let (order_no, key) = (fresh("late"), fresh("key"));
+    let late = ask(&mut branch.client(), merchant, &order_no, &key).await.unwrap();
+    assert_eq!(late.status, 503, "{late:?}");
+    assert_eq!(late.json()["outcome"], "unknown", "{late:?}");
+    // Dead and back once more, it has that payment, and no standby has it: nobody is told that it was taken, neither by who
+    // sent it nor by a server that finds it there.
+    let again = Arc::clone(primary);
+    blocking(move || again.kill9()).await;
+    let again = Arc::clone(primary);
+    blocking(move || again.ensure_running()).await;
+    let mut log = PgConnection::connect(branch.ledger.superuser_url()).await.unwrap();
+    let count: i64 = sqlx::query_scalar(ORDERS).bind(&order_no).fetch_one(&mut log).await.unwrap();
+    assert_eq!(count, 1, "it stands there");
+    let finder = Server::start(branch.ledger.superuser_url(), &[]).await.unwrap();
+    for server in [&branch.server, &finder] {
+        let late = ask(&mut server.client(), merchant, &order_no, &key).await.unwrap();
+        assert!([409, 503].contains(&late.status), "{late:?}");
+        assert_ne!(late.json()["outcome"], "not_applied", "{late:?}");
+    }
+    drop((log, finder));
+}
+
 // covers B8, B9
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_acknowledged_without_the_standby_and_it_takes_over_with_all_that_was() {
     let Some(room) = Room::new() else { return };
-    let primary = std::sync::Arc::new(room.cluster("primary", Settings::new()).await);
+    let primary = Arc::new(room.cluster("primary", Settings::new()).await);
     let ledger = Ledger::on(&primary.url("daybook")).await.unwrap();
     let branch = Branch::on(ledger, &[]).await.unwrap();
     let merchant = branch.merchant().await.unwrap();
-    let standby = std::sync::Arc::new(beside(&room, &primary).await);
+    let standby = Arc::new(beside(&room, &primary).await);
     let mut client = branch.client();
     let mut paid = pay(&mut client, &merchant, 10).await;
 
     // The standby dies: what is asked now is not acknowledged, and nobody is told that it did not happen.
-    let dying = std::sync::Arc::clone(&standby);
+    let dying = Arc::clone(&standby);
     blocking(move || dying.kill9()).await;
     let (order_no, key) = (fresh("alone"), fresh("key"));
     let alone = ask(&mut client, &merchant, &order_no, &key).await.unwrap();
     assert_eq!(alone.status, 503, "{alone:?}");
     assert_eq!(alone.json()["outcome"], "unknown", "{alone:?}");
     // It comes back: the same key finds out, and there is one payment.
-    let coming = std::sync::Arc::clone(&standby);
+    let coming = Arc::clone(&standby);
     blocking(move || coming.ensure_running()).await;
     is_in_sync(&primary).await;
     let found = until("the same key has its answer", WITHIN, async || {
@@ -79,15 +117,13 @@ async fn nothing_is_acknowledged_without_the_standby_and_it_takes_over_with_all_
     .await;
     paid.push(super::Paid { key, order_no: order_no.clone(), body: found.body });
     let mut log = branch.ledger.superuser().await.unwrap();
-    let orders =
-        "select count(*) from log.events where event_type = 'initiated' and payload::text like '%' || $1 || '%'";
-    let count: i64 = sqlx::query_scalar(orders).bind(&order_no).fetch_one(&mut log).await.unwrap();
+    let count: i64 = sqlx::query_scalar(ORDERS).bind(&order_no).fetch_one(&mut log).await.unwrap();
     assert_eq!(count, 1);
     drop(log);
     let (lost_at, url) = (head(&branch).await, branch.ledger.superuser_url().to_owned());
 
     // The primary dies, and the standby takes its place: everything acknowledged is there, and positions go on.
-    let dying = std::sync::Arc::clone(&primary);
+    let dying = Arc::clone(&primary);
     blocking(move || dying.kill9()).await;
     let url_of_new = on(&standby, &url);
     let mut superuser = PgConnection::connect(&standby.url("postgres")).await.unwrap();
@@ -101,18 +137,7 @@ async fn nothing_is_acknowledged_without_the_standby_and_it_takes_over_with_all_
     pay(&mut new.client(), &merchant, 5).await;
     assert!(head(&new).await > lost_at);
 
-    // The old one comes back by itself, and with it the server that knew no other: it waits for a standby that is no more,
-    // so that nothing is acknowledged there.
-    let coming = std::sync::Arc::clone(&primary);
-    blocking(move || coming.ensure_running()).await;
-    until("the old server sees its database", WITHIN, async || {
-        let answer = branch.client().send(&system_tests::client::Request::get("/readyz")).await.unwrap();
-        (answer.status == 200).then_some(())
-    })
-    .await;
-    let late = ask(&mut branch.client(), &merchant, &fresh("late"), &fresh("key")).await.unwrap();
-    assert_eq!(late.status, 503, "{late:?}");
-    assert_eq!(late.json()["outcome"], "unknown", "{late:?}");
+    the_old_one_is_believed_by_nobody(&primary, &branch, &merchant).await;
     drop((branch, new));
     for cluster in [primary, standby] {
         blocking(move || cluster.stop(Stop::Immediate)).await;
