@@ -60,7 +60,11 @@ pub const ROWS: &[Row] = &[
     row("B5", "a slow and lossy network has no second effect"),
     row("B6", "a full disk: refused, and well again afterwards"),
     row("B7", "a disk that does not sync: nothing is acknowledged"),
-    row("B8", "a standby that is dead: no acknowledgement without it, and no server where a commit could be given up"),
+    but(
+        "B8",
+        "a standby that is dead: no acknowledgement without it, and no server where a commit could be given up",
+        "a wait that somebody ends by hand, which Postgres then calls a commit",
+    ),
     row("B9", "the primary is replaced: positions go on, nothing acknowledged is lost"),
     row("B10", "a log that has become shorter is not written to"),
     row("B11", "restored from a backup: noticed, not served, signed or followed"),

@@ -1,8 +1,11 @@
 //! A base backup and the archive make the ledger again; less of it is not served.
 
+use std::path::Path;
+
 use audit::key::FileSigner;
 use audit::key::Signer as _;
-use embedded_postgres::{Cluster, Settings};
+use embedded_postgres::{Cluster, Settings, Stop};
+use sqlx::Connection as _;
 use sqlx::PgConnection;
 use system_tests::branch::Branch;
 use system_tests::database::Ledger;
@@ -34,6 +37,34 @@ async fn signed(branch: &Branch) {
         is_signed.then_some(())
     })
     .await;
+}
+
+/// A moment in which nobody wrote, and where the log ended then.
+async fn quiet_moment(branch: &Branch) -> (String, i64) {
+    let mut log = branch.ledger.superuser().await.unwrap();
+    let question = "select clock_timestamp()::text, max(position) from log.events";
+    until("nobody writes", WITHIN, async || {
+        let before: (String, i64) = sqlx::query_as(question).fetch_one(&mut log).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let (_later, head): (String, i64) = sqlx::query_as(question).fetch_one(&mut log).await.unwrap();
+        (before.1 == head).then_some(before)
+    })
+    .await
+}
+
+/// The log as of a moment: as long as it was then, though the archive goes on.
+async fn a_moment_comes_back(room: &Room, owner: &Cluster, from: [&Path; 2], url: &str, then: &(String, i64)) {
+    let (moment, head) = then;
+    let home = room.shared(owner, "moment");
+    must(room.script(owner, "restore").args(from).arg(home.join("data")).arg(moment));
+    let restored = room.cluster("moment", Settings::new()).await;
+    let url = on(&restored, url);
+    until_promoted(&url).await;
+    let mut log = PgConnection::connect(&url).await.unwrap();
+    let found: i64 = sqlx::query_scalar("select max(position) from log.events").fetch_one(&mut log).await.unwrap();
+    assert_eq!(found, *head, "as of {moment}");
+    drop(log);
+    tokio::task::spawn_blocking(move || restored.stop(Stop::Immediate)).await.unwrap().unwrap();
 }
 
 fn kept(script: &str, archive: &std::path::Path) -> Settings {
@@ -71,6 +102,8 @@ async fn a_base_backup_and_the_archive_bring_back_every_answer_and_less_of_it_is
     let mut paid = pay(&mut branch.client(), &merchant, 10).await;
     let base = room.shared(&primary, "kept").join("base");
     must(room.script(&primary, "take").arg(&base));
+    pay(&mut branch.client(), &merchant, 2).await;
+    let then = quiet_moment(&branch).await;
     paid.extend(pay(&mut branch.client(), &merchant, 10).await);
     signed(&branch).await;
     archived(&mut branch.ledger.superuser().await.unwrap()).await;
@@ -100,6 +133,8 @@ async fn a_base_backup_and_the_archive_bring_back_every_answer_and_less_of_it_is
     let said = verify(&url_of_restored, &key, &checkpoints);
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
 
+    a_moment_comes_back(&room, &owner, [&base, &archive], &url, &then).await;
+
     // Without the archive the log ends at the backup: shorter than what was signed.
     let (home, nothing) = (room.shared(&owner, "older"), room.shared(&owner, "nothing"));
     assert!(is_empty(&nothing));
@@ -112,10 +147,7 @@ async fn a_base_backup_and_the_archive_bring_back_every_answer_and_less_of_it_is
     assert_eq!(verify(&url_of_older, &key, &checkpoints).status.code(), Some(12), "cut off");
     drop(branch);
     for cluster in [restored, older] {
-        tokio::task::spawn_blocking(move || Cluster::stop(&cluster, embedded_postgres::Stop::Immediate))
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::task::spawn_blocking(move || Cluster::stop(&cluster, Stop::Immediate)).await.unwrap().unwrap();
     }
 }
 
