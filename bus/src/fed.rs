@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use event_store::{Failed, Follower, Lease, Poison, Recorded, Step, Taken, crash, work};
+use event_store::{Failed, Follower, Lease, Poison, Recorded, Step, Taken, crash, is_on_the_disk, work};
 use rdkafka::error::KafkaError;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnection, PgPool};
@@ -154,7 +154,10 @@ impl<F: Follower> Fed<F> {
     /// Lets the next runner begin at once.
     pub async fn end(&mut self) {
         let Some(mut open) = self.open.take() else { return };
-        open.subscription.done(&open.merge.offsets());
+        match is_on_the_disk(&mut open.books).await {
+            Ok(()) => open.subscription.done(&open.merge.offsets()),
+            Err(reason) => tracing::debug!(%reason, "offsets were not committed; some messages come again"),
+        }
         if let Err(reason) = self.lease.release(&mut open.books).await {
             tracing::warn!(follower = self.follower.name(), %reason, "the lease was not released; it will run out");
         }
@@ -175,6 +178,8 @@ impl<F: Follower> Fed<F> {
         };
         let step = self.apply(&mut open, &ready).await?;
         if open.offsets_at.elapsed() > COMMIT_OFFSETS {
+            // A crash may take the last commits away, and Kafka would go on behind them.
+            is_on_the_disk(&mut open.books).await?;
             open.subscription.done(&open.merge.offsets());
             crash::point("fed.after_offsets");
             open.offsets_at = Instant::now();

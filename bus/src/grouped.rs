@@ -134,6 +134,8 @@ impl<F: Follower> Grouped<F> {
         let place = (self.follower.name(), self.feed.topic.as_str());
         let mut connection = self.pool.acquire().await?;
         let mut transaction = connection.begin().await?;
+        // Kafka is told of each at once.
+        sqlx::query("set local synchronous_commit = on").execute(&mut *transaction).await?;
         let (mut chain, halted) = places::hold(&mut transaction, place, partition).await?;
         if let Some(reason) = halted {
             return Ok(Batch::Halted(reason));

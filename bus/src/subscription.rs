@@ -105,7 +105,7 @@ impl Subscription {
         }
     }
 
-    /// Tells the group that everything before these offsets is done. It is a hint where to begin next time, no more.
+    /// Tells the group that everything before these offsets is done, and on the disk: it begins there next time.
     pub fn done(&self, offsets: &[(usize, i64)]) {
         let offsets = offsets.iter().map(|(partition, offset)| (*partition, Offset::Offset(*offset)));
         let said = list(&self.topic, offsets).and_then(|offsets| self.consumer.commit(&offsets, CommitMode::Async));

@@ -1,6 +1,6 @@
 //! Spans on their way to a collector: OTLP over HTTP, in its JSON form.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use clap::Args;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -88,10 +88,10 @@ async fn export(address: Uri, mut ended: Ended, mut stop: watch::Receiver<bool>)
             () = gathered => false,
         };
         let spans = ended.take();
-        let is_taken = if is_stopping {
-            timeout(FAREWELL, send(&client, &address, &spans)).await.unwrap_or(false)
-        } else {
-            send(&client, &address, &spans).await
+        let mut sending = pin!(send(&client, &address, &spans));
+        let is_taken = tokio::select! {
+            is_taken = &mut sending => is_taken,
+            _stopping = stop.wait_for(|stop| *stop) => timeout(FAREWELL, sending).await.unwrap_or(false),
         };
         if !is_taken && !is_told {
             tracing::warn!(%address, "no collector takes the spans; they are dropped, and counted");
@@ -106,6 +106,7 @@ async fn export(address: Uri, mut ended: Ended, mut stop: watch::Receiver<bool>)
 /// Whether all were taken. What is not is dropped, for there is more to come.
 async fn send(client: &Client<HttpConnector, Full<Bytes>>, address: &Uri, spans: &[Span]) -> bool {
     let mut are_taken = true;
+    let mut left = Left(spans.len());
     for batch in spans.chunks(AT_ONCE) {
         let sending = async {
             let request = Request::post(address.clone()).header(CONTENT_TYPE, "application/json");
@@ -117,11 +118,24 @@ async fn send(client: &Client<HttpConnector, Full<Bytes>>, address: &Uri, spans:
             is_taken.then_some(())
         };
         let is_taken = timeout(TAKEN_WITHIN, sending).await.is_ok_and(|taken| taken.is_some());
-        let counted = if is_taken { &EXPORTED } else { &LOST };
-        counted.add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+        left.0 = left.0.saturating_sub(batch.len());
+        count(batch.len(), if is_taken { &EXPORTED } else { &LOST });
         are_taken &= is_taken;
     }
     are_taken
+}
+
+fn count(spans: usize, counter: &Counter) {
+    counter.add(u64::try_from(spans).unwrap_or(u64::MAX));
+}
+
+/// Spans of which nothing became yet: lost where nothing does.
+struct Left(usize);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        count(self.0, &LOST);
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,8 @@ pub(crate) struct Forgetting {
 impl Forgetting {
     /// Carries them out, if the database is there.
     pub(crate) async fn begin(store: &Store, app_url: &str) -> Result<Self> {
-        let pool = database::derived_pool(app_url)?;
+        // No follower would destroy them once more: what is said to be done is on the disk.
+        let pool = database::pool(app_url)?;
         let forgetting = Self { store: store.clone(), pool, is_done: watch::Sender::new(false) };
         if timeout(LOOK_WITHIN, forgetting.carry_out()).await.is_err() {
             tracing::warn!(

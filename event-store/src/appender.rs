@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnection;
 
 use crate::append::{self, Place, Seen, Trouble};
 use crate::batch::{Batch, KeyName};
+use crate::behind::is_with_the_standby;
 use crate::cache::Stream;
 use crate::crash;
 use crate::kind::Kind;
@@ -105,7 +106,7 @@ impl Appender {
                 let finding = async {
                     let own = settle::find_own(&mut connection, batch).await?;
                     if own.is_some() {
-                        settle::is_with_the_standby(&mut connection).await?;
+                        is_with_the_standby(&mut connection).await?;
                     }
                     Ok(own)
                 };
@@ -140,7 +141,7 @@ impl Appender {
             Err(_elapsed) => return Err(Failure::Unavailable { reason: "no answer in time".to_owned() }),
         };
         if !findings.stored.is_empty() {
-            let waiting = settle::is_with_the_standby(&mut connection);
+            let waiting = is_with_the_standby(&mut connection);
             if !matches!(tokio::time::timeout(within, waiting).await, Ok(Ok(()))) {
                 return Err(Failure::Unknown);
             }

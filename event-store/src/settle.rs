@@ -114,12 +114,3 @@ pub(crate) async fn moved_streams(
         .filter_map(|n| opened.get(n).map(|(stream, open)| ((*stream).clone(), open.folded.kind)))
         .collect())
 }
-
-/// Returns once everything that can be seen here is with the standby as well, where commits wait for one. A commit that
-/// waited while its server crashed stands afterwards, and nothing says that the standby has it: what is committed behind it
-/// waits for both.
-pub(crate) async fn is_with_the_standby(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let behind = "select case when current_setting('synchronous_standby_names') <> '' \
-                  then pg_logical_emit_message(true, 'daybook', '') end";
-    sqlx::query(behind).execute(connection).await.map(drop)
-}

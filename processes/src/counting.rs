@@ -232,6 +232,9 @@ impl Payments {
         let attempt = if let PaymentEvent::Initiated(initiated) = told {
             self.keep(Arc::clone(&event.aggregate_id), Paying::of(initiated));
             Some((1, &initiated.origin))
+        } else if let PaymentEvent::TakenOver(taken) = told {
+            self.keep(Arc::clone(&event.aggregate_id), Paying::of(&taken.initiated()));
+            None
         } else if let PaymentEvent::AttemptOpened(opened) = told {
             Some((opened.attempt, &opened.origin))
         } else {

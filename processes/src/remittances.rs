@@ -14,7 +14,7 @@ use domain::{
     money::Totals,
     remittance::{Remittance, RemittanceCommand, event::Recorded},
 };
-use event_store::{Act, Outcome, Tenant};
+use event_store::{Act, Outcome, Tenant, is_on_the_disk};
 use tokio::sync::watch;
 
 use crate::{hint, runner::Desk};
@@ -59,6 +59,8 @@ async fn look(desk: &Desk, entered: &mut Option<NaiveDate>) -> Result<(), sqlx::
                 days::enter(&desk.pool, channel, livemode, today).await?;
             }
         }
+        // It is entered once, and nothing else remembers it.
+        is_on_the_disk(&mut *desk.pool.acquire().await?).await?;
         *entered = Some(today);
     }
     while let Some(day) = days::take(&desk.pool).await? {

@@ -31,6 +31,11 @@ impl Exposure {
                 self.amount = Some(initiated.amount);
                 self.begin(1, recorded_at)
             }
+            // It was held against the limits of where it began; the next attempt is held against ours.
+            PaymentEvent::TakenOver(taken) => {
+                self.amount = Some(taken.initiated().amount);
+                None
+            }
             PaymentEvent::AttemptOpened(opened) => self.begin(opened.attempt, recorded_at),
             PaymentEvent::Captured(captured) => {
                 self.open_minor = self.open_minor.saturating_sub(captured.amount.amount_minor).max(0);
@@ -67,15 +72,14 @@ impl Exposure {
             | PaymentEvent::Disputed(_)
             | PaymentEvent::DisputeClosed { .. }
             | PaymentEvent::DisputeWonAfterAll(_)
-            // It was held against the limits of where it began.
-            | PaymentEvent::TakenOver(_)
             | PaymentEvent::Settled(_) => None,
         }
     }
 
     /// The events that may change it, by name; all others need not be folded.
-    pub const TELLING: [&'static str; 10] = [
+    pub const TELLING: [&'static str; 11] = [
         "initiated",
+        "taken_over",
         "attempt_opened",
         "captured",
         "risk_rejected",
@@ -174,6 +178,12 @@ mod tests {
             assert_eq!(told[..3], [Some((0, 1000)), Some((0, -1000)), Some((2, 1000))], "{end}");
             assert_eq!(told[3..], attempt_2, "{end}: what is told of an attempt that has ended is told of it alone");
         }
+    }
+
+    #[test]
+    fn of_a_payment_that_was_taken_over_the_next_attempt_counts() {
+        let taken = include_str!("../../tests/golden/payment.taken_over.authorised.json").to_owned();
+        assert_eq!(changes(&[taken, opened()]), [None, Some((1, 10000))]);
     }
 
     #[test]

@@ -42,8 +42,8 @@ fn read(takeover: &mut Takeover, row: &Row<'_>) -> Result<Read, Amiss> {
     };
     let source = takeover.source_of(TABLE.name, row.id("id")?);
     let adjustment_id = AdjustmentId::taken_over(&takeover.source, row.id("id")?);
-    let reason =
-        FreeText::parse(&format!("taken over: {source}")).map_err(|refusal| amiss("id", &refusal.to_string()))?;
+    let reason = FreeText::about_an_identifier(&format!("taken over: {source}"))
+        .map_err(|refusal| amiss("id", &refusal.to_string()))?;
     let opening = TakenOver {
         adjustment_id,
         livemode,

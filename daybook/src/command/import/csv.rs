@@ -28,6 +28,8 @@ enum Place {
     Quoted,
     /// After a quote inside quotes: of two, or the last.
     AfterQuote,
+    /// Before a line's end.
+    Return,
 }
 
 /// A file under way.
@@ -80,9 +82,11 @@ impl Csv {
                     (Place::Quoted, false, false)
                 }
                 (Place::FieldBegins | Place::Plain | Place::AfterQuote, b',') => (Place::FieldBegins, true, false),
-                (Place::FieldBegins | Place::Plain | Place::AfterQuote, b'\n') => (Place::FieldBegins, true, true),
-                // Before a line's end.
-                (Place::FieldBegins | Place::Plain | Place::AfterQuote, b'\r') => (place, false, false),
+                (Place::FieldBegins | Place::Plain | Place::AfterQuote | Place::Return, b'\n') => {
+                    (Place::FieldBegins, true, true)
+                }
+                (Place::FieldBegins | Place::Plain | Place::AfterQuote, b'\r') => (Place::Return, false, false),
+                (Place::Return, _) => return Err(self.broken("a carriage return stands in a field that is not quoted")),
                 (Place::Plain, b'"') => return Err(self.broken("a quote stands in a field that is not quoted")),
                 (Place::AfterQuote, _) => return Err(self.broken("something stands behind a quoted field")),
                 (Place::FieldBegins | Place::Plain, _) => {
@@ -182,6 +186,7 @@ mod tests {
             ("a\nb\"c\n", 2, "a quote stands"),
             ("a\n\"b\"c\n", 2, "something stands behind"),
             ("a\n\"b\nc\n", 2, "has no end"),
+            ("a\nb\rc\n", 2, "a carriage return stands"),
         ] {
             let broken = rows(text.as_bytes(), 1_000).await.unwrap_err();
             assert_eq!((broken.line, broken.what.contains(what)), (line, true), "{broken:?}");

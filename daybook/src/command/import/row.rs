@@ -25,12 +25,14 @@ impl Columns {
     pub(super) fn read(head: &Record, needed: &[&'static str], may: &[&'static str]) -> Result<Self, Broken> {
         let broken = |what: String| Broken { line: head.line, what };
         let mut columns = Vec::with_capacity(head.fields.len());
-        for field in &head.fields {
+        for (n, field) in head.fields.iter().enumerate() {
             let name = String::from_utf8_lossy(field);
             let known = needed.iter().chain(may).find(|known| **known == name.trim());
             let Some(known) = known else {
                 let all: Vec<&str> = needed.iter().chain(may).copied().collect();
-                return Err(broken(format!("there is no column `{}`: it may have {}", name.trim(), all.join(", "))));
+                // Its words are not repeated: a file without a head begins with what may be secret.
+                let (nth, all) = (n.saturating_add(1), all.join(", "));
+                return Err(broken(format!("the name of column {nth} is none of these: {all}")));
             };
             if columns.contains(known) {
                 return Err(broken(format!("the column `{known}` is there twice")));

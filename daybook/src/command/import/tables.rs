@@ -1,4 +1,4 @@
-//! The tables there are, in the order they are read: what rests on a row comes after it.
+//! The tables there are, in the order they are read: keys, which open the door, when all else is here.
 
 use super::{
     answers, balances, keys, merchants, payments,
@@ -14,4 +14,4 @@ pub(super) struct Table {
     pub(super) read: fn(&mut Takeover, &Row<'_>) -> Result<Read, Amiss>,
 }
 
-pub(super) const TABLES: [Table; 5] = [merchants::TABLE, keys::TABLE, payments::TABLE, balances::TABLE, answers::TABLE];
+pub(super) const TABLES: [Table; 5] = [merchants::TABLE, payments::TABLE, balances::TABLE, answers::TABLE, keys::TABLE];

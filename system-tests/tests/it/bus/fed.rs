@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bus::Fed;
+use embedded_postgres::{Cluster, Settings};
 use event_store::{Follower, Step};
 use projections::{MODELS, Projections};
 use sqlx::PgPool;
@@ -12,7 +13,7 @@ use system_tests::traffic::vault;
 use system_tests::branch::fresh;
 use system_tests::copyist::Copyist;
 
-use super::desk::{Desk, copyists_room};
+use super::desk::{Desk, assert_copied, copyists_room};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -182,4 +183,28 @@ async fn read_models_in_a_database_of_their_own_are_checked_against_the_log_of_a
     assert!(said.contains("DIFFERS       ledger: at ") && said.contains("BROKEN        I2: "), "{said}");
     let left = "select count(*) from read.builds where is_scratch";
     assert_eq!(sqlx::query_scalar::<_, i64>(left).fetch_one(&elsewhere).await.unwrap(), 0);
+}
+
+// covers B1
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_kafka_was_told_of_is_there_after_its_database_died() {
+    let mut desk = Desk::new(96).await;
+    let head = desk.add(300).await;
+    let relay = desk.start_relay();
+    let settings = Settings::new().with("wal_writer_delay", "10s");
+    let cluster = tokio::task::spawn_blocking(|| Cluster::ephemeral(settings).unwrap()).await.unwrap();
+    let elsewhere = Ledger::on(&cluster.url("postgres")).await.unwrap();
+    let (pool, group) = (copyists_room(&elsewhere).await, fresh("copies"));
+    let mut fed = Fed::new(Copyist, pool.clone(), desk.feed(&group));
+    fed_to(&mut fed, head).await;
+    fed.end().await;
+    drop((fed, pool));
+    tokio::task::block_in_place(|| cluster.kill9()).unwrap();
+    tokio::task::block_in_place(|| cluster.ensure_running()).unwrap();
+    let head = desk.add(100).await;
+    let pool = elsewhere.database().unwrap().derived_pool(3);
+    let mut fed = Fed::new(Copyist, pool.clone(), desk.feed(&group));
+    fed_to(&mut fed, head).await;
+    assert_copied(&pool, &desk.behind, head).await;
+    relay.end().await;
 }

@@ -182,7 +182,7 @@ async fn wrong_rows_are_named_by_file_line_and_column_and_the_others_come_in() {
             "payments",
             "id,merchant,",
             "id,shop,",
-            "payments.csv line 1: there is no column `shop`: it may have id, merchant",
+            "payments.csv line 1: the name of column 2 is none of these: id, merchant",
         ),
         ("balances", ",balance,", ",", "balances.csv line 1: the column `balance` is missing"),
         ("merchants", "Corner Theatre", "Corner \"Theatre", "merchants.csv line 2: a quote stands in a field"),
