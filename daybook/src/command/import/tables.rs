@@ -15,3 +15,11 @@ pub(super) struct Table {
 }
 
 pub(super) const TABLES: [Table; 5] = [merchants::TABLE, payments::TABLE, balances::TABLE, answers::TABLE, keys::TABLE];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_door_opens_last() {
+        assert_eq!(super::TABLES.map(|table| table.name).last(), Some(&"api_keys"));
+    }
+}

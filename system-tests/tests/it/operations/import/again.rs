@@ -12,7 +12,6 @@ const SOON: Duration = Duration::from_secs(30);
 
 const ALL: [(&str, &str, &str); 5] = [
     ("merchants", "2 read: 2 taken over, 0 here before", "2 read: 0 taken over, 2 here before"),
-    ("api_keys", "4 read: 4 taken over, 0 here before", "4 read: 0 taken over, 4 here before"),
     ("payments", "6 read: 6 taken over, 0 here before", "6 read: 0 taken over, 6 here before"),
     (
         "balances",
@@ -20,6 +19,7 @@ const ALL: [(&str, &str, &str); 5] = [
         "13 read: 0 taken over, 9 here before, 4 compared",
     ),
     ("idempotency", "3 read: 2 taken over, 0 here before, 1 expired", "3 read: 0 taken over, 2 here before, 1 expired"),
+    ("api_keys", "4 read: 4 taken over, 0 here before", "4 read: 0 taken over, 4 here before"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
