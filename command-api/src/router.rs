@@ -22,29 +22,30 @@ pub fn router(api: Api) -> Router {
     ROUTES
         .iter()
         .fold(Router::new(), |router, route| {
-            let serve = move |State(api): State<Api>, request: Request| enter(*route, api, request);
+            let serve = move |State(api): State<Arc<Api>>, request: Request| enter(*route, api, request);
             router.route(route.path, post(serve))
         })
-        .with_state(api)
+        .with_state(Arc::new(api))
 }
 
-async fn enter(route: Route, api: Api, request: Request) -> Response<Body> {
-    let (gate, tally, begun) = (api.gate.clone(), Arc::clone(&api.tally), Instant::now());
-    let response = gate.pass(route.entrance, request, move |call| async move {
+async fn enter(route: Route, api: Arc<Api>, request: Request) -> Response<Body> {
+    let begun = Instant::now();
+    let api = &*api;
+    let response = api.gate.pass(route.entrance, request, move |call| async move {
         match route.work {
-            Work::Many(serve) => serve(&api, &call).await,
+            Work::Many(serve) => serve(api, &call).await,
             Work::One(planner) => {
                 if call.key.is_none() && !is_dry_run(&call)? {
                     return Err(Problem::turned_away(rules::IDEMPOTENCY_KEY_MISSING));
                 }
-                match planner(&api, &call).await {
-                    Ok(plan) => carry_out(&api, &call, plan).await,
-                    Err(problem) => before::answered_or(&api, &call, problem).await,
+                match planner(api, &call).await {
+                    Ok(plan) => carry_out(api, &call, plan).await,
+                    Err(problem) => before::answered_or(api, &call, problem).await,
                 }
             }
         }
     });
     let response = response.await;
-    tally.took(route.words, response.status().is_success(), begun.elapsed());
+    api.tally.took(route.words, response.status().is_success(), begun.elapsed());
     response
 }

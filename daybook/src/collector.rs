@@ -15,6 +15,7 @@ use traces::{Ended, Sampling, Span};
 
 use crate::{
     failure::{Failure, Result},
+    forgetting::stopped,
     otlp,
 };
 
@@ -84,14 +85,14 @@ async fn export(address: Uri, mut ended: Ended, mut stop: watch::Receiver<bool>)
             tokio::time::sleep(GATHERED).await;
         };
         let is_stopping = tokio::select! {
-            _stopping = stop.wait_for(|stop| *stop) => true,
+            () = stopped(&mut stop) => true,
             () = gathered => false,
         };
         let spans = ended.take();
         let mut sending = pin!(send(&client, &address, &spans));
         let is_taken = tokio::select! {
             is_taken = &mut sending => is_taken,
-            _stopping = stop.wait_for(|stop| *stop) => timeout(FAREWELL, sending).await.unwrap_or(false),
+            () = stopped(&mut stop) => timeout(FAREWELL, sending).await.unwrap_or(false),
         };
         if !is_taken && !is_told {
             tracing::warn!(%address, "no collector takes the spans; they are dropped, and counted");

@@ -3,8 +3,10 @@
 use std::{
     fmt::Display,
     io::{ErrorKind, Write as _, stdout},
+    num::NonZero,
     path::PathBuf,
     process::ExitCode,
+    thread::available_parallelism,
 };
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -156,7 +158,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         Command::Dev(dev) => runtime()?.block_on(dev.run()),
         Command::Demo(demo) => runtime()?.block_on(Box::pin(demo.run())),
         Command::Load(load) => runtime()?.block_on(load.run()),
-        Command::Serve(serve) => runtime()?.block_on(serve.run()),
+        Command::Serve(serve) => runtime_of(serve.threads())?.block_on(serve.run()),
         Command::Config(config) => runtime()?.block_on(config.run()),
         Command::Migrate(migrate) => runtime()?.block_on(migrate.run()),
         Command::Doctor(doctor) => runtime()?.block_on(doctor.run()),
@@ -182,7 +184,12 @@ pub(crate) fn run() -> Result<ExitCode> {
 }
 
 fn runtime() -> Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build().attempt(|| "starting the runtime".to_owned())
+    runtime_of(available_parallelism().map_or(1, NonZero::get))
+}
+
+fn runtime_of(threads: usize) -> Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads).enable_all().build().attempt(|| "starting the runtime".to_owned())
 }
 
 /// Answers on standard output; logs go elsewhere. A reader who has read enough (`| head`) is no failure.

@@ -74,7 +74,7 @@ impl Forgetting {
     }
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // Whoever could still say so has gone: that is an end as well.
     drop(stop.wait_for(|stop| *stop).await);
 }

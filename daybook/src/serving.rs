@@ -63,6 +63,11 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Whether it answers requests and does nothing besides: no read models, no reactions.
+    pub(crate) fn only_answers(&self) -> bool {
+        self.roles.answer() && !self.roles.project() && !(self.roles.react() && self.outside.has_processes())
+    }
+
     /// Makes sure that it can be done, and is safe.
     pub(crate) fn check(&self, listen: SocketAddr) -> Result<()> {
         if self.roles.must_relay() || self.roles.own_database().is_some() {

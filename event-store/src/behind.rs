@@ -1,4 +1,4 @@
-//! A commit behind others: once it is answered, they are on the disk, and with the standby.
+//! A commit behind others: once it is done, they are on the disk, and with the standby.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Error};

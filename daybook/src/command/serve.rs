@@ -1,6 +1,6 @@
 //! `daybook serve`: the HTTP faces on a database that someone else looks after.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, num::NonZero, process::ExitCode, thread::available_parallelism};
 
 use clap::Args;
 use gate::{Gate, Limits, Rate};
@@ -25,6 +25,11 @@ pub(super) struct Serve {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
 
+    /// How many threads serve, beside the writer's own: as many as there are cores, and one less where requests are
+    /// answered and nothing else is done
+    #[arg(long, env = "DAYBOOK_THREADS", value_name = "COUNT")]
+    threads: Option<NonZero<usize>>,
+
     #[command(flatten)]
     listen: Listen,
     #[command(flatten)]
@@ -45,6 +50,12 @@ pub(super) struct Listen {
 }
 
 impl Serve {
+    pub(super) fn threads(&self) -> usize {
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let all = if self.told.only_answers() { cores.saturating_sub(1).max(1) } else { cores };
+        self.threads.map_or(all, NonZero::get)
+    }
+
     pub(super) async fn run(self) -> Result<ExitCode> {
         let interrupt = Interrupt::listen()?;
         self.told.check(self.listen.address)?;

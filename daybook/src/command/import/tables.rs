@@ -1,4 +1,4 @@
-//! The tables there are, in the order they are read: keys, which open the door, when all else is here.
+//! The tables there are, in the order they are read: keys open the door, and come last.
 
 use super::{
     answers, balances, keys, merchants, payments,

@@ -25,7 +25,12 @@ fn main() -> Result<(), Problem> {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some("--baseline") {
         let [url, address] = [(); 2].map(|()| arguments.next().ok_or("--baseline URL ADDRESS"));
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        // As many threads as a server has that answers and nothing else.
+        let cores = std::thread::available_parallelism()?.get();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(cores.saturating_sub(1).max(1))
+            .enable_all()
+            .build()?;
         return runtime.block_on(postgres_es_baseline::serve(&url?, &address?));
     }
     // One turn of each alone, for whoever works on the way of a payment.

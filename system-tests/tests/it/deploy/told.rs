@@ -63,6 +63,8 @@ fn a_server_is_deployed_as_it_should_be() {
         "terminationGracePeriodSeconds: 45",
         "kind: PodDisruptionBudget",
         "maxUnavailable: 1",
+        // As deploy/prometheus/kubernetes.yml names it.
+        "name: daybook-each",
     ] {
         assert!(server.contains(needed), "deploy/kubernetes/server.yml lacks {needed}");
     }

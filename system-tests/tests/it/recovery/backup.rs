@@ -67,7 +67,7 @@ async fn a_moment_comes_back(room: &Room, owner: &Cluster, from: [&Path; 2], url
     tokio::task::spawn_blocking(move || restored.stop(Stop::Immediate)).await.unwrap().unwrap();
 }
 
-fn kept(script: &str, archive: &std::path::Path) -> Settings {
+fn kept(script: &str, archive: &Path) -> Settings {
     let command = format!("sh {script} \"%p\" {}/%f", archive.display());
     Settings::new().with("archive_mode", "on").with("archive_command", command)
 }
@@ -157,7 +157,7 @@ fn a_piece_of_the_archive_is_never_written_over() {
     let [from, other, to] = ["from", "other", "to"].map(|name| place.at(name));
     std::fs::write(&from, "one").unwrap();
     std::fs::write(&other, "another").unwrap();
-    let keep = |from: &std::path::Path| {
+    let keep = |from: &Path| {
         let script = system_tests::tree::root().join("deploy/backup/archive-wal");
         std::process::Command::new(script).args([from, &to]).status().unwrap().success()
     };
