@@ -7,7 +7,6 @@ use sqlx::postgres::PgConnection;
 
 use crate::append::{self, Place, Seen, Trouble};
 use crate::batch::{Batch, KeyName};
-use crate::behind::is_with_the_standby;
 use crate::cache::Stream;
 use crate::crash;
 use crate::kind::Kind;
@@ -103,13 +102,7 @@ impl Appender {
         let place = match answer {
             Ok(None) if was_sent => {
                 crash::point("append.before_find_own");
-                let finding = async {
-                    let own = settle::find_own(&mut connection, batch).await?;
-                    if own.is_some() {
-                        is_with_the_standby(&mut connection).await?;
-                    }
-                    Ok(own)
-                };
+                let finding = settle::find_own(&mut connection, batch);
                 let found = tokio::time::timeout(patience, finding).await;
                 let own = found.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unsent)?;
                 crash::point("append.after_find_own");
@@ -125,7 +118,8 @@ impl Appender {
         place.map_err(|trouble| (trouble, Sent(true)))
     }
 
-    /// Asks what the batch assumed wrongly.
+    /// Asks what the batch assumed wrongly. The append that found it out has locked the head of the log: it was committed as
+    /// any other, behind everything it saw, and so all that is found here is on the disk, and with the standby.
     pub(crate) async fn look(&mut self, batch: &Batch) -> Result<Findings, Failure> {
         let unavailable = |error: sqlx::Error| Failure::Unavailable { reason: error.to_string() };
         crash::point("settle.before_look");
@@ -135,17 +129,10 @@ impl Appender {
             let moved = settle::moved_streams(&mut connection, batch).await?;
             Ok(Findings { stored, moved })
         };
-        let within = self.shared.limits.append_within;
-        let findings = match tokio::time::timeout(within, looking).await {
+        let findings = match tokio::time::timeout(self.shared.limits.append_within, looking).await {
             Ok(findings) => findings.map_err(unavailable)?,
             Err(_elapsed) => return Err(Failure::Unavailable { reason: "no answer in time".to_owned() }),
         };
-        if !findings.stored.is_empty() {
-            let waiting = is_with_the_standby(&mut connection);
-            if !matches!(tokio::time::timeout(within, waiting).await, Ok(Ok(()))) {
-                return Err(Failure::Unknown);
-            }
-        }
         crash::point("settle.after_look");
         self.connection = Some(connection);
         Ok(findings)

@@ -1,4 +1,4 @@
-//! A commit behind others: once it is done, they are on the disk, and with the standby.
+//! A commit behind others: once it is done, they are on the disk.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Error};
@@ -13,15 +13,4 @@ pub async fn is_on_the_disk(connection: &mut PgConnection) -> Result<(), Error> 
     sqlx::query("set local synchronous_commit = on").execute(&mut *behind).await?;
     sqlx::query("select pg_logical_emit_message(true, 'daybook', '')").execute(&mut *behind).await?;
     behind.commit().await
-}
-
-/// Returns once everything that can be seen here is with the standby as well, where commits wait for one. A commit that
-/// waited while its server crashed stands afterwards, and nothing says that the standby has it.
-///
-/// # Errors
-/// The database failed: it may not be so.
-pub(crate) async fn is_with_the_standby(connection: &mut PgConnection) -> Result<(), Error> {
-    let behind = "select case when current_setting('synchronous_standby_names') <> '' \
-                  then pg_logical_emit_message(true, 'daybook', '') end";
-    sqlx::query(behind).execute(connection).await.map(drop)
 }
