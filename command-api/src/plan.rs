@@ -59,7 +59,7 @@ struct Told<'w, T> {
 impl Teller {
     pub(crate) fn of(call: &Call) -> Self {
         let is_dry = call.query().any(|asked| asked == ("dry_run", "true"));
-        Self { visit: Arc::new(call.visit.clone()), key_checked: !is_dry }
+        Self { visit: Arc::clone(&call.visit), key_checked: !is_dry }
     }
 
     /// It is done, and this is how it stands. Ids, statuses and amounts only: this is stored and told again.

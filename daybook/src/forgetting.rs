@@ -2,13 +2,8 @@
 
 use std::time::Duration;
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    http::Response,
-    middleware::Next,
-};
 use event_store::Store;
+use gate::{Gate, Shutter};
 use sqlx::PgPool;
 use tokio::{select, sync::watch, time::timeout};
 
@@ -23,15 +18,17 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Forgetting {
     store: Store,
     pool: PgPool,
-    is_done: watch::Sender<bool>,
+    /// Shut until it is done: nothing is answered that might tell of somebody who is to be forgotten.
+    shutter: Shutter,
 }
 
 impl Forgetting {
     /// Carries them out, if the database is there.
-    pub(crate) async fn begin(store: &Store, app_url: &str) -> Result<Self> {
+    pub(crate) async fn begin(gate: &Gate, app_url: &str) -> Result<Self> {
+        gate.shutter.shut();
         // No follower would destroy them once more: what is said to be done is on the disk.
         let pool = database::pool(app_url)?;
-        let forgetting = Self { store: store.clone(), pool, is_done: watch::Sender::new(false) };
+        let forgetting = Self { store: gate.store.clone(), pool, shutter: gate.shutter.clone() };
         if timeout(LOOK_WITHIN, forgetting.carry_out()).await.is_err() {
             tracing::warn!(
                 "whether everybody is forgotten who is to be could not be told in time: nothing is answered"
@@ -43,7 +40,7 @@ impl Forgetting {
     /// Goes on until they are carried out, or it is told to stop.
     pub(crate) async fn finish(&self, mut stop: watch::Receiver<bool>) {
         let mut again = tokio::time::interval(AGAIN);
-        while !self.is_done() {
+        while !self.shutter.is_open() {
             select! {
                 _tick = again.tick() => self.carry_out().await,
                 () = stopped(&mut stop) => return,
@@ -51,21 +48,15 @@ impl Forgetting {
         }
     }
 
-    fn is_done(&self) -> bool {
-        *self.is_done.borrow()
-    }
-
     async fn carry_out(&self) {
         match vault::forget_again(&self.store, &self.pool).await {
-            Ok(0) => {
-                self.is_done.send_replace(true);
-            }
+            Ok(0) => self.shutter.open(),
             Ok(keys_count) => {
                 tracing::warn!(
                     keys_count,
                     "keys of people who are to be forgotten were there again: they are destroyed"
                 );
-                self.is_done.send_replace(true);
+                self.shutter.open();
             }
             Err(failure) => {
                 tracing::warn!(%failure, "whether everybody is forgotten who is to be could not be told: nothing is answered");
@@ -77,13 +68,4 @@ impl Forgetting {
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // Whoever could still say so has gone: that is an end as well.
     drop(stop.wait_for(|stop| *stop).await);
-}
-
-/// Nothing is answered that might tell of somebody who is to be forgotten.
-pub(crate) async fn hold(State(forgetting): State<Forgetting>, request: Request, next: Next) -> Response<Body> {
-    if forgetting.is_done() {
-        next.run(request).await
-    } else {
-        gate::turn_away_for_now(request, gate::rules::LEDGER_UNAVAILABLE)
-    }
 }

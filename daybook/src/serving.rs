@@ -115,7 +115,6 @@ struct Behind {
     sandbox: Option<JoinHandle<()>>,
     inbox: Inbox,
     in_flight: Option<Arc<AtomicI64>>,
-    forgetting: Forgetting,
 }
 
 /// Serves until asked to end; then finishes what is under way, lets go of the followers' leases and closes the log. Greets
@@ -162,7 +161,7 @@ pub(crate) async fn serve(
         let tails = Tails::until(interrupt.flag());
         let proofs = Witness { gate: gate.clone(), proofs: witness::proofs(&store, app_url)?, tails };
         let reads = Reads::new(gate, readers, PATIENCE);
-        http::router(api, behind.inbox.clone(), reads, proofs, &behind.forgetting, shown)
+        http::router(api, behind.inbox.clone(), reads, proofs, shown)
     } else {
         http::probes(shown)
     };
@@ -187,7 +186,7 @@ async fn begin(
 ) -> Result<Behind> {
     let Told { roles, outside, on_kafka, .. } = told;
     let (store, stopping) = (gate.store.clone(), stops.late.subscribe());
-    let forgetting = Forgetting::begin(&store, app_url).await?;
+    let forgetting = Forgetting::begin(gate, app_url).await?;
     let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
     let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
@@ -221,15 +220,14 @@ async fn begin(
     let looking = sentry::watch(database::reader_pool(app_url)?, witnessed.look_every(), seen, stopping.clone());
     let (auditors, is_ending) = (gate.clone(), stopping.clone());
     let closing = async move { auditors.close_audits(is_ending).await };
-    let forgotten = forgetting.clone();
     let followers = tokio::spawn(async move {
         let work = async {
-            forgotten.finish(stopping).await;
+            forgetting.finish(stopping).await;
             tokio::join!(lookups, read_models, heeding, processes, relay, announcing, tree, looking);
         };
         tokio::join!(work, closing);
     });
-    Ok(Behind { followers, sandbox, inbox, in_flight, forgetting })
+    Ok(Behind { followers, sandbox, inbox, in_flight })
 }
 
 /// Lets the followers take their last step and give back their leases; what takes too long comes back to others.

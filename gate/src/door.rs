@@ -38,6 +38,7 @@ use crate::{
     rules,
     said::{accept, if_match, is_json, read, room},
     scope::Scope,
+    shutter::Shutter,
     signature::Signed,
     visit::Visit,
 };
@@ -91,13 +92,14 @@ pub struct Gate {
     merchants: Arc<Rates>,
     audits: Arc<Audits>,
     looks: Arc<Looks>,
+    pub shutter: Shutter,
 }
 
 /// A request that was let in.
 #[derive(Debug)]
 pub struct Call {
     pub caller: Caller,
-    pub visit: Visit,
+    pub visit: Arc<Visit>,
     pub key: Option<IdempotencyKey>,
     /// What makes it this request and no other.
     pub fingerprint: [u8; 32],
@@ -120,7 +122,7 @@ pub struct Call {
 /// What somebody sent who need not be known here.
 #[derive(Debug)]
 pub struct Letter {
-    pub visit: Visit,
+    pub visit: Arc<Visit>,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -160,6 +162,7 @@ impl Gate {
             merchants: Arc::new(Rates::new("merchant", limits.per_merchant)),
             audits: Arc::new(Audits::new(store.clone(), audits::IDLE)),
             looks: Arc::new(Looks::new(store.clone(), audits::IDLE)),
+            shutter: Shutter::default(),
             store,
         }
     }
@@ -189,11 +192,12 @@ impl Gate {
         S: FnOnce(Call) -> F + Send,
     {
         let (mut parts, body) = request.into_parts();
-        let visit = Visit::of(&parts);
+        let visit = Arc::new(Visit::of(&parts));
         let mut marks = HeaderMap::with_capacity(MARKS);
         visit.mark(&mut marks);
         let (is_let_in, whose) = (AtomicBool::new(false), OnceLock::new());
         let served = async {
+            self.shutter.must_be_open()?;
             let _room =
                 self.bodies.try_acquire_many(room(&parts.headers, entrance.body_max)).map_err(|_full| full())?;
             let mut call = self.admit(entrance, &mut parts, body, &visit, &mut marks).await?;
@@ -232,16 +236,17 @@ impl Gate {
         S: FnOnce(Letter) -> F + Send,
     {
         let (parts, body) = request.into_parts();
-        let visit = Visit::of(&parts);
+        let visit = Arc::new(Visit::of(&parts));
         let mut marks = HeaderMap::with_capacity(MARKS);
         visit.mark(&mut marks);
         let is_let_in = AtomicBool::new(false);
         let served = async {
+            self.shutter.must_be_open()?;
             let _room = self.bodies.try_acquire_many(room(&parts.headers, body_max)).map_err(|_full| full())?;
             let _place = self.places.try_acquire().map_err(|_full| full())?;
             let body = read(body, &parts.headers, body_max).await?;
             is_let_in.store(true, Ordering::Relaxed);
-            serve(Letter { visit: visit.clone(), headers: parts.headers, body }).await
+            serve(Letter { visit: Arc::clone(&visit), headers: parts.headers, body }).await
         };
         let served = whatever_happens(served, &visit, &is_let_in).await;
         let response = answered(served, &visit, marks);
@@ -254,7 +259,7 @@ impl Gate {
         entrance: Entrance,
         parts: &mut Parts,
         body: Body,
-        visit: &Visit,
+        visit: &Arc<Visit>,
         marks: &mut HeaderMap,
     ) -> Result<Call, Problem> {
         crash::point("request.come");
@@ -295,7 +300,7 @@ impl Gate {
             .await
             .map_err(|_not_text| Problem::turned_away(rules::ROUTE_UNKNOWN))?;
         let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let (caller, visit, asked) = (known.caller, visit.clone(), (method, path_and_query));
+        let (caller, visit, asked) = (known.caller, Arc::clone(visit), (method, path_and_query));
         Ok(Call {
             caller,
             visit,
@@ -381,18 +386,9 @@ fn answered(served: Result<Reply, Problem>, visit: &Visit, marks: HeaderMap) -> 
 
 /// Answers a request that found no route.
 pub fn turn_away(request: Request, rule: &'static Rule) -> Response<Body> {
-    answer_unread(request, &Problem::turned_away(rule))
-}
-
-/// Answers a request that comes too early.
-pub fn turn_away_for_now(request: Request, rule: &'static Rule) -> Response<Body> {
-    answer_unread(request, &Problem::later(rule, 1))
-}
-
-fn answer_unread(request: Request, problem: &Problem) -> Response<Body> {
     let (parts, _unread) = request.into_parts();
     let visit = Visit::of(&parts);
-    let mut response = problem.response(&visit);
+    let mut response = Problem::turned_away(rule).response(&visit);
     visit.mark(response.headers_mut());
     response
 }

@@ -19,10 +19,7 @@ use gate::openapi::Operation;
 use projections::Reads;
 
 use super::metrics::{self, Metrics, Shown};
-use crate::{
-    forgetting::{Forgetting, hold},
-    health::{Health, Readiness},
-};
+use crate::health::{Health, Readiness};
 
 /// What `/livez` says; a second start knows us by it.
 pub(super) const ALIVE: &str = "daybook is alive";
@@ -36,19 +33,11 @@ impl FromRef<Metrics> for Health {
 }
 
 /// Every route of a server that answers requests.
-pub(crate) fn router(
-    api: Api,
-    inbox: Inbox,
-    reads: Reads,
-    proofs: Witness,
-    forgetting: &Forgetting,
-    shown: Shown,
-) -> Router {
+pub(crate) fn router(api: Api, inbox: Inbox, reads: Reads, proofs: Witness, shown: Shown) -> Router {
     let answers = command_api::router(api.clone())
         .merge(command_api::inbox(api, inbox))
         .merge(projections::router(reads))
         .merge(audit::router(proofs))
-        .layer(from_fn_with_state(forgetting.clone(), hold))
         .route("/openapi.json", get(openapi))
         .route("/docs", get(docs));
     with(answers, shown)

@@ -108,7 +108,7 @@ fn rows(bench: &Bench) -> Vec<Row> {
             let (baseline, ratio) = (bench.figure(line.baseline)?, bench.figure(line.ratio)?);
             let aims = [(found, ""), (ratio, "ratio ")];
             Some(Row {
-                about: found.about.clone(),
+                about: named(found),
                 found: found.value,
                 limit: limits(&aims),
                 baseline: format!("{} {}", line.is, number(baseline.value)),
@@ -121,7 +121,7 @@ fn rows(bench: &Bench) -> Vec<Row> {
     let is_cost = |name: &str| COSTS.iter().any(|(cost, _whose)| *cost == name);
     let others = bench.figures.iter().filter(|figure| !is_shown(&figure.name) && !is_cost(&figure.name));
     rows.extend(others.map(|figure| Row {
-        about: figure.about.clone(),
+        about: named(figure),
         found: figure.value,
         limit: limits(&[(figure, "")]),
         baseline: String::new(),
@@ -129,6 +129,11 @@ fn rows(bench: &Bench) -> Vec<Row> {
         verdict: if is_noise(bench, figure) { "within noise" } else { verdict(&[(figure, "")]) },
     }));
     rows
+}
+
+/// As it is told, and as the file names it.
+fn named(figure: &Measured) -> String {
+    format!("{} (`{}`)", figure.about, figure.name)
 }
 
 /// What two servers that are alike differ by as well.

@@ -7,12 +7,7 @@ use system_tests::tree::{Tree, root};
 #[test]
 fn the_page_of_figures_and_its_plot_are_made_of_what_is_kept() {
     let tree = Tree::read(&root()).unwrap();
-    let Some(kept) = tree.text(KEPT) else {
-        // Nobody has measured yet: then nobody tells figures either.
-        assert_eq!((tree.text(PAGE), tree.text(PLOT)), (None, None), "a page without figures to make it of");
-        return;
-    };
-    let kept: Performance = serde_json::from_str(kept).unwrap();
+    let kept: Performance = serde_json::from_str(tree.text(KEPT).unwrap_or_else(|| panic!("{KEPT} is gone"))).unwrap();
     assert!(tree.text(PAGE) == Some(&*page(&kept)), "{PAGE} is not what {KEPT} makes: run make performance");
     assert!(tree.text(PLOT) == drawing(&kept).as_deref(), "{PLOT} is not what {KEPT} makes: run make performance");
 }

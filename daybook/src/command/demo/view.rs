@@ -71,14 +71,16 @@ async fn show(
     bar.set_style(style.unwrap_or_else(|_invalid| ProgressStyle::default_bar()));
     let mut ticks = interval(if is_terminal { SHOWN_EVERY } else { TOLD_EVERY });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (begun, mut last) = (Instant::now(), (Instant::now(), 0));
+    let (begun, mut last, mut books) = (Instant::now(), (Instant::now(), 0), Books::default());
     loop {
         tokio::select! {
             _stopping = stopping.wait_for(|stop| *stop) => break,
             _tick = ticks.tick() => {}
         }
-        // The books are shown as they were where they cannot be read just now.
-        let books = Books::look(&pool).await.unwrap_or_default();
+        // They are shown as they were where they cannot be read just now.
+        if let Ok(seen) = Books::look(&pool).await {
+            books = seen;
+        }
         let answered = progress.answered.load(Ordering::Relaxed);
         let millis = u64::try_from(last.0.elapsed().as_millis()).unwrap_or(1).max(1);
         let per_second = answered.saturating_sub(last.1).saturating_mul(1_000) / millis;
@@ -126,5 +128,43 @@ impl Moment<'_> {
             listed(&books.sagas),
             books.head,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn whoever_watches_sees_rates_ends_sagas_and_balances() {
+        let progress = Progress::default();
+        progress.answered.store(70, Ordering::Relaxed);
+        let of = |word: &str, count: i64| vec![(word.to_owned(), count)];
+        let books = Books {
+            payments: of("success", 60),
+            refunds: of("processing", 2),
+            sagas: of("completed", 61),
+            balances: BTreeMap::from([("bank".to_owned(), BTreeMap::from([("USD".to_owned(), -1_234)]))]),
+            head: 900,
+            behind: 3,
+            ..Books::default()
+        };
+        let (about, passed) = ("payments come in", Duration::from_secs(7));
+        let moment = Moment { about, progress: &progress, count: 100, passed, per_second: 9, books: &books };
+        let lines = moment.lines();
+        for (line, told) in lines.iter().zip([
+            "70/100 payments, 9/s, 7 s",
+            "now        payments come in",
+            "payments   success 60",
+            "refunds    processing 2",
+            "sagas      completed 61",
+            "log        900 events, 3 of them not yet in every read model",
+        ]) {
+            assert_eq!(line, told);
+        }
+        assert!(lines.last().is_some_and(|line| line.contains("bank") && line.ends_with("USD -12.34")), "{lines:?}");
+        assert!(moment.line().contains("70/100 payments (9/s)"), "{}", moment.line());
     }
 }
