@@ -154,10 +154,12 @@ impl<F: Follower> Fed<F> {
     /// Lets the next runner begin at once.
     pub async fn end(&mut self) {
         let Some(mut open) = self.open.take() else { return };
-        match is_on_the_disk(&mut open.books).await {
-            Ok(()) => open.subscription.done(&open.merge.offsets()),
-            Err(reason) => tracing::debug!(%reason, "offsets were not committed; some messages come again"),
+        if let Err(reason) = is_on_the_disk(&mut open.books).await {
+            // With its session the lease ends as well.
+            tracing::warn!(follower = self.follower.name(), %reason, "its end is not on the disk yet; some messages come again");
+            return;
         }
+        open.subscription.done(&open.merge.offsets());
         if let Err(reason) = self.lease.release(&mut open.books).await {
             tracing::warn!(follower = self.follower.name(), %reason, "the lease was not released; it will run out");
         }

@@ -10,7 +10,11 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use meters::Counter;
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
 use traces::{Ended, Sampling, Span};
 
 use crate::{
@@ -78,7 +82,7 @@ fn address(named: &str) -> Result<Uri> {
 
 async fn export(address: Uri, mut ended: Ended, mut stop: watch::Receiver<bool>) {
     let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
-    let mut is_told = false;
+    let (mut is_told, mut farewell) = (false, None);
     loop {
         let gathered = async {
             ended.wait().await;
@@ -92,7 +96,10 @@ async fn export(address: Uri, mut ended: Ended, mut stop: watch::Receiver<bool>)
         let mut sending = pin!(send(&client, &address, &spans));
         let is_taken = tokio::select! {
             is_taken = &mut sending => is_taken,
-            () = stopped(&mut stop) => timeout(FAREWELL, sending).await.unwrap_or(false),
+            () = stopped(&mut stop) => {
+                let until = farewell.get_or_insert_with(|| Instant::now() + FAREWELL);
+                timeout_at(*until, sending).await.unwrap_or(false)
+            }
         };
         if !is_taken && !is_told {
             tracing::warn!(%address, "no collector takes the spans; they are dropped, and counted");

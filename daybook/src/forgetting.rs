@@ -23,13 +23,14 @@ pub(crate) struct Forgetting {
 }
 
 impl Forgetting {
-    /// Carries them out, if the database is there.
-    pub(crate) async fn begin(gate: &Gate, app_url: &str) -> Result<Self> {
+    /// Shuts the door. Carries them out and opens it, where the log is known to be the one it should be and the database is
+    /// there.
+    pub(crate) async fn begin(gate: &Gate, app_url: &str, is_recognised: bool) -> Result<Self> {
         gate.shutter.shut();
         // No follower would destroy them once more: what is said to be done is on the disk.
         let pool = database::pool(app_url)?;
         let forgetting = Self { store: gate.store.clone(), pool, shutter: gate.shutter.clone() };
-        if timeout(LOOK_WITHIN, forgetting.carry_out()).await.is_err() {
+        if is_recognised && timeout(LOOK_WITHIN, forgetting.carry_out()).await.is_err() {
             tracing::warn!(
                 "whether everybody is forgotten who is to be could not be told in time: nothing is answered"
             );

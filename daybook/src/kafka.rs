@@ -86,6 +86,10 @@ impl std::fmt::Debug for Way {
 
 impl OnKafka {
     /// The Kafka that was named, if one was.
+    pub(crate) fn has_kafka(&self) -> bool {
+        self.kafka_brokers.is_some()
+    }
+
     pub(crate) fn kafka(&self) -> Result<Option<Kafka>> {
         let Some(brokers) = &self.kafka_brokers else { return Ok(None) };
         let way = &self.way;

@@ -63,9 +63,11 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Whether it answers requests and does nothing besides: no read models, no reactions.
+    /// Whether it answers requests and does nothing besides: no read models, no reactions, no relay.
     pub(crate) fn only_answers(&self) -> bool {
-        self.roles.answer() && !self.roles.project() && !(self.roles.react() && self.outside.has_processes())
+        let reacts = self.roles.react() && self.outside.has_processes();
+        let relays = self.roles.relay() && self.on_kafka.has_kafka();
+        self.roles.answer() && !self.roles.project() && !reacts && !relays
     }
 
     /// Makes sure that it can be done, and is safe.
@@ -186,7 +188,9 @@ async fn begin(
 ) -> Result<Behind> {
     let Told { roles, outside, on_kafka, .. } = told;
     let (store, stopping) = (gate.store.clone(), stops.late.subscribe());
-    let forgetting = Forgetting::begin(gate, app_url).await?;
+    let recognition = witnessed.recognition(&store, app_url)?;
+    let is_recognised = recognition.look().await?;
+    let forgetting = Forgetting::begin(gate, app_url, is_recognised).await?;
     let tree = witnessed.open(&store, app_url, stopping.clone()).await?;
     let (inbox, hints, sandbox) = outside.open(listen, home, &gate.vault, stopping.clone()).await?;
     let derived = database::derived_pool(app_url)?;
@@ -222,6 +226,9 @@ async fn begin(
     let closing = async move { auditors.close_audits(is_ending).await };
     let followers = tokio::spawn(async move {
         let work = async {
+            if !is_recognised {
+                recognition.finish(stopping.clone()).await;
+            }
             forgetting.finish(stopping).await;
             tokio::join!(lookups, read_models, heeding, processes, relay, announcing, tree, looking);
         };

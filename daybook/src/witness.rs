@@ -1,7 +1,7 @@
 //! The witness of a server: the tree over the log, and who signs it.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use audit::{
     Notary, NotaryFailure, Proofs, Tree,
@@ -10,11 +10,13 @@ use audit::{
 use clap::Args;
 use event_store::Store;
 use futures_util::future::OptionFuture;
+use sqlx::PgPool;
 use tokio::sync::watch;
 
 use crate::{
     database,
     failure::{Failure, Result},
+    forgetting::stopped,
 };
 
 /// The tree is a moment behind the log: it grows in large steps.
@@ -23,8 +25,6 @@ const REST: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Looking whether the log is the one that was signed; where the database is away, that waits.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
-/// As long is asked at a start.
-const TOLD_WITHIN: Duration = Duration::from_secs(60);
 const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Args, Clone, Debug)]
@@ -86,7 +86,13 @@ impl Witnessed {
         !self.without_audit
     }
 
-    /// The tree and its notary, until told to stop. A log that is not the one that was signed is not served.
+    /// Who recognises the log by what was signed of it, where that is kept here.
+    pub(crate) fn recognition(&self, store: &Store, app_url: &str) -> Result<Recognition> {
+        let directory = self.checkpoint_directory.clone();
+        Ok(Recognition { store: store.clone(), pool: database::pool(app_url)?, directory })
+    }
+
+    /// The tree and its notary, until told to stop.
     pub(crate) async fn open(
         &self,
         store: &Store,
@@ -94,9 +100,6 @@ impl Witnessed {
         stopping: watch::Receiver<bool>,
     ) -> Result<impl Future<Output = ()> + Send + use<>> {
         let (pool, store) = (database::derived_pool(app_url)?, store.clone());
-        if let Some(directory) = &self.checkpoint_directory {
-            recognise(&store, &pool, directory).await?;
-        }
         let mut signers: Vec<Box<dyn Signer>> = Vec::new();
         if let Some(file) = &self.checkpoint_key_file {
             for signer in FileSigner::read(file)? {
@@ -118,6 +121,51 @@ impl Witnessed {
     }
 }
 
+/// Whether this is the log that was signed: none is served of which that is not known.
+pub(crate) struct Recognition {
+    store: Store,
+    pool: PgPool,
+    directory: Option<PathBuf>,
+}
+
+impl Recognition {
+    /// Whether it is known to be.
+    ///
+    /// # Errors
+    /// It is another.
+    pub(crate) async fn look(&self) -> Result<bool> {
+        let Some(directory) = &self.directory else { return Ok(true) };
+        let looking = audit::self_check(&self.store, &self.pool, directory);
+        let reason = match tokio::time::timeout(LOOK_WITHIN, looking).await {
+            Ok(Ok(())) => return Ok(true),
+            Ok(Err(NotaryFailure::NotContinued(words))) => return Err(Failure::OtherLog(words)),
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_elapsed) => "no answer in time".to_owned(),
+        };
+        tracing::warn!(reason, "whether this is the log that was signed is not known yet: nothing is answered");
+        Ok(false)
+    }
+
+    /// Looks until it is known, or told to stop. Where it is another, nothing comes of it but to stop.
+    pub(crate) async fn finish(&self, mut stop: watch::Receiver<bool>) {
+        let mut again = tokio::time::interval(ASKED_AGAIN);
+        loop {
+            let looked = tokio::select! {
+                looked = async { again.tick().await; self.look().await } => looked,
+                () = stopped(&mut stop) => return,
+            };
+            match looked {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(failure) => {
+                    tracing::error!(alarm = "this is not the log that was signed", %failure, "nothing is answered");
+                    return stopped(&mut stop).await;
+                }
+            }
+        }
+    }
+}
+
 /// Where proofs are made for whoever asks.
 pub(crate) fn proofs(store: &Store, app_url: &str) -> Result<Proofs> {
     Ok(Proofs { store: store.clone(), pool: database::reader_pool(app_url)?, patience: PATIENCE })
@@ -126,24 +174,4 @@ pub(crate) fn proofs(store: &Store, app_url: &str) -> Result<Proofs> {
 /// Where a home keeps checkpoints outside its database.
 pub(crate) fn directory_of(home: &Path) -> PathBuf {
     home.join("checkpoints")
-}
-
-/// Asks until it is told: nothing is served from a log of which that is not known.
-async fn recognise(store: &Store, pool: &sqlx::PgPool, directory: &Path) -> Result<()> {
-    let begun = Instant::now();
-    loop {
-        let reason = match tokio::time::timeout(LOOK_WITHIN, audit::self_check(store, pool, directory)).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(NotaryFailure::NotContinued(words))) => return Err(Failure::OtherLog(words)),
-            Ok(Err(failure)) => failure.to_string(),
-            Err(_elapsed) => "no answer in time".to_owned(),
-        };
-        if begun.elapsed() > TOLD_WITHIN {
-            return Err(Failure::NotThere(format!(
-                "nothing is served: whether this is the log that was signed could not be told ({reason})"
-            )));
-        }
-        tracing::warn!(reason, "whether this is the log that was signed is not known yet; asking again");
-        tokio::time::sleep(ASKED_AGAIN).await;
-    }
 }

@@ -60,7 +60,7 @@ async fn look(desk: &Desk, entered: &mut Option<NaiveDate>) -> Result<(), sqlx::
             }
         }
         // It is entered once, and nothing else remembers it.
-        is_on_the_disk(&mut *desk.pool.acquire().await?).await?;
+        is_on_the_disk(&mut desk.pool.acquire().await?.detach()).await?;
         *entered = Some(today);
     }
     while let Some(day) = days::take(&desk.pool).await? {

@@ -52,7 +52,8 @@ pub(super) struct Listen {
 impl Serve {
     pub(super) fn threads(&self) -> usize {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        let all = if self.told.only_answers() { cores.saturating_sub(1).max(1) } else { cores };
+        let only_answers = self.told.only_answers() && !self.witnessed.is_kept();
+        let all = if only_answers { cores.saturating_sub(1).max(1) } else { cores };
         self.threads.map_or(all, NonZero::get)
     }
 

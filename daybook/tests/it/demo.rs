@@ -40,7 +40,9 @@ fn load_is_sent_at_its_rate_and_nowhere_it_should_not_go() {
     for (arguments, refusal) in [
         (&["--address", "192.0.2.1:40003"][..], "is another machine"),
         (&["--address", "https://127.0.0.1:40003"], "it speaks plain HTTP"),
-        (&["--api-key", "dbk_live_x", "--signing-secret", "x"], "this key takes real money"),
+        (&["--api-key", "dbk_live_x", "--signing-secret", "x"], "this key may take real money"),
+        // A key of a platform before says nothing of its mode.
+        (&["--api-key", "pk_17", "--signing-secret", "x"], "this key may take real money"),
     ] {
         let (said, code) = home.say(&[&["load"][..], arguments].concat());
         assert!(code == Some(1) && said.contains(refusal), "{said}");

@@ -139,7 +139,7 @@ fn named(figure: &Measured) -> String {
 /// What two servers that are alike differ by as well.
 fn is_noise(bench: &Bench, figure: &Measured) -> bool {
     let noise = bench.figure("noise_percent").filter(|_noise| figure.name.ends_with("_cpu_percent"));
-    noise.is_some_and(|noise| figure.value <= noise.value)
+    noise.is_some_and(|noise| figure.value.abs() <= noise.value)
 }
 
 fn limits(aims: &[(&Measured, &str)]) -> String {

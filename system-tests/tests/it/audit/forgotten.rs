@@ -197,6 +197,12 @@ async fn while_keys_from_an_older_copy_cannot_be_destroyed_nobody_is_answered() 
     assert_eq!((refused.status, refused.code().as_str()), (503, "ledger_unavailable"), "{refused:?}");
     assert!(refused.header("retry-after").is_some() && !refused.body.contains(CANARY), "{refused:?}");
     assert_eq!(get(&branch, &Caller::Nobody, "/livez").await.status, 200, "it lives all the same");
+    // Nor is anything taken, from merchants or from channels.
+    for path in ["/api/v1/payments", "/api/v1/webhooks/stripe"] {
+        let asked = Request::post(path, &json!({})).keyed(fresh("shut")).by(&merchant.test);
+        let refused = branch.client().send(&asked).await.unwrap();
+        assert_eq!((refused.status, refused.code().as_str()), (503, "ledger_unavailable"), "{path}: {refused:?}");
+    }
     holding.rollback().await.unwrap();
     let answered = async {
         while get(&branch, &merchant.test, &path).await.status != 200 {

@@ -3,6 +3,8 @@
 use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
+use sqlx::Connection as _;
+use system_tests::client::Request;
 use system_tests::database::{Ledger, in_database};
 use system_tests::server::Server;
 
@@ -10,6 +12,9 @@ use audit::verify::Kind;
 use embedded_postgres::{Cluster, Settings};
 
 use super::{Watched, first, found};
+use crate::operations::until;
+
+const SOON: Duration = Duration::from_secs(30);
 
 // covers B10, B11
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -28,6 +33,35 @@ async fn a_log_restored_from_an_older_copy_is_not_served_as_if_nothing_had_been(
     drop(Server::start(watched.ledger.superuser_url(), &environment).await.unwrap());
     let nothing = watched.place.at("nothing").display().to_string();
     drop(Server::start(older.superuser_url(), &[("DAYBOOK_CHECKPOINT_DIRECTORY", &nothing)]).await.unwrap());
+}
+
+// covers B10
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_it_is_not_known_whether_the_log_is_the_one_that_was_signed_nobody_is_answered() {
+    let mut watched = Watched::signed_at(&[100]).await;
+    let older = Ledger::copy_of(&watched.ledger).await.unwrap();
+    watched.more(100).await;
+    watched.grow().await;
+    watched.sign().await;
+    let outside = watched.outside().display().to_string();
+    let environment = [("DAYBOOK_WITHOUT_AUDIT", "true"), ("DAYBOOK_CHECKPOINT_DIRECTORY", outside.as_str())];
+    for (ledger, served) in [(&watched.ledger, "401"), (&older, "503")] {
+        let mut books = ledger.superuser().await.unwrap();
+        let mut holding = books.begin().await.unwrap();
+        sqlx::query("lock table audit.tree").execute(&mut *holding).await.unwrap();
+        let server = Server::start(ledger.superuser_url(), &environment).await.unwrap();
+        let status = async |path: &str| server.client().send(&Request::get(path)).await.unwrap().status.to_string();
+        assert_eq!(status("/api/v1/payments").await, "503", "it is not known yet");
+        assert_eq!(status("/livez").await, "200");
+        holding.rollback().await.unwrap();
+        if served == "503" {
+            until("it is told", SOON, async || {
+                server.log().unwrap().contains("this is not the log that was signed").then_some(())
+            })
+            .await;
+        }
+        until(served, SOON, async || (status("/api/v1/payments").await == served).then_some(())).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

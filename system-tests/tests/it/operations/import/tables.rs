@@ -86,7 +86,7 @@ async fn the_same_rows_come_from_tables_as_from_files() {
     fs::write(selects.join("merchants.sql"), "select id, name, email, status from merchants where id = 'm-2';\n")
         .unwrap();
     let own = asked(&from_files, &["--selects", selects.to_str().unwrap()]);
-    assert_eq!(own.status, Some(1), "{}", own.text);
+    assert_ne!(own.status, Some(0), "one differs: {}", own.text);
     assert!(own.text.contains("api_keys     there is none"), "{}", own.text);
     fs::write(selects.join("payments.sql"), "select nothing from nowhere").unwrap();
     let own = asked(&from_files, &["--selects", selects.to_str().unwrap()]);
