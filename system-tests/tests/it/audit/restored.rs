@@ -45,10 +45,10 @@ async fn while_it_is_not_known_whether_the_log_is_the_one_that_was_signed_nobody
     watched.sign().await;
     let outside = watched.outside().display().to_string();
     let environment = [("DAYBOOK_WITHOUT_AUDIT", "true"), ("DAYBOOK_CHECKPOINT_DIRECTORY", outside.as_str())];
-    for (ledger, served) in [(&watched.ledger, "401"), (&older, "503")] {
+    for (ledger, held, served) in [(&watched.ledger, "audit.tree", "401"), (&older, "log.events", "503")] {
         let mut books = ledger.superuser().await.unwrap();
         let mut holding = books.begin().await.unwrap();
-        sqlx::query("lock table audit.tree").execute(&mut *holding).await.unwrap();
+        sqlx::query(&format!("lock table {held}")).execute(&mut *holding).await.unwrap();
         let server = Server::start(ledger.superuser_url(), &environment).await.unwrap();
         let status = async |path: &str| server.client().send(&Request::get(path)).await.unwrap().status.to_string();
         assert_eq!(status("/api/v1/payments").await, "503", "it is not known yet");
