@@ -1,6 +1,5 @@
 //! Spans of events on their way to Kafka, in the traces of the requests they came of.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,13 +9,13 @@ use traces::{Kind, Traced, followed};
 
 /// What was sent and has not arrived: never more than the sender has room for.
 pub(crate) struct Sent {
-    name: Cow<'static, str>,
+    name: String,
     under_way: VecDeque<(SystemTime, Traced)>,
 }
 
 impl Sent {
     pub(crate) fn to(topic: &str) -> Self {
-        Self { name: format!("publish {topic}").into(), under_way: VecDeque::new() }
+        Self { name: format!("publish {topic}"), under_way: VecDeque::new() }
     }
 
     pub(crate) fn sends(&mut self, events: &[Arc<Recorded>]) {

@@ -68,7 +68,7 @@ impl Follower for Projector {
         }
         let wanted = events.iter().filter(|event| self.model.wants(event));
         let traced = wanted.filter_map(|event| Traced::of(event.position, &event.metadata));
-        followed(&format!("project {}", self.name()).into(), Kind::Consumer, begun_at, traced);
+        followed(&format!("project {}", self.name()), Kind::Consumer, begun_at, traced);
     }
 }
 

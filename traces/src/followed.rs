@@ -1,6 +1,5 @@
 //! Spans of what follows the log, in the traces of the requests it came of.
 
-use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::span::{Context, Kind, Span, Value, new_span_id};
@@ -29,7 +28,7 @@ impl Traced {
 }
 
 /// Something was done with events, in the order of the log: one span for each run of them that came of one request.
-pub fn followed(name: &Cow<'static, str>, kind: Kind, begun_at: SystemTime, events: impl IntoIterator<Item = Traced>) {
+pub fn followed(name: &str, kind: Kind, begun_at: SystemTime, events: impl IntoIterator<Item = Traced>) {
     let ended_at = SystemTime::now();
     let mut last: Option<Context> = None;
     for Traced { position, asked_by } in events {
@@ -40,7 +39,7 @@ pub fn followed(name: &Cow<'static, str>, kind: Kind, begun_at: SystemTime, even
         tracer::record(Span {
             context: Context { trace_id: asked_by.trace_id.clone(), span_id: new_span_id() },
             parent_id: Some(asked_by.span_id.clone()),
-            name: name.clone(),
+            name: name.to_owned().into(),
             kind,
             begun_at,
             ended_at,
