@@ -17,6 +17,8 @@ const ROUNDS: usize = 2;
 
 pub(crate) async fn measure(books: &Books) -> Result<Vec<Figure>, Problem> {
     let (mut copied, mut ledger, mut all, mut flat) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    // The first to read what was just loaded pays for the database tidying it.
+    copy_out(books).await?;
     for round in 1..=ROUNDS {
         let copy = copy_out(books).await?;
         let alone = build(books, &[named("ledger").ok_or("there is a ledger")?]).await?;
