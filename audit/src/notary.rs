@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use event_store::Store;
+use event_store::{Store, waits_for_the_disk};
 use sqlx::Transaction;
 use sqlx::postgres::{PgConnection, PgPool, Postgres};
 use tokio::sync::watch;
@@ -175,7 +175,7 @@ impl Notary {
     async fn moment(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
         let mut moment = self.pool.begin().await?;
         sqlx::query("set transaction isolation level repeatable read").execute(&mut *moment).await?;
-        sqlx::query("set local synchronous_commit = on").execute(&mut *moment).await?;
+        waits_for_the_disk(&mut moment).await?;
         Ok(moment)
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_store::{Follower, Recorded, crash, work};
+use event_store::{Follower, Recorded, crash, waits_for_the_disk, work};
 use sqlx::Connection as _;
 use sqlx::postgres::PgPool;
 use tokio::sync::watch;
@@ -135,7 +135,7 @@ impl<F: Follower> Grouped<F> {
         let mut connection = self.pool.acquire().await?;
         let mut transaction = connection.begin().await?;
         // Kafka is told of each at once.
-        sqlx::query("set local synchronous_commit = on").execute(&mut *transaction).await?;
+        waits_for_the_disk(&mut transaction).await?;
         let (mut chain, halted) = places::hold(&mut transaction, place, partition).await?;
         if let Some(reason) = halted {
             return Ok(Batch::Halted(reason));

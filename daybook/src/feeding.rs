@@ -17,7 +17,7 @@ pub(crate) struct Feeding {
 }
 
 /// Makes ready what can be made at once.
-pub(crate) async fn prepare(told: &Told, store: &Store, app_url: &str, vault: &Vault) -> Result<Feeding> {
+pub(crate) fn open(told: &Told, store: &Store, app_url: &str, vault: &Vault) -> Result<Feeding> {
     let log = database::parse(app_url)?;
     let projections = match told.roles.own_database() {
         Some(url) => Projections::new(database::store(url)?, database::parse(url)?, vault.clone()).with_keys_in(&log),
@@ -34,11 +34,15 @@ pub(crate) async fn prepare(told: &Told, store: &Store, app_url: &str, vault: &V
             Some(_) | None => from_log.push(model),
         }
     }
-    projections.prepare().await;
     Ok(Feeding { projections, from_log, from_kafka })
 }
 
 impl Feeding {
+    /// Builds what there is not yet, where that is soon done.
+    pub(crate) async fn prepare(&self) {
+        self.projections.prepare().await;
+    }
+
     /// Keeps all of them up to date until told to stop.
     pub(crate) async fn run(self, stop: watch::Receiver<bool>) {
         let Self { projections, from_log, from_kafka } = self;

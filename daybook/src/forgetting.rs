@@ -14,7 +14,6 @@ const LOOK_WITHIN: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// The orders of the log, being carried out once more: keys that were put back from an older copy go again.
-#[derive(Clone)]
 pub(crate) struct Forgetting {
     store: Store,
     pool: PgPool,

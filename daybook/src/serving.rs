@@ -199,10 +199,11 @@ async fn begin(
         let erasures = store.follow(Erasures, derived).run(stopping.clone());
         async { tokio::join!(trades, erasures) }
     }));
-    let read_models = OptionFuture::from(match roles.project() {
-        true => Some(feeding::prepare(told, &store, app_url, &gate.vault).await?.run(stopping.clone())),
-        false => None,
-    });
+    let feeding = roles.project().then(|| feeding::open(told, &store, app_url, &gate.vault)).transpose()?;
+    if let (Some(feeding), true) = (&feeding, is_recognised) {
+        feeding.prepare().await;
+    }
+    let read_models = OptionFuture::from(feeding.map(|feeding| feeding.run(stopping.clone())));
     let (kafka, database) = (on_kafka.kafka()?, database::parse(app_url)?);
     let relay =
         kafka.filter(|_| roles.relay()).map(|kafka| Relay::new(store.clone(), database, kafka, on_kafka.topic()));

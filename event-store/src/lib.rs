@@ -47,7 +47,7 @@ mod writer;
 mod written;
 
 pub use act::{Act, Answer, DataKey, Decision, Key, Tenant, Verdict};
-pub use behind::is_on_the_disk;
+pub use behind::{is_on_the_disk, waits_for_the_disk};
 pub use beside::Remembered;
 pub use books::{Books, Halt, PAYLOAD_LIMIT};
 pub use bulk::{Bulk, Glance, Run};

@@ -16,14 +16,20 @@ use crate::operations::until;
 
 const SOON: Duration = Duration::from_secs(30);
 
-// covers B10, B11
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_restored_from_an_older_copy_is_not_served_as_if_nothing_had_been() {
+/// A ledger of which 200 were signed, and a copy of it from when it had 100.
+async fn with_an_older_copy() -> (Watched, Ledger) {
     let mut watched = Watched::signed_at(&[100]).await;
     let older = Ledger::copy_of(&watched.ledger).await.unwrap();
     watched.more(100).await;
     watched.grow().await;
     watched.sign().await;
+    (watched, older)
+}
+
+// covers B10, B11
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_restored_from_an_older_copy_is_not_served_as_if_nothing_had_been() {
+    let (watched, older) = with_an_older_copy().await;
     let outside = watched.outside().display().to_string();
     let environment = [("DAYBOOK_WITHOUT_AUDIT", "true"), ("DAYBOOK_CHECKPOINT_DIRECTORY", outside.as_str())];
     let refused = Server::start(older.superuser_url(), &environment).await.unwrap_err().to_string();
@@ -38,11 +44,7 @@ async fn a_log_restored_from_an_older_copy_is_not_served_as_if_nothing_had_been(
 // covers B10
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_it_is_not_known_whether_the_log_is_the_one_that_was_signed_nobody_is_answered() {
-    let mut watched = Watched::signed_at(&[100]).await;
-    let older = Ledger::copy_of(&watched.ledger).await.unwrap();
-    watched.more(100).await;
-    watched.grow().await;
-    watched.sign().await;
+    let (watched, older) = with_an_older_copy().await;
     let outside = watched.outside().display().to_string();
     let environment = [("DAYBOOK_WITHOUT_AUDIT", "true"), ("DAYBOOK_CHECKPOINT_DIRECTORY", outside.as_str())];
     for (ledger, held, served) in [(&watched.ledger, "audit.tree", "401"), (&older, "log.events", "503")] {

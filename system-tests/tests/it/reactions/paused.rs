@@ -52,6 +52,7 @@ async fn a_runner_that_was_paused_finds_its_work_done_and_does_nothing_twice() {
         let in_hand = "select count(*) from work.due where taken_by is not null";
         until_sql(&branch, in_hand, 0, WITHIN).await;
         let mut client = paused.client();
+        ready.until_awake(&mut client).await;
         ready.begin(&mut client).await.unwrap();
         all_holds(&branch, Some(&outside)).await;
         let after: i64 = sqlx::query_scalar(events).fetch_one(&mut books).await.unwrap();

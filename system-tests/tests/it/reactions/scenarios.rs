@@ -195,16 +195,21 @@ impl Ready {
         }
     }
 
-    /// What makes the process begin. Asked again it is the same; a server may die of it. One that slept while its database
-    /// ended its sessions says "not now" once, and is asked again as it says.
-    pub(super) async fn begin(&self, client: &mut Client) -> std::io::Result<()> {
-        let begun = Instant::now();
-        for ask in &self.asks {
-            let mut answer = client.send(ask).await?;
-            while answer.status == 503 && begun.elapsed() < WITHIN {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                answer = client.send(ask).await?;
+    /// A server that slept while its database ended its sessions says "not now", and is asked until it does not.
+    pub(super) async fn until_awake(&self, client: &mut Client) {
+        let (begun, mut status) = (Instant::now(), 503);
+        while status == 503 && begun.elapsed() < WITHIN {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            for ask in &self.asks {
+                status = client.send(ask).await.unwrap().status;
             }
+        }
+    }
+
+    /// What makes the process begin. Asked again it is the same; a server may die of it.
+    pub(super) async fn begin(&self, client: &mut Client) -> std::io::Result<()> {
+        for ask in &self.asks {
+            let answer = client.send(ask).await?;
             assert_eq!(answer.status, 200, "{:?}: {answer:?}", self.story);
         }
         Ok(())
